@@ -1,0 +1,11 @@
+import { defineConfig } from '@lingui/cli';
+import { formatter } from '@lingui/format-po';
+
+export default defineConfig({
+  sourceLocale: 'en',
+  locales: ['en', 'fr'],
+  catalogs: [{ path: 'src/locales/{locale}', include: ['src'], exclude: ['**/*.test.*', '**/generated/**'] }],
+  format: formatter({ lineNumbers: false }),
+  // The compiled files are only a by-product of the check: the page imports the .po files through the Vite plugin.
+  compileNamespace: 'es',
+});

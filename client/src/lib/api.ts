@@ -1,0 +1,139 @@
+// The REST interface, typed and decoded. Errors are `ApiError` with the server's own `detail` and stable `code`.
+// The session lives in an HttpOnly cookie that this code never sees.
+
+import type { Decoder } from '../protocol/decode';
+import * as rest from '../protocol/rest';
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    /** Stable name from docs/protocol.md; `NETWORK` when no answer came, `UNREADABLE` when it made no sense. */
+    readonly code: string,
+    detail: string,
+    /** Seconds, where the server said when to try again. */
+    readonly retryAfter?: number,
+  ) {
+    super(detail);
+    this.name = 'ApiError';
+  }
+}
+
+export interface PageDevice {
+  name: string;
+  kind: 'page';
+  key?: string;
+}
+
+export interface CapRequest {
+  room_id: string;
+  peer_id: string;
+  caps: string[];
+  target_peer_id?: string;
+  max_size?: number;
+  session_id?: string;
+  fingerprint?: string;
+}
+
+type Fetch = typeof fetch;
+
+export function createApi(fetcher: Fetch = (...args) => fetch(...args), onSignedOut: () => void = () => {}) {
+  async function call<T>(method: string, path: string, decode: Decoder<T>, body?: object): Promise<T> {
+    let response: Response;
+    try {
+      response = await fetcher(path, {
+        method,
+        credentials: 'same-origin',
+        cache: 'no-store',
+        headers: {
+          accept: 'application/json',
+          ...(body ? { 'content-type': 'application/json' } : {}),
+        },
+        ...(body ? { body: JSON.stringify(body) } : {}),
+      });
+    } catch {
+      throw new ApiError(0, 'NETWORK', 'The server cannot be reached.');
+    }
+    const text = await response.text().catch(() => '');
+    if (!response.ok) {
+      const error = problemOf(response, text);
+      if (error.code === 'UNAUTHENTICATED') onSignedOut();
+      throw error;
+    }
+    try {
+      return decode(text === '' ? {} : JSON.parse(text));
+    } catch (cause) {
+      console.debug('unreadable answer', method, path, cause);
+      throw new ApiError(response.status, 'UNREADABLE', 'The server gave an answer that this page cannot read.');
+    }
+  }
+
+  const get = <T>(path: string, decode: Decoder<T>) => call('GET', path, decode);
+  const post = <T>(path: string, body: object, decode: Decoder<T>) => call('POST', path, decode, body);
+  const room = (roomId: string) => `/rooms/${encodeURIComponent(roomId)}`;
+
+  return {
+    login: (username: string, password: string, device: PageDevice) =>
+      post('/auth/login', { username, password, device }, rest.session),
+    setup: (setup_token: string, username: string, password: string, device: PageDevice) =>
+      post('/auth/setup', { setup_token, username, password, device }, rest.session),
+    register: (invite: string, username: string, password: string, device: PageDevice) =>
+      post('/auth/register', { invite, username, password, device }, rest.session),
+    signInByLink: (token: string, device: PageDevice) => post('/auth/link', { token, device }, rest.session),
+    createLink: () => post('/auth/links', {}, rest.link),
+    logout: () => post('/auth/logout', {}, rest.ok),
+    me: () => get('/me', rest.me),
+    devices: () => get('/devices', rest.deviceList).then((answer) => answer.devices),
+    removeDevice: (deviceId: string) => call('DELETE', `/devices/${encodeURIComponent(deviceId)}`, rest.ok),
+    rooms: () => get('/rooms', rest.roomList).then((answer) => answer.rooms),
+    createRoom: (name: string) => post('/rooms', { name }, rest.roomCreated),
+    joinByInvite: (invite: string) => post('/rooms/join', { invite }, rest.roomCreated),
+    createInvite: (roomId: string, options: { role: string; expires_in: number; max_uses: number }) =>
+      post(`${room(roomId)}/invites`, options, rest.invite),
+    messages: (roomId: string, before: number | undefined, limit: number) =>
+      get(`${room(roomId)}/messages?limit=${limit}${before === undefined ? '' : `&before=${before}`}`, rest.messagePage).then(
+        (answer) => answer.messages,
+      ),
+    capability: (request: CapRequest) => post('/caps', request, rest.capGrant),
+    ice: () => get('/ice', rest.iceConfig),
+    ticket: () => post('/ws/ticket', {}, rest.ticket),
+    keys: () => get('/.well-known/jwks.json', rest.jwks).then((answer) => answer.keys),
+  };
+}
+
+export type Api = ReturnType<typeof createApi>;
+
+function problemOf(response: Response, text: string): ApiError {
+  const retryAfter = Number(response.headers.get('retry-after')) || undefined;
+  try {
+    const problem = rest.problem(JSON.parse(text));
+    return new ApiError(response.status, problem.code ?? 'UNKNOWN', problem.detail, retryAfter);
+  } catch {
+    // A proxy in between answers in its own words: name the status, never show its HTML.
+    return new ApiError(response.status, 'UNKNOWN', `The server answered ${response.status}.`, retryAfter);
+  }
+}
+
+/** A name people recognise in a list of devices: browser and system. */
+export function pageDevice(agent: string = navigator.userAgent): PageDevice {
+  const browser = /Edg\//.test(agent)
+    ? 'Edge'
+    : /Firefox\//.test(agent)
+      ? 'Firefox'
+      : /Chrom(e|ium)\//.test(agent)
+        ? 'Chrome'
+        : /Safari\//.test(agent)
+          ? 'Safari'
+          : 'Browser';
+  const system = /Android/.test(agent)
+    ? 'Android'
+    : /iPhone|iPad/.test(agent)
+      ? 'iOS'
+      : /Windows/.test(agent)
+        ? 'Windows'
+        : /Mac OS/.test(agent)
+          ? 'macOS'
+          : /Linux|X11/.test(agent)
+            ? 'Linux'
+            : '';
+  return { name: system ? `${browser} on ${system}` : browser, kind: 'page' };
+}

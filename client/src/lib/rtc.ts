@@ -1,0 +1,367 @@
+// One direct connection for one session: certificate first, signalling, the HELLO exchange with verification of the
+// other end's capability, then frames. Nothing is handed on before both ends have proved what they may.
+
+import { DecodeError } from '../protocol/decode';
+import { decodeFrame, encodeFrame, type Frame } from '../protocol/frames';
+import { CAPABILITY, type Feature } from '../protocol/signal';
+import { CapabilityRefused, type Verify } from './capability';
+
+const HELLO_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 30_000;
+/** Frames that arrive while the other end's HELLO is still being verified. More than this is no orderly peer. */
+const MAX_HELD_BYTES = 4 * 1024 * 1024;
+/** Above the high mark `writable` waits until the browser's queue has fallen to the low mark. */
+const BUFFER_HIGH_BYTES = 4 * 1024 * 1024;
+const BUFFER_LOW_BYTES = 1024 * 1024;
+const STATS_EVERY_MS = 1_000;
+/** A BYE needs a moment to leave before the connection goes. */
+const FAREWELL_MS = 250;
+
+export interface PathInfo {
+  kind: 'direct' | 'relayed';
+  /** Round trip in milliseconds, where the browser knows it. */
+  rttMs?: number;
+}
+
+export interface Identity {
+  certificate: RTCCertificate;
+  fingerprint: string;
+}
+
+/** A fresh DTLS certificate and its fingerprint, known before any capability is asked for. */
+export async function createIdentity(): Promise<Identity> {
+  const certificate = await RTCPeerConnection.generateCertificate({ name: 'ECDSA', namedCurve: 'P-256' } as EcKeyGenParams);
+  const known = certificate.getFingerprints?.().find((one) => one.algorithm === 'sha-256');
+  if (known?.value) return { certificate, fingerprint: `sha-256 ${known.value.toUpperCase()}` };
+  // Not every browser tells the fingerprint of a certificate; an offer that is thrown away does.
+  const probe = new RTCPeerConnection({ certificates: [certificate] });
+  try {
+    probe.createDataChannel('probe');
+    const offer = await probe.createOffer();
+    return { certificate, fingerprint: fingerprintOf(offer.sdp ?? '') };
+  } finally {
+    probe.close();
+  }
+}
+
+/** The one fingerprint of a description. Several different ones would let two certificates pass for one. */
+export function fingerprintOf(sdp: string): string {
+  const found = new Set<string>();
+  for (const match of sdp.matchAll(/^a=fingerprint:(\S+) (\S+)\s*$/gm))
+    found.add(`${match[1]?.toLowerCase()} ${match[2]?.toUpperCase()}`);
+  if (found.size !== 1) throw new CapabilityRefused('the connection names no single certificate');
+  return [...found][0] as string;
+}
+
+export interface LinkOptions {
+  feature: Feature;
+  roomId: string;
+  sessionId: string;
+  self: string;
+  remote: string;
+  identity: Identity;
+  iceServers: RTCIceServer[];
+  /** A token towards the remote peer that is good for at least some seconds more. */
+  capability: () => Promise<string>;
+  verify: Verify;
+  signal: {
+    offer: (sdp: string, capToken: string) => void;
+    answer: (sdp: string, capToken: string) => void;
+    candidate: (candidate: RTCIceCandidateInit | null, capToken: string) => void;
+  };
+  onOpen: () => void;
+  onFrame: (frame: Frame) => void;
+  onPath?: (path: PathInfo) => void;
+  /** Called once, whoever ended it. `code` is one of the protocol's, or `CONNECTION` when the link was lost. */
+  onEnd: (end: { code: string; detail: string; remote: boolean }) => void;
+}
+
+export class PeerLink {
+  private readonly pc: RTCPeerConnection;
+  private channel: RTCDataChannel | undefined;
+  private state: 'new' | 'hello' | 'open' | 'ended' = 'new';
+  private helloSeen = false;
+  private verified = false;
+  private held: Frame[] = [];
+  private heldBytes = 0;
+  private token = '';
+  private remoteFingerprint = '';
+  private localSent = false;
+  private readonly outgoing: (RTCIceCandidateInit | null)[] = [];
+  private readonly incoming: RTCIceCandidateInit[] = [];
+  private readonly timers = new Set<number>();
+  private drained: (() => void)[] = [];
+
+  constructor(private readonly options: LinkOptions) {
+    this.pc = new RTCPeerConnection({
+      iceServers: options.iceServers,
+      certificates: [options.identity.certificate],
+    });
+    this.pc.onicecandidate = ({ candidate }) => this.localCandidate(candidate ? candidate.toJSON() : null);
+    this.pc.onconnectionstatechange = () => {
+      if (this.pc.connectionState === 'failed') this.end('CONNECTION', 'The direct connection was lost.');
+    };
+    this.pc.ondatachannel = ({ channel }) => {
+      // Exactly one channel, opened by the requester: anything else is not this protocol.
+      if (this.channel || channel.label !== options.feature || channel.protocol !== protocolOf(options.feature)) {
+        this.bye('PROTOCOL', 'An unexpected channel was opened.');
+        return;
+      }
+      this.attach(channel);
+    };
+    this.after(CONNECT_TIMEOUT_MS, () => {
+      if (this.state === 'new') this.end('CONNECTION', 'No direct connection could be made.');
+    });
+  }
+
+  /** The requester's part: opens the channel and sends the offer. */
+  async offer(): Promise<void> {
+    await this.guard(async () => {
+      this.attach(this.pc.createDataChannel(this.options.feature, { protocol: protocolOf(this.options.feature) }));
+      this.token = await this.options.capability();
+      await this.pc.setLocalDescription(await this.pc.createOffer());
+      this.options.signal.offer(this.pc.localDescription?.sdp ?? '', this.token);
+      this.flushCandidates();
+    });
+  }
+
+  async takeAnswer(sdp: string, capToken: string): Promise<void> {
+    await this.guard(async () => {
+      await this.takeRemote(sdp, capToken);
+      await this.pc.setRemoteDescription({ type: 'answer', sdp });
+      await this.addQueued();
+    });
+  }
+
+  /** The answerer's part. */
+  async takeOffer(sdp: string, capToken: string): Promise<void> {
+    await this.guard(async () => {
+      await this.takeRemote(sdp, capToken);
+      await this.pc.setRemoteDescription({ type: 'offer', sdp });
+      this.token = await this.options.capability();
+      await this.pc.setLocalDescription(await this.pc.createAnswer());
+      this.options.signal.answer(this.pc.localDescription?.sdp ?? '', this.token);
+      this.flushCandidates();
+      await this.addQueued();
+    });
+  }
+
+  async takeCandidate(candidate: RTCIceCandidateInit | undefined): Promise<void> {
+    if (!candidate || this.state === 'ended') return;
+    if (!this.pc.remoteDescription) {
+      if (this.incoming.length < 64) this.incoming.push(candidate);
+      return;
+    }
+    // A candidate that this browser cannot use is no reason to give up: another may do.
+    await this.pc.addIceCandidate(candidate).catch((error) => console.debug('candidate ignored', error));
+  }
+
+  /** Queues a frame. Callers that send in bulk await `writable` first. */
+  send(frame: Frame): void {
+    if (this.state !== 'open' || this.channel?.readyState !== 'open') return;
+    this.channel.send(encodeFrame(frame));
+  }
+
+  /** Resolves at once while the browser's queue is short, else when it has drained; also when the link ends. */
+  writable(): Promise<void> {
+    if (!this.channel || this.state === 'ended' || this.channel.bufferedAmount < BUFFER_HIGH_BYTES) return Promise.resolve();
+    return new Promise((resolve) => this.drained.push(resolve));
+  }
+
+  get isOpen(): boolean {
+    return this.state === 'open';
+  }
+
+  /** Ends in order: says why, then closes. */
+  bye(code: string, detail = ''): void {
+    if (this.state === 'ended') return;
+    const channel = this.channel;
+    if (channel?.readyState === 'open') {
+      try {
+        channel.send(encodeFrame({ type: 'BYE', code, detail }));
+      } catch {
+        // The channel closed under us: there is nobody left to tell.
+      }
+    }
+    this.finish({ code, detail, remote: false }, FAREWELL_MS);
+  }
+
+  private end(code: string, detail: string): void {
+    this.finish({ code, detail, remote: false }, 0);
+  }
+
+  private finish(end: { code: string; detail: string; remote: boolean }, lingerMs: number): void {
+    if (this.state === 'ended') return;
+    this.state = 'ended';
+    for (const timer of this.timers) clearTimeout(timer);
+    this.timers.clear();
+    this.held = [];
+    for (const resolve of this.drained.splice(0)) resolve();
+    if (lingerMs > 0) setTimeout(() => this.pc.close(), lingerMs);
+    else this.pc.close();
+    this.options.onEnd(end);
+  }
+
+  private async guard(step: () => Promise<void>): Promise<void> {
+    if (this.state === 'ended') return;
+    try {
+      await step();
+    } catch (error) {
+      console.debug('link failed', error);
+      if (error instanceof CapabilityRefused) this.bye('CAP_REFUSED', error.message);
+      else this.end('CONNECTION', error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  private async takeRemote(sdp: string, capToken: string): Promise<void> {
+    this.remoteFingerprint = fingerprintOf(sdp);
+    await this.verifyRemote(capToken);
+  }
+
+  private verifyRemote(capToken: string) {
+    const { roomId, sessionId, remote, self, feature, verify } = this.options;
+    return verify(capToken, {
+      roomId,
+      sessionId,
+      bearer: remote,
+      target: self,
+      capability: CAPABILITY[feature],
+      fingerprint: this.remoteFingerprint,
+    });
+  }
+
+  private attach(channel: RTCDataChannel): void {
+    this.channel = channel;
+    channel.binaryType = 'arraybuffer';
+    channel.bufferedAmountLowThreshold = BUFFER_LOW_BYTES;
+    channel.onbufferedamountlow = () => {
+      for (const resolve of this.drained.splice(0)) resolve();
+    };
+    channel.onmessage = ({ data }) => this.receive(data);
+    channel.onclose = () => this.end('CONNECTION', 'The other side closed the connection.');
+    channel.onopen = () => void this.guard(() => this.sayHello());
+    if (channel.readyState === 'open') void this.guard(() => this.sayHello());
+  }
+
+  private async sayHello(): Promise<void> {
+    if (this.state !== 'new') return;
+    this.state = 'hello';
+    this.after(HELLO_TIMEOUT_MS, () => {
+      if (this.state === 'hello') this.bye('HELLO_TIMEOUT', 'The other side did not identify itself.');
+    });
+    const cap_token = await this.options.capability();
+    if (this.channel?.readyState !== 'open') return;
+    this.channel.send(encodeFrame({ type: 'HELLO', protocol: 1, session_id: this.options.sessionId, cap_token }));
+    this.helloSent = true;
+    this.openIfReady();
+  }
+  private helloSent = false;
+
+  private receive(data: unknown): void {
+    if (this.state === 'ended') return;
+    let frame: Frame;
+    try {
+      if (!(data instanceof ArrayBuffer)) throw new DecodeError('frame', 'binary');
+      frame = decodeFrame(data);
+    } catch (error) {
+      this.bye('PROTOCOL', error instanceof Error ? error.message : '');
+      return;
+    }
+    if (frame.type === 'BYE') {
+      this.finish({ code: frame.code, detail: frame.detail, remote: true }, 0);
+    } else if (!this.helloSeen) {
+      this.helloSeen = true;
+      if (frame.type !== 'HELLO') this.bye('PROTOCOL', 'The first frame was not HELLO.');
+      else void this.guard(() => this.takeHello(frame));
+    } else if (this.state === 'open') {
+      this.options.onFrame(frame);
+    } else {
+      this.heldBytes += (data as ArrayBuffer).byteLength;
+      if (this.heldBytes > MAX_HELD_BYTES) this.bye('PROTOCOL', 'Too much arrived before HELLO was answered.');
+      else this.held.push(frame);
+    }
+  }
+
+  private async takeHello(frame: Extract<Frame, { type: 'HELLO' }>): Promise<void> {
+    if (frame.session_id !== this.options.sessionId) throw new CapabilityRefused('it is for another session');
+    await this.verifyRemote(frame.cap_token);
+    this.verified = true;
+    this.openIfReady();
+  }
+
+  private openIfReady(): void {
+    if (!this.verified || !this.helloSent || this.state !== 'hello') return;
+    this.state = 'open';
+    this.options.onOpen();
+    for (const frame of this.held.splice(0)) if (this.isOpen) this.options.onFrame(frame);
+    void this.watchPath();
+  }
+
+  private async watchPath(): Promise<void> {
+    while (this.isOpen) {
+      const path = await readPath(this.pc).catch(() => undefined);
+      if (path && this.isOpen) this.options.onPath?.(path);
+      await new Promise<void>((resolve) => this.after(STATS_EVERY_MS, resolve));
+    }
+  }
+
+  private localCandidate(candidate: RTCIceCandidateInit | null): void {
+    if (this.state === 'ended') return;
+    this.outgoing.push(candidate);
+    if (this.localSent) this.flushCandidates();
+  }
+
+  private flushCandidates(): void {
+    this.localSent = true;
+    for (const candidate of this.outgoing.splice(0)) {
+      try {
+        this.options.signal.candidate(candidate, this.token);
+      } catch (error) {
+        // Away from the server for a moment: the connection may still come up with what was sent.
+        console.debug('candidate not sent', error);
+      }
+    }
+  }
+
+  private async addQueued(): Promise<void> {
+    for (const candidate of this.incoming.splice(0)) await this.takeCandidate(candidate);
+  }
+
+  private after(ms: number, run: () => void): void {
+    const timer = window.setTimeout(() => {
+      this.timers.delete(timer);
+      run();
+    }, ms);
+    this.timers.add(timer);
+  }
+}
+
+function protocolOf(feature: Feature): string {
+  return `mesh.${feature}.v1`;
+}
+
+type Report = Record<string, unknown>;
+
+/** Direct unless either end of the pair in use is a relay. Exported for the tests through `pathFrom`. */
+async function readPath(pc: RTCPeerConnection): Promise<PathInfo | undefined> {
+  const reports = new Map<string, Report>();
+  (await pc.getStats()).forEach((report: Report, id: string) => {
+    reports.set(id, report);
+  });
+  return pathFrom(reports);
+}
+
+export function pathFrom(reports: ReadonlyMap<string, Report>): PathInfo | undefined {
+  const all = [...reports.values()];
+  const transport = all.find((report) => report.type === 'transport' && report.selectedCandidatePairId);
+  const pair =
+    reports.get(String(transport?.selectedCandidatePairId)) ??
+    all.find((report) => report.type === 'candidate-pair' && report.state === 'succeeded' && report.nominated);
+  if (!pair) return undefined;
+  const types = [pair.localCandidateId, pair.remoteCandidateId].map((id) => reports.get(String(id))?.candidateType);
+  const rtt = pair.currentRoundTripTime;
+  return {
+    kind: types.includes('relay') ? 'relayed' : 'direct',
+    ...(typeof rtt === 'number' ? { rttMs: rtt * 1000 } : {}),
+  };
+}

@@ -1,0 +1,294 @@
+// DataChannel frames (docs/protocol.md, section 4): one message is one frame, one byte of type and then the body.
+// Integers are unsigned and big-endian. 64-bit positions are kept as numbers: 2^53 bytes are enough, more is refused.
+
+import {
+  array,
+  boolean,
+  count,
+  type Decoded,
+  DecodeError,
+  type Decoder,
+  hash,
+  id,
+  object,
+  optional,
+  string,
+  withDefault,
+} from './decode';
+
+export const MAX_FRAME_BYTES = 65_600;
+export const MAX_DATA_BYTES = 65_536;
+export const CHUNK_BYTES = 1024 * 1024;
+const DIGEST_BYTES = 32;
+
+const hello = object({ protocol: count, session_id: id, cap_token: string });
+const bye = object({ code: string, detail: withDefault(string, '') });
+const renew = object({ cap_token: string });
+const lease = object({
+  holder: optional(id),
+  name: optional(string),
+  epoch: withDefault(count, 0),
+  you: withDefault(boolean, false),
+});
+const viewers = object({ viewers: array(object({ peer_id: id, name: string })) });
+const manifestFile = object({
+  file: count,
+  path: string,
+  size: count,
+  hash,
+  modified_at: optional(count),
+});
+const range = object({ file: count, from: count, to: count });
+const manifest = object({ files: array(manifestFile), last: boolean });
+const want = object({ ranges: array(range), last: boolean });
+const done = object({ file: count, hash });
+const fileError = object({ file: optional(count), code: string, detail: withDefault(string, '') });
+
+export type ManifestFile = Decoded<typeof manifestFile>;
+export type Range = Decoded<typeof range>;
+export type Lease = Decoded<typeof lease>;
+
+export type Frame =
+  | ({ type: 'HELLO' } & Decoded<typeof hello>)
+  | ({ type: 'BYE' } & Decoded<typeof bye>)
+  | ({ type: 'RENEW' } & Decoded<typeof renew>)
+  | {
+      type: 'TERM_SNAPSHOT';
+      first: boolean;
+      last: boolean;
+      cols: number;
+      rows: number;
+      seq: number;
+      bytes: Uint8Array;
+    }
+  | { type: 'TERM_OUT'; seq: number; bytes: Uint8Array }
+  | { type: 'TERM_IN'; epoch: number; bytes: Uint8Array }
+  | { type: 'TERM_RESIZE'; epoch: number; cols: number; rows: number }
+  | ({ type: 'TERM_LEASE' } & Lease)
+  | { type: 'TERM_ACK'; seq: number }
+  | { type: 'TERM_EXIT'; code?: number }
+  | ({ type: 'TERM_VIEWERS' } & Decoded<typeof viewers>)
+  | ({ type: 'FILE_MANIFEST' } & Decoded<typeof manifest>)
+  | ({ type: 'FILE_WANT' } & Decoded<typeof want>)
+  | { type: 'FILE_CHUNK'; file: number; chunk: number; len: number; digest: Uint8Array }
+  | { type: 'FILE_DATA'; file: number; offset: number; bytes: Uint8Array }
+  | { type: 'FILE_ACK'; bytes: number }
+  | ({ type: 'FILE_DONE' } & Decoded<typeof done>)
+  | ({ type: 'FILE_ERROR' } & Decoded<typeof fileError>);
+
+export type FrameType = Frame['type'];
+export type FrameOf<T extends FrameType> = Extract<Frame, { type: T }>;
+
+const CODE: Record<FrameType, number> = {
+  HELLO: 0x01,
+  BYE: 0x02,
+  RENEW: 0x03,
+  TERM_SNAPSHOT: 0x10,
+  TERM_OUT: 0x11,
+  TERM_IN: 0x12,
+  TERM_RESIZE: 0x13,
+  TERM_LEASE: 0x14,
+  TERM_ACK: 0x15,
+  TERM_EXIT: 0x16,
+  TERM_VIEWERS: 0x17,
+  FILE_MANIFEST: 0x20,
+  FILE_WANT: 0x21,
+  FILE_CHUNK: 0x22,
+  FILE_DATA: 0x23,
+  FILE_ACK: 0x24,
+  FILE_DONE: 0x25,
+  FILE_ERROR: 0x26,
+};
+const NAME = new Map<number, FrameType>(
+  Object.entries(CODE).map(([name, code]) => [code, name as FrameType]),
+);
+
+type JsonFrame = Extract<
+  FrameType,
+  | 'HELLO'
+  | 'BYE'
+  | 'RENEW'
+  | 'TERM_LEASE'
+  | 'TERM_EXIT'
+  | 'TERM_VIEWERS'
+  | 'FILE_MANIFEST'
+  | 'FILE_WANT'
+  | 'FILE_DONE'
+  | 'FILE_ERROR'
+>;
+const JSON_BODY: Record<JsonFrame, Decoder<object>> = {
+  HELLO: hello,
+  BYE: bye,
+  RENEW: renew,
+  TERM_LEASE: lease,
+  TERM_EXIT: object({ code: optional(exitCode) }),
+  TERM_VIEWERS: viewers,
+  FILE_MANIFEST: manifest,
+  FILE_WANT: want,
+  FILE_DONE: done,
+  FILE_ERROR: fileError,
+};
+
+function exitCode(value: unknown, path = ''): number {
+  if (!Number.isSafeInteger(value)) throw new DecodeError(path, 'an integer');
+  return value as number;
+}
+
+const utf8 = new TextEncoder();
+const fromUtf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Throws DecodeError on anything that is not one whole, known frame. The bytes of a frame are views, not copies. */
+export function decodeFrame(message: ArrayBuffer | Uint8Array): Frame {
+  const bytes = message instanceof Uint8Array ? message : new Uint8Array(message);
+  if (bytes.length === 0 || bytes.length > MAX_FRAME_BYTES)
+    throw new DecodeError('frame', '1 to 65,600 bytes');
+  const type = NAME.get(bytes[0] as number);
+  if (!type) throw new DecodeError('frame', 'a known type');
+  const body = bytes.subarray(1);
+  if (type in JSON_BODY) return { type, ...jsonBody(type as JsonFrame, body) } as Frame;
+  const view = new DataView(body.buffer, body.byteOffset, body.length);
+  const need = (length: number) => {
+    if (body.length < length) throw new DecodeError(type, `at least ${length} bytes`);
+  };
+  const exactly = (length: number) => {
+    if (body.length !== length) throw new DecodeError(type, `${length} bytes`);
+  };
+  switch (type) {
+    case 'TERM_SNAPSHOT': {
+      need(13);
+      const flags = view.getUint8(0);
+      return {
+        type,
+        first: (flags & 1) !== 0,
+        last: (flags & 2) !== 0,
+        cols: view.getUint16(1),
+        rows: view.getUint16(3),
+        seq: position(view, 5),
+        bytes: body.subarray(13),
+      };
+    }
+    case 'TERM_OUT':
+      need(8);
+      return { type, seq: position(view, 0), bytes: body.subarray(8) };
+    case 'TERM_IN':
+      need(4);
+      return { type, epoch: view.getUint32(0), bytes: body.subarray(4) };
+    case 'TERM_RESIZE':
+      exactly(8);
+      return { type, epoch: view.getUint32(0), cols: view.getUint16(4), rows: view.getUint16(6) };
+    case 'TERM_ACK':
+      exactly(8);
+      return { type, seq: position(view, 0) };
+    case 'FILE_CHUNK':
+      exactly(12 + DIGEST_BYTES);
+      return {
+        type,
+        file: view.getUint32(0),
+        chunk: view.getUint32(4),
+        len: view.getUint32(8),
+        digest: body.subarray(12, 12 + DIGEST_BYTES),
+      };
+    case 'FILE_DATA':
+      need(12);
+      return { type, file: view.getUint32(0), offset: position(view, 4), bytes: body.subarray(12) };
+    case 'FILE_ACK':
+      exactly(8);
+      return { type, bytes: position(view, 0) };
+    default:
+      throw new DecodeError('frame', 'a known type');
+  }
+}
+
+function jsonBody(type: JsonFrame, body: Uint8Array): object {
+  let value: unknown;
+  try {
+    value = JSON.parse(fromUtf8.decode(body));
+  } catch {
+    throw new DecodeError(type, 'a JSON object');
+  }
+  return JSON_BODY[type](value, type);
+}
+
+function position(view: DataView, at: number): number {
+  const value = view.getUint32(at) * 0x1_0000_0000 + view.getUint32(at + 4);
+  if (!Number.isSafeInteger(value)) throw new DecodeError('position', 'at most 2^53 - 1');
+  return value;
+}
+
+export function encodeFrame(frame: Frame): Uint8Array<ArrayBuffer> {
+  switch (frame.type) {
+    case 'TERM_SNAPSHOT': {
+      const [out, view] = allocate(frame.type, 13 + frame.bytes.length);
+      view.setUint8(1, (frame.first ? 1 : 0) | (frame.last ? 2 : 0));
+      view.setUint16(2, frame.cols);
+      view.setUint16(4, frame.rows);
+      setPosition(view, 6, frame.seq);
+      out.set(frame.bytes, 14);
+      return out;
+    }
+    case 'TERM_OUT': {
+      const [out, view] = allocate(frame.type, 8 + frame.bytes.length);
+      setPosition(view, 1, frame.seq);
+      out.set(frame.bytes, 9);
+      return out;
+    }
+    case 'TERM_IN': {
+      const [out, view] = allocate(frame.type, 4 + frame.bytes.length);
+      view.setUint32(1, frame.epoch);
+      out.set(frame.bytes, 5);
+      return out;
+    }
+    case 'TERM_RESIZE': {
+      const [out, view] = allocate(frame.type, 8);
+      view.setUint32(1, frame.epoch);
+      view.setUint16(5, frame.cols);
+      view.setUint16(7, frame.rows);
+      return out;
+    }
+    case 'TERM_ACK': {
+      const [out, view] = allocate(frame.type, 8);
+      setPosition(view, 1, frame.seq);
+      return out;
+    }
+    case 'FILE_CHUNK': {
+      const [out, view] = allocate(frame.type, 12 + DIGEST_BYTES);
+      view.setUint32(1, frame.file);
+      view.setUint32(5, frame.chunk);
+      view.setUint32(9, frame.len);
+      out.set(frame.digest, 13);
+      return out;
+    }
+    case 'FILE_DATA': {
+      const [out, view] = allocate(frame.type, 12 + frame.bytes.length);
+      view.setUint32(1, frame.file);
+      setPosition(view, 5, frame.offset);
+      out.set(frame.bytes, 13);
+      return out;
+    }
+    case 'FILE_ACK': {
+      const [out, view] = allocate(frame.type, 8);
+      setPosition(view, 1, frame.bytes);
+      return out;
+    }
+    default: {
+      const { type, ...body } = frame;
+      const json = utf8.encode(JSON.stringify(body));
+      const [out] = allocate(type, json.length);
+      out.set(json, 1);
+      return out;
+    }
+  }
+}
+
+function allocate(type: FrameType, body: number): [Uint8Array<ArrayBuffer>, DataView] {
+  if (1 + body > MAX_FRAME_BYTES)
+    throw new RangeError(`${type} of ${1 + body} bytes exceeds ${MAX_FRAME_BYTES}`);
+  const out = new Uint8Array(1 + body);
+  out[0] = CODE[type];
+  return [out, new DataView(out.buffer)];
+}
+
+function setPosition(view: DataView, at: number, value: number): void {
+  view.setUint32(at, Math.floor(value / 0x1_0000_0000));
+  view.setUint32(at + 4, value % 0x1_0000_0000);
+}

@@ -1,0 +1,99 @@
+// Chat of each room: what is stored (in the order of `seq`), what is on its way, who is typing. Pure functions compute
+// the next state; `chatActions.ts` does the talking.
+
+import { createStore } from 'zustand/vanilla';
+import type { ChatMessage } from '../protocol/rest';
+
+export interface PendingMessage {
+  clientId: string;
+  text: string;
+  createdAt: number;
+  status: 'sending' | 'failed';
+  error?: string;
+}
+
+export interface RoomChat {
+  messages: ChatMessage[];
+  pending: PendingMessage[];
+  /** Older messages may exist on the server. */
+  more: boolean;
+  loading: boolean;
+  /** First page has been read. */
+  ready: boolean;
+  unread: number;
+  /** When each peer's "is typing" lapses (ms). */
+  typing: Record<string, number>;
+}
+
+export interface ChatState {
+  rooms: Record<string, RoomChat>;
+}
+
+export type ChatStore = ReturnType<typeof createChatStore>;
+
+export const EMPTY_CHAT: RoomChat = {
+  messages: [],
+  pending: [],
+  more: true,
+  loading: false,
+  ready: false,
+  unread: 0,
+  typing: {},
+};
+
+/** A remote "is typing" that is not repeated lapses by itself. */
+export const TYPING_LAPSES_MS = 6_000;
+
+export function createChatStore() {
+  return createStore<ChatState>(() => ({ rooms: {} }));
+}
+
+export function chatOf(state: ChatState, roomId: string): RoomChat {
+  return state.rooms[roomId] ?? EMPTY_CHAT;
+}
+
+export function updateRoom(state: ChatState, roomId: string, change: (chat: RoomChat) => RoomChat): ChatState {
+  return { rooms: { ...state.rooms, [roomId]: change(chatOf(state, roomId)) } };
+}
+
+/** Adds messages from any source (live, history, after a gap): each `seq` once, in order. */
+export function merge(chat: RoomChat, incoming: readonly ChatMessage[]): RoomChat {
+  if (incoming.length === 0) return chat;
+  const last = chat.messages.at(-1)?.seq ?? -1;
+  const first = incoming[0] as ChatMessage;
+  let messages: ChatMessage[];
+  if (incoming.length === 1 && first.seq > last) {
+    messages = [...chat.messages, first];
+  } else {
+    const bySeq = new Map(chat.messages.map((message) => [message.seq, message]));
+    for (const message of incoming) bySeq.set(message.seq, message);
+    messages = [...bySeq.values()].sort((a, b) => a.seq - b.seq);
+  }
+  return { ...chat, messages };
+}
+
+/** A message of our own that came back stored replaces its pending copy. */
+export function withCreated(chat: RoomChat, message: ChatMessage, mine: boolean, looking: boolean): RoomChat {
+  const isNew = message.seq > (chat.messages.at(-1)?.seq ?? 0);
+  const merged = merge(chat, [message]);
+  return {
+    ...merged,
+    pending: chat.pending.filter((pending) => pending.clientId !== message.client_id),
+    unread: isNew && !mine && !looking ? chat.unread + 1 : chat.unread,
+  };
+}
+
+export function withPending(chat: RoomChat, pending: PendingMessage): RoomChat {
+  const others = chat.pending.filter((one) => one.clientId !== pending.clientId);
+  return { ...chat, pending: [...others, pending].sort((a, b) => a.createdAt - b.createdAt) };
+}
+
+export function withoutPending(chat: RoomChat, clientId: string): RoomChat {
+  return { ...chat, pending: chat.pending.filter((pending) => pending.clientId !== clientId) };
+}
+
+export function withTyping(chat: RoomChat, peerId: string, until: number | undefined): RoomChat {
+  const { [peerId]: before, ...typing } = chat.typing;
+  if (until === undefined) return before === undefined ? chat : { ...chat, typing };
+  return { ...chat, typing: { ...typing, [peerId]: until } };
+}

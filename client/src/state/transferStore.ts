@@ -1,0 +1,97 @@
+// Transfers, incoming and outgoing, as the screens show them.
+
+import { createStore } from 'zustand/vanilla';
+import type { PathInfo } from '../lib/rtc';
+
+export type TransferPhase =
+  /** Incoming: waits for this person's decision. */
+  | 'offered'
+  /** Outgoing: the other side is asked. */
+  | 'asking'
+  /** Outgoing: the files are being hashed. */
+  | 'preparing'
+  | 'connecting'
+  | 'moving'
+  /** All bytes arrived; the file is put in its place. */
+  | 'saving'
+  | 'done'
+  | 'declined'
+  | 'cancelled'
+  | 'failed';
+
+export interface TransferFile {
+  path: string;
+  size: number;
+  /** Known once the manifest came (incoming) or was made (outgoing). */
+  hash?: string;
+  verified: boolean;
+}
+
+export interface TransferView {
+  sessionId: string;
+  roomId: string;
+  peerId: string;
+  /** Person at the other end, and the device where that says more. */
+  peerName: string;
+  deviceName: string;
+  direction: 'in' | 'out';
+  name: string;
+  size: number;
+  count: number;
+  files: TransferFile[];
+  phase: TransferPhase;
+  moved: number;
+  /** Bytes hashed so far while preparing. */
+  prepared: number;
+  /** Bytes per second over the last seconds. */
+  rate: number;
+  path?: PathInfo;
+  error?: { code: string; detail: string };
+  startedAt: number;
+  /** Where an incoming file goes; decides what the card says. */
+  sink?: 'disk' | 'browser' | 'memory';
+}
+
+export interface TransferState {
+  transfers: Record<string, TransferView>;
+}
+
+export type TransferStore = ReturnType<typeof createTransferStore>;
+
+export function createTransferStore() {
+  return createStore<TransferState>(() => ({ transfers: {} }));
+}
+
+const OPEN: readonly TransferPhase[] = ['offered', 'asking', 'preparing', 'connecting', 'moving', 'saving'];
+const BUSY: readonly TransferPhase[] = ['preparing', 'connecting', 'moving', 'saving'];
+
+export function isOpen(transfer: TransferView): boolean {
+  return OPEN.includes(transfer.phase);
+}
+
+/** Something would be lost if the page were closed now. */
+export function isBusy(state: TransferState): boolean {
+  return Object.values(state.transfers).some((transfer) => BUSY.includes(transfer.phase));
+}
+
+export function putTransfer(store: TransferStore, transfer: TransferView): void {
+  store.setState((state) => ({ transfers: { ...state.transfers, [transfer.sessionId]: transfer } }));
+}
+
+export function patchTransfer(store: TransferStore, sessionId: string, change: Partial<TransferView>): void {
+  const view = store.getState().transfers[sessionId];
+  if (view) putTransfer(store, { ...view, ...change });
+}
+
+export function dropTransfer(store: TransferStore, sessionId: string): void {
+  store.setState((state) => {
+    const { [sessionId]: _, ...transfers } = state.transfers;
+    return { transfers };
+  });
+}
+
+export function transfersIn(state: TransferState, roomId: string): TransferView[] {
+  return Object.values(state.transfers)
+    .filter((transfer) => transfer.roomId === roomId)
+    .sort((a, b) => b.startedAt - a.startedAt);
+}

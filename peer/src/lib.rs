@@ -1,0 +1,4 @@
+//! One end of a direct session between two devices.
+
+pub mod rtc;
+pub mod transport;

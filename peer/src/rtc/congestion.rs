@@ -1,0 +1,257 @@
+//! How many bytes may be in flight: delivery rate times round trip, as BBR estimates them.
+//!
+//! Owns the cap only. It must not know sockets or SCTP: it is told what was sent and what was acknowledged, with the
+//! time, so that its tests need neither. SCTP below has a congestion window of its own; without this cap it fills
+//! whatever queue the path has, loses a burst, and waits a second for its retransmission timer.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// The cap before anything has been measured, and where nothing shorter than this is worth it.
+const START_BYTES: usize = 256 << 10;
+const LEAST_BYTES: usize = 128 << 10;
+
+/// Head-room over one round trip, so that a path that grew is noticed: rate × (GAIN × round trip + SLACK).
+const GAIN: f64 = 1.5;
+const STARTUP_GAIN: f64 = 2.0;
+/// Queueing that is always worth it: it keeps a short path busy between two wake-ups of this task.
+const SLACK: Duration = Duration::from_millis(2);
+
+/// Below this a burst reaches the receiver's socket at once, so that its buffer is the bound.
+const SHORT_PATH: Duration = Duration::from_millis(5);
+
+/// A round trip this much over the least one means that a queue is building.
+const QUEUE_RATIO: f64 = 1.4;
+
+/// The least round trip is believed for this long, then one round is sent with little in flight to see it again.
+const ROUND_TRIP_AGE: Duration = Duration::from_secs(10);
+
+/// The best rate of this many rounds counts.
+const RATE_ROUNDS: usize = 10;
+
+/// One mark in the stream of bytes, from which a round trip and a rate are read when it is acknowledged.
+#[derive(Debug)]
+struct Mark {
+    /// Bytes sent up to and with this mark.
+    end: u64,
+    at: Instant,
+    acked: u64,
+    acked_at: Instant,
+    /// There was less to send than the cap allowed: the rate says nothing about the path.
+    idle: bool,
+}
+
+/// Bytes between two marks; bounds their number to the cap divided by this.
+const MARK_EVERY_BYTES: u64 = 16 << 10;
+
+/// The estimate and the cap that follows from it.
+#[derive(Debug)]
+pub(super) struct Congestion {
+    /// What a socket at the other end holds; the bound on a short path.
+    socket_bytes: usize,
+    /// What the other end offers to hold; the bound anywhere.
+    window_bytes: usize,
+    cap: usize,
+    sent: u64,
+    acked: u64,
+    acked_at: Instant,
+    marks: VecDeque<Mark>,
+    /// Best rate of each of the last rounds, newest last, bytes per second.
+    rates: VecDeque<f64>,
+    round_end: u64,
+    startup: bool,
+    plateau: u32,
+    best: f64,
+    least: Option<(Duration, Instant)>,
+    smoothed: Option<Duration>,
+    /// A round with little in flight runs until this many bytes are acknowledged.
+    draining_until: Option<u64>,
+}
+
+impl Congestion {
+    pub(super) fn new(now: Instant, socket_bytes: usize, window_bytes: usize) -> Self {
+        Self {
+            socket_bytes,
+            window_bytes,
+            cap: START_BYTES.min(socket_bytes),
+            sent: 0,
+            acked: 0,
+            acked_at: now,
+            marks: VecDeque::new(),
+            rates: VecDeque::with_capacity(RATE_ROUNDS + 1),
+            round_end: 0,
+            startup: true,
+            plateau: 0,
+            best: 0.0,
+            least: None,
+            smoothed: None,
+            draining_until: None,
+        }
+    }
+
+    /// The most that may be in flight.
+    pub(super) fn cap(&self) -> usize {
+        self.cap
+    }
+
+    /// The smoothed round trip of data, from sending to acknowledgement.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.smoothed
+    }
+
+    /// `bytes` were handed to SCTP; `idle` when the sender has nothing more though the cap would allow it.
+    pub(super) fn on_sent(&mut self, now: Instant, bytes: usize, idle: bool) {
+        if self.sent == self.acked {
+            // Nothing was in flight: time spent idle is not part of any rate.
+            self.acked_at = now;
+        }
+        self.sent += bytes as u64;
+        if self.marks.back().is_none_or(|last| self.sent - last.end >= MARK_EVERY_BYTES) {
+            self.marks.push_back(Mark {
+                end: self.sent,
+                at: now,
+                acked: self.acked,
+                acked_at: self.acked_at,
+                idle,
+            });
+        }
+    }
+
+    /// `in_flight` bytes remain unacknowledged.
+    pub(super) fn on_in_flight(&mut self, now: Instant, in_flight: usize) {
+        let acked = self.sent.saturating_sub(in_flight as u64);
+        if acked <= self.acked {
+            return;
+        }
+        self.acked = acked;
+        self.acked_at = now;
+        let mut newest = None;
+        while self.marks.front().is_some_and(|mark| mark.end <= acked) {
+            newest = self.marks.pop_front();
+        }
+        let Some(mark) = newest else { return };
+        self.on_round_trip(now, now.saturating_duration_since(mark.at));
+        let elapsed = now.saturating_duration_since(mark.acked_at).as_secs_f64();
+        if elapsed > 0.0 {
+            let rate = (acked - mark.acked) as f64 / elapsed;
+            if !mark.idle || rate > self.rate() {
+                self.on_rate(rate);
+            }
+        }
+        if mark.end >= self.round_end {
+            self.on_round();
+        }
+        self.update(now);
+    }
+
+    fn on_round_trip(&mut self, now: Instant, sample: Duration) {
+        self.smoothed = Some(match self.smoothed {
+            None => sample,
+            Some(old) => (old * 7 + sample) / 8,
+        });
+        match self.least {
+            Some((least, _)) if sample > least => {}
+            _ => self.least = Some((sample, now)),
+        }
+        let queue = self.least.is_some_and(|(least, _)| {
+            self.smoothed.is_some_and(|s| s.as_secs_f64() > (least + SLACK).as_secs_f64() * QUEUE_RATIO)
+        });
+        if self.startup && queue {
+            self.startup = false;
+        }
+    }
+
+    fn rate(&self) -> f64 {
+        self.rates.iter().copied().fold(0.0, f64::max)
+    }
+
+    fn on_rate(&mut self, rate: f64) {
+        match self.rates.back_mut() {
+            Some(newest) => *newest = newest.max(rate),
+            None => self.rates.push_back(rate),
+        }
+    }
+
+    fn on_round(&mut self) {
+        self.round_end = self.sent;
+        let rate = self.rate();
+        if self.startup {
+            self.plateau = if rate > self.best * 1.25 { 0 } else { self.plateau + 1 };
+            self.best = self.best.max(rate);
+            self.startup = self.plateau < 3;
+        }
+        self.rates.push_back(0.0);
+        if self.rates.len() > RATE_ROUNDS {
+            self.rates.pop_front();
+        }
+    }
+
+    fn update(&mut self, now: Instant) {
+        let Some((least, since)) = self.least else { return };
+        if self.draining_until.is_some_and(|end| self.acked >= end) {
+            // The path is as empty as it gets: what it showed in this round is the truth for the next seconds.
+            self.draining_until = None;
+        } else if self.draining_until.is_none() && now.saturating_duration_since(since) > ROUND_TRIP_AGE {
+            self.least = Some((self.smoothed.unwrap_or(least), now));
+            self.draining_until = Some(self.sent);
+        }
+        let rate = self.rate();
+        if rate <= 0.0 {
+            return;
+        }
+        let gain = match (self.draining_until, self.startup) {
+            (Some(_), _) => 0.6,
+            (None, true) => STARTUP_GAIN,
+            (None, false) => GAIN,
+        };
+        let wanted = rate * (least.as_secs_f64() * gain + SLACK.as_secs_f64());
+        let most = if least < SHORT_PATH { self.socket_bytes } else { self.window_bytes };
+        self.cap = (wanted as usize).clamp(LEAST_BYTES.min(most), most);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A path in virtual time: a bottleneck of `rate` bytes/s with `round_trip` behind it. Gives the cap reached.
+    fn settle(rate: f64, round_trip: Duration, socket: usize, window: usize) -> usize {
+        let start = Instant::now();
+        let mut now = start;
+        let mut congestion = Congestion::new(now, socket, window);
+        let mut flying: VecDeque<(Instant, usize)> = VecDeque::new();
+        let mut in_flight = 0;
+        let mut link_free = now;
+        while now < start + Duration::from_secs(4) {
+            while in_flight + 65_536 <= congestion.cap() {
+                link_free = link_free.max(now) + Duration::from_secs_f64(65_536.0 / rate);
+                flying.push_back((link_free + round_trip, 65_536));
+                in_flight += 65_536;
+                congestion.on_sent(now, 65_536, false);
+            }
+            let Some((at, bytes)) = flying.pop_front() else { panic!("the cap must let one message through") };
+            now = at;
+            in_flight -= bytes;
+            congestion.on_in_flight(now, in_flight);
+        }
+        congestion.cap()
+    }
+
+    #[test]
+    fn fills_a_long_path_without_filling_its_queue() {
+        let cap = settle(25e6, Duration::from_millis(20), 1 << 20, 4 << 20);
+        // 500 kB are in flight at full rate; another 512 KiB fit into the queue of such a path.
+        assert!((600_000..1_000_000).contains(&cap), "{cap}");
+    }
+
+    #[test]
+    fn never_sends_more_than_a_socket_holds_on_a_short_path() {
+        assert_eq!(settle(1e9, Duration::from_micros(100), 256 << 10, 4 << 20), 256 << 10);
+        assert_eq!(settle(1e9, Duration::from_micros(100), 1 << 20, 4 << 20), 1 << 20);
+    }
+
+    #[test]
+    fn never_exceeds_the_window_of_the_receiver() {
+        assert_eq!(settle(200e6, Duration::from_millis(100), 1 << 20, 4 << 20), 4 << 20);
+    }
+}

@@ -1,0 +1,141 @@
+//! The WebRTC driver: one `RTCPeerConnection` with one data channel, as a [`Transport`].
+//!
+//! Owns connections: [`Connection::start`], then [`Connection::offer`] and [`Connection::accept_answer`] at one end
+//! and [`Connection::accept_offer`] at the other, candidates both ways as they come, until
+//! [`ConnectionEvent::Open`]. It must not know signalling (the caller carries descriptions and candidates), features
+//! beyond their name, or what a frame means.
+//!
+//! The protocol stack (`rtc`) does no I/O of its own; `driver` is the one task of a connection that feeds it. Each
+//! other file owns one thing that task needs: sockets, server discovery, STUN, TURN, local names, the cap on what is
+//! in flight.
+
+mod candidate;
+mod channel;
+mod config;
+mod congestion;
+mod driver;
+mod gather;
+mod mdns;
+mod socket;
+mod stun;
+mod turn;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use candidate::{IceCandidate, fingerprint_of_sdp};
+pub use config::{IceServer, MAX_RECEIVE_BYTES, MAX_SEND_BYTES, RtcConfig, RtcError};
+
+use crate::transport::{FrameReceiver, FrameSender, LinkStats, Transport};
+
+/// Commands that wait for the driver; the caller waits when it is full.
+const COMMANDS: usize = 32;
+
+/// Events that wait for the caller. The candidates of one connection, the end of them, the opening and the end all
+/// fit at once, so that the driver never waits and nothing is dropped.
+const EVENTS: usize = config::MAX_LOCAL_CANDIDATES + 8;
+
+/// What a connection tells its owner.
+#[derive(Debug)]
+pub enum ConnectionEvent {
+    /// An address of this end that the description did not hold yet; to be handed to the other end.
+    Candidate(IceCandidate),
+    /// There will be no more candidates.
+    EndOfCandidates,
+    /// The channel is open, with the expected name, and both certificates were checked.
+    Open(RtcTransport),
+    /// The connection is over; the reason is for a person to read.
+    Closed(String),
+}
+
+/// What the handle asks of the driver.
+enum Command {
+    Offer(oneshot::Sender<Result<String, RtcError>>),
+    AcceptOffer(String, oneshot::Sender<Result<String, RtcError>>),
+    AcceptAnswer(String, oneshot::Sender<Result<(), RtcError>>),
+    AddCandidate(IceCandidate, oneshot::Sender<Result<(), RtcError>>),
+    Close(oneshot::Sender<()>),
+}
+
+/// One peer connection. It owns the driver's task: dropping this handle ends the connection.
+#[derive(Debug)]
+pub struct Connection {
+    commands: mpsc::Sender<Command>,
+    fingerprint: String,
+}
+
+impl Connection {
+    /// Opens sockets and starts looking for addresses. `feature` names the channel: label `feature`, protocol
+    /// `mesh.<feature>.v1`. Must be called within a tokio runtime.
+    pub fn start(
+        config: RtcConfig,
+        feature: &str,
+    ) -> Result<(Self, mpsc::Receiver<ConnectionEvent>), RtcError> {
+        let (commands, command_queue) = mpsc::channel(COMMANDS);
+        let (events, event_queue) = mpsc::channel(EVENTS);
+        let driver = driver::Driver::new(config, feature, command_queue, events)?;
+        let fingerprint = driver.fingerprint().to_owned();
+        // The task ends when `commands` is dropped with the handle.
+        tokio::spawn(driver.run());
+        Ok((Self { commands, fingerprint }, event_queue))
+    }
+
+    /// The SHA-256 fingerprint of this end's DTLS certificate (`AB:CD:…`, upper case), known before any offer.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Creates the channel and the offer for the other end.
+    pub async fn offer(&self) -> Result<String, RtcError> {
+        self.ask(Command::Offer).await?
+    }
+
+    /// Takes the other end's offer; gives the answer for it.
+    pub async fn accept_offer(&self, sdp: &str) -> Result<String, RtcError> {
+        self.ask(|reply| Command::AcceptOffer(sdp.to_owned(), reply)).await?
+    }
+
+    /// Takes the other end's answer to [`Self::offer`].
+    pub async fn accept_answer(&self, sdp: &str) -> Result<(), RtcError> {
+        self.ask(|reply| Command::AcceptAnswer(sdp.to_owned(), reply)).await?
+    }
+
+    /// Takes a candidate of the other end; it may come before the description.
+    pub async fn add_candidate(&self, candidate: IceCandidate) -> Result<(), RtcError> {
+        self.ask(|reply| Command::AddCandidate(candidate, reply)).await?
+    }
+
+    /// Ends the connection at once, telling the other end; what was not acknowledged may be lost. Returns when the
+    /// sockets are closed. To deliver everything first, drop the frame sender instead and wait for
+    /// [`ConnectionEvent::Closed`].
+    pub async fn close(&self) {
+        let _ = self.ask(Command::Close).await;
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, RtcError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| RtcError::Closed)?;
+        answer.await.map_err(|_| RtcError::Closed)
+    }
+}
+
+/// The open data channel of a connection.
+#[derive(Debug)]
+pub struct RtcTransport {
+    frames: (FrameSender, FrameReceiver),
+    link: watch::Receiver<LinkStats>,
+    remote_fingerprint: String,
+}
+
+impl Transport for RtcTransport {
+    fn link(&self) -> watch::Receiver<LinkStats> {
+        self.link.clone()
+    }
+
+    fn remote_fingerprint(&self) -> &str {
+        &self.remote_fingerprint
+    }
+
+    fn split(self) -> (FrameSender, FrameReceiver) {
+        self.frames
+    }
+}

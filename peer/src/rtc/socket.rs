@@ -1,0 +1,230 @@
+//! UDP sockets with segmentation offload, and which local addresses to bind.
+//!
+//! Owns the kernel side of datagrams: batches in, coalesced segments out. It must not know what a datagram means.
+
+use std::io::{self, ErrorKind, IoSliceMut};
+use std::net::{IpAddr, SocketAddr};
+use std::task::{Context, Poll};
+
+use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+use super::config::WANTED_SOCKET_BUFFER_BYTES;
+
+/// Datagram batches read by one system call, each up to 64 KiB of coalesced segments.
+const BATCH: usize = 16;
+const BATCH_BYTES: usize = 64 << 10;
+
+/// The most that one coalesced transmit may hold: a UDP length is 16 bits, headers included.
+const TRANSMIT_BYTES: usize = 65_000;
+
+/// Where datagrams are read into; one for a connection, shared by its sockets. Pages are touched only when used.
+pub(super) struct ReceiveBuffer {
+    bytes: Vec<u8>,
+    metas: [RecvMeta; BATCH],
+}
+
+impl ReceiveBuffer {
+    pub(super) fn new() -> Self {
+        Self { bytes: vec![0; BATCH * BATCH_BYTES], metas: [RecvMeta::default(); BATCH] }
+    }
+
+    /// The datagrams of the first `batches` batches, with their sources.
+    pub(super) fn datagrams(&self, batches: usize) -> impl Iterator<Item = (SocketAddr, &[u8])> {
+        self.metas[..batches.min(BATCH)].iter().zip(self.bytes.chunks(BATCH_BYTES)).flat_map(|(meta, buffer)| {
+            let filled = &buffer[..meta.len.min(buffer.len())];
+            filled.chunks(meta.stride.max(1)).map(|datagram| (meta.addr, datagram))
+        })
+    }
+}
+
+/// A bound UDP socket and the transmit being put together for it.
+pub(super) struct Socket {
+    io: UdpSocket,
+    state: UdpSocketState,
+    addr: SocketAddr,
+    receive_buffer: usize,
+    /// Segments of equal size to one destination, the last of which may be shorter. Bound: [`TRANSMIT_BYTES`].
+    out: Vec<u8>,
+    segment: usize,
+    segments: usize,
+    destination: Option<SocketAddr>,
+    ends_short: bool,
+    /// The kernel's send buffer was full: what is in `out` waits until the socket is writable.
+    blocked: bool,
+}
+
+impl Socket {
+    pub(super) fn bind(addr: SocketAddr, buffer: Option<usize>) -> io::Result<Self> {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::DGRAM, None)?;
+        if addr.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        let wanted = buffer.unwrap_or(WANTED_SOCKET_BUFFER_BYTES);
+        if wanted > 0 {
+            // The kernel caps these at its own limit; the driver reads back what it got.
+            socket.set_recv_buffer_size(wanted)?;
+            socket.set_send_buffer_size(wanted)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&addr.into())?;
+        let receive_buffer = socket.recv_buffer_size()?;
+        let io = UdpSocket::from_std(socket.into())?;
+        let state = UdpSocketState::new(UdpSockRef::from(&io))?;
+        let addr = io.local_addr()?;
+        Ok(Self {
+            io,
+            state,
+            addr,
+            receive_buffer,
+            out: Vec::new(),
+            segment: 0,
+            segments: 0,
+            destination: None,
+            ends_short: false,
+            blocked: false,
+        })
+    }
+
+    pub(super) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The kernel's receive buffer as it accounts for it, bytes.
+    pub(super) fn receive_buffer(&self) -> usize {
+        self.receive_buffer
+    }
+
+    pub(super) fn blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// Adds a datagram, sending what was put together before when it does not fit.
+    pub(super) fn queue(&mut self, destination: SocketAddr, datagram: &[u8]) {
+        let fits = self.segments > 0
+            && self.destination == Some(destination)
+            && !self.ends_short
+            && datagram.len() <= self.segment
+            && self.segments < self.state.max_gso_segments()
+            && self.out.len() + datagram.len() <= TRANSMIT_BYTES;
+        if self.segments > 0 && !fits {
+            self.flush();
+            if self.blocked {
+                // The kernel holds megabytes already: this one is lost, as any datagram may be.
+                return;
+            }
+        }
+        if self.segments == 0 {
+            self.segment = datagram.len();
+            self.destination = Some(destination);
+        }
+        self.ends_short = datagram.len() < self.segment;
+        self.out.extend_from_slice(datagram);
+        self.segments += 1;
+    }
+
+    /// Hands what was put together to the kernel. Errors of a destination are its own: ICE notices.
+    pub(super) fn flush(&mut self) {
+        let Some(destination) = self.destination.filter(|_| self.segments > 0) else { return };
+        let transmit = Transmit {
+            destination,
+            ecn: None,
+            contents: &self.out,
+            segment_size: (self.segments > 1).then_some(self.segment),
+            src_ip: None,
+        };
+        let result = self.io.try_io(Interest::WRITABLE, || {
+            self.state.try_send(UdpSockRef::from(&self.io), &transmit)
+        });
+        if matches!(&result, Err(error) if error.kind() == ErrorKind::WouldBlock) {
+            self.blocked = true;
+            return;
+        }
+        if let Err(error) = result {
+            tracing::trace!(%error, %destination, "datagram not sent");
+        }
+        self.blocked = false;
+        self.out.clear();
+        self.segments = 0;
+        self.ends_short = false;
+    }
+
+    /// Reads what is there; the number of batches, or `None` when there was nothing.
+    pub(super) fn receive(&self, buffer: &mut ReceiveBuffer) -> Option<usize> {
+        let mut chunks = buffer.bytes.chunks_mut(BATCH_BYTES);
+        let mut slices: [IoSliceMut<'_>; BATCH] =
+            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+        self.io
+            .try_io(Interest::READABLE, || {
+                self.state.recv(UdpSockRef::from(&self.io), &mut slices, &mut buffer.metas)
+            })
+            .ok()
+    }
+
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.io.poll_recv_ready(cx).map(|_| ())
+    }
+
+    pub(super) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.io.poll_send_ready(cx).map(|_| ())
+    }
+}
+
+/// One socket for each usable local address, best first. Link-local addresses are used only when there is nothing
+/// else, and so is loopback unless it was asked for.
+pub(super) fn bind_all(loopback: bool, buffer: Option<usize>) -> io::Result<Vec<Socket>> {
+    let mut global = Vec::new();
+    let mut link_local = Vec::new();
+    let mut own = Vec::new();
+    for interface in if_addrs::get_if_addrs()? {
+        let (ip, index) = (interface.ip(), interface.index.unwrap_or(0));
+        if ip.is_loopback() {
+            own.push((ip, 0));
+        } else if !interface.is_oper_up() || ip.is_unspecified() || ip.is_multicast() {
+            continue;
+        } else if is_link_local(ip) {
+            link_local.push((ip, index));
+        } else {
+            global.push((ip, 0));
+        }
+    }
+    let mut wanted = global;
+    if wanted.is_empty() {
+        wanted = link_local;
+    }
+    if loopback || wanted.is_empty() {
+        wanted.extend(own);
+    }
+    if wanted.is_empty() {
+        wanted.push((IpAddr::from([127, 0, 0, 1]), 0));
+    }
+    wanted.truncate(super::config::MAX_LOCAL_CANDIDATES / 2);
+
+    let mut sockets = Vec::new();
+    let mut last_error = None;
+    for (ip, scope) in wanted {
+        let addr = match ip {
+            IpAddr::V6(v6) => SocketAddr::V6(std::net::SocketAddrV6::new(v6, 0, 0, scope)),
+            v4 => SocketAddr::new(v4, 0),
+        };
+        match Socket::bind(addr, buffer) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) => {
+                tracing::debug!(%ip, %error, "address not usable");
+                last_error = Some(error);
+            }
+        }
+    }
+    match last_error {
+        Some(error) if sockets.is_empty() => Err(error),
+        _ => Ok(sockets),
+    }
+}
+
+fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
+}

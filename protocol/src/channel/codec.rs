@@ -1,0 +1,208 @@
+//! The bytes of each frame. Big-endian integers, JSON where a body is small and rare.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{
+    FileAck, FileChunk, FileData, Frame, TermAck, TermIn, TermOut, TermResize, TermSize, TermSnapshot,
+};
+use crate::limits::MAX_CHANNEL_DATA;
+
+/// Why a message is not a frame. Whoever sent it broke the protocol: end the session.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    #[error("an empty message")]
+    Empty,
+    #[error("a message of {0} bytes is over the limit")]
+    TooLarge(usize),
+    #[error("frame type {0:#04x} is unknown")]
+    UnknownType(u8),
+    #[error("{0:?}: the body is cut short")]
+    Short(FrameType),
+    #[error("{0:?}: the body has bytes too many")]
+    Long(FrameType),
+    #[error("{0:?}: {1}")]
+    Json(FrameType, String),
+}
+
+macro_rules! frame_types {
+    ($($variant:ident = $byte:literal),+ $(,)?) => {
+        /// The first byte of a frame.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum FrameType { $($variant = $byte),+ }
+
+        impl FrameType {
+            /// Every type.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            fn parse(byte: u8) -> Option<Self> {
+                match byte { $($byte => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+frame_types! {
+    Hello = 0x01, Bye = 0x02, Renew = 0x03,
+    TermSnapshot = 0x10, TermOut = 0x11, TermIn = 0x12, TermResize = 0x13, TermLease = 0x14, TermAck = 0x15,
+    TermExit = 0x16, TermViewers = 0x17,
+    FileManifest = 0x20, FileWant = 0x21, FileChunk = 0x22, FileData = 0x23, FileAck = 0x24, FileDone = 0x25,
+    FileError = 0x26,
+}
+
+const FIRST: u8 = 1;
+const LAST: u8 = 2;
+
+pub(super) fn decode(message: &Bytes) -> Result<Frame, FrameError> {
+    let byte = *message.first().ok_or(FrameError::Empty)?;
+    let kind = FrameType::parse(byte).ok_or(FrameError::UnknownType(byte))?;
+    let mut body = Body { kind, rest: message.slice(1..) };
+    Ok(match kind {
+        FrameType::Hello => Frame::Hello(body.json()?),
+        FrameType::Bye => Frame::Bye(body.json()?),
+        FrameType::Renew => Frame::Renew(body.json()?),
+        FrameType::TermLease => Frame::TermLease(body.json()?),
+        FrameType::TermExit => Frame::TermExit(body.json()?),
+        FrameType::TermViewers => Frame::TermViewers(body.json()?),
+        FrameType::FileManifest => Frame::FileManifest(body.json()?),
+        FrameType::FileWant => Frame::FileWant(body.json()?),
+        FrameType::FileDone => Frame::FileDone(body.json()?),
+        FrameType::FileError => Frame::FileError(body.json()?),
+        FrameType::TermSnapshot => {
+            body.need(13)?;
+            let flags = body.rest.get_u8();
+            let size = body.size();
+            let seq = body.rest.get_u64();
+            let (first, last) = (flags & FIRST != 0, flags & LAST != 0);
+            Frame::TermSnapshot(TermSnapshot { first, last, size, seq, bytes: body.data()? })
+        }
+        FrameType::TermOut => {
+            body.need(8)?;
+            Frame::TermOut(TermOut { seq: body.rest.get_u64(), bytes: body.data()? })
+        }
+        FrameType::TermIn => {
+            body.need(4)?;
+            Frame::TermIn(TermIn { epoch: body.rest.get_u32(), bytes: body.data()? })
+        }
+        FrameType::TermResize => {
+            body.exactly(8)?;
+            Frame::TermResize(TermResize { epoch: body.rest.get_u32(), size: body.size() })
+        }
+        FrameType::TermAck => {
+            body.exactly(8)?;
+            Frame::TermAck(TermAck { seq: body.rest.get_u64() })
+        }
+        FrameType::FileChunk => {
+            body.exactly(44)?;
+            let (file, chunk, len) = (body.rest.get_u32(), body.rest.get_u32(), body.rest.get_u32());
+            let mut digest = [0; 32];
+            body.rest.copy_to_slice(&mut digest);
+            Frame::FileChunk(FileChunk { file, chunk, len, digest })
+        }
+        FrameType::FileData => {
+            body.need(12)?;
+            let (file, offset) = (body.rest.get_u32(), body.rest.get_u64());
+            Frame::FileData(FileData { file, offset, bytes: body.data()? })
+        }
+        FrameType::FileAck => {
+            body.exactly(8)?;
+            Frame::FileAck(FileAck { bytes: body.rest.get_u64() })
+        }
+    })
+}
+
+struct Body {
+    kind: FrameType,
+    rest: Bytes,
+}
+
+impl Body {
+    fn need(&self, len: usize) -> Result<(), FrameError> {
+        if self.rest.len() < len { Err(FrameError::Short(self.kind)) } else { Ok(()) }
+    }
+
+    fn exactly(&self, len: usize) -> Result<(), FrameError> {
+        self.need(len)?;
+        if self.rest.len() > len { Err(FrameError::Long(self.kind)) } else { Ok(()) }
+    }
+
+    fn size(&mut self) -> TermSize {
+        TermSize { cols: self.rest.get_u16(), rows: self.rest.get_u16() }
+    }
+
+    fn data(self) -> Result<Bytes, FrameError> {
+        if self.rest.len() > MAX_CHANNEL_DATA { Err(FrameError::Long(self.kind)) } else { Ok(self.rest) }
+    }
+
+    fn json<T: DeserializeOwned>(&self) -> Result<T, FrameError> {
+        serde_json::from_slice(&self.rest).map_err(|error| FrameError::Json(self.kind, error.to_string()))
+    }
+}
+
+pub(super) fn encode(frame: &Frame) -> Bytes {
+    let kind = frame.frame_type();
+    match frame {
+        Frame::Hello(body) => json(kind, body),
+        Frame::Bye(body) => json(kind, body),
+        Frame::Renew(body) => json(kind, body),
+        Frame::TermLease(body) => json(kind, body),
+        Frame::TermExit(body) => json(kind, body),
+        Frame::TermViewers(body) => json(kind, body),
+        Frame::FileManifest(body) => json(kind, body),
+        Frame::FileWant(body) => json(kind, body),
+        Frame::FileDone(body) => json(kind, body),
+        Frame::FileError(body) => json(kind, body),
+        Frame::TermSnapshot(body) => binary(kind, 13 + body.bytes.len(), |out| {
+            out.put_u8(if body.first { FIRST } else { 0 } | if body.last { LAST } else { 0 });
+            put_size(out, body.size);
+            out.put_u64(body.seq);
+            out.put_slice(&body.bytes);
+        }),
+        Frame::TermOut(body) => binary(kind, 8 + body.bytes.len(), |out| {
+            out.put_u64(body.seq);
+            out.put_slice(&body.bytes);
+        }),
+        Frame::TermIn(body) => binary(kind, 4 + body.bytes.len(), |out| {
+            out.put_u32(body.epoch);
+            out.put_slice(&body.bytes);
+        }),
+        Frame::TermResize(body) => binary(kind, 8, |out| {
+            out.put_u32(body.epoch);
+            put_size(out, body.size);
+        }),
+        Frame::TermAck(body) => binary(kind, 8, |out| out.put_u64(body.seq)),
+        Frame::FileChunk(body) => binary(kind, 44, |out| {
+            out.put_u32(body.file);
+            out.put_u32(body.chunk);
+            out.put_u32(body.len);
+            out.put_slice(&body.digest);
+        }),
+        Frame::FileData(body) => binary(kind, 12 + body.bytes.len(), |out| {
+            out.put_u32(body.file);
+            out.put_u64(body.offset);
+            out.put_slice(&body.bytes);
+        }),
+        Frame::FileAck(body) => binary(kind, 8, |out| out.put_u64(body.bytes)),
+    }
+}
+
+fn put_size(out: &mut BytesMut, size: TermSize) {
+    out.put_u16(size.cols);
+    out.put_u16(size.rows);
+}
+
+fn binary(kind: FrameType, len: usize, body: impl FnOnce(&mut BytesMut)) -> Bytes {
+    let mut out = BytesMut::with_capacity(1 + len);
+    out.put_u8(kind as u8);
+    body(&mut out);
+    out.freeze()
+}
+
+fn json<T: Serialize>(kind: FrameType, body: &T) -> Bytes {
+    let mut out = vec![kind as u8];
+    // Writing plain structs of text and numbers to memory has no way to fail.
+    serde_json::to_writer(&mut out, body).expect("a frame body is plain data");
+    out.into()
+}

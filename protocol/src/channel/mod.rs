@@ -1,0 +1,81 @@
+//! Frames on a DataChannel: one message is one frame, one byte of type and a body. See `docs/protocol.md`, section 4.
+
+mod codec;
+mod file;
+mod session;
+mod terminal;
+
+pub use codec::{FrameError, FrameType};
+pub use file::*;
+pub use session::*;
+pub use terminal::*;
+
+use bytes::Bytes;
+
+use crate::limits::MAX_CHANNEL_FRAME;
+
+/// Every frame of protocol version 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    Hello(Hello),
+    Bye(Bye),
+    Renew(Renew),
+    TermSnapshot(TermSnapshot),
+    TermOut(TermOut),
+    TermIn(TermIn),
+    TermResize(TermResize),
+    TermLease(TermLease),
+    TermAck(TermAck),
+    TermExit(TermExit),
+    TermViewers(TermViewers),
+    FileManifest(FileManifest),
+    FileWant(FileWant),
+    FileChunk(FileChunk),
+    FileData(FileData),
+    FileAck(FileAck),
+    FileDone(FileDone),
+    FileError(FileError),
+}
+
+impl Frame {
+    /// Reads one message. Content is shared with `message`, not copied.
+    pub fn decode(message: &Bytes) -> Result<Self, FrameError> {
+        if message.len() > MAX_CHANNEL_FRAME {
+            return Err(FrameError::TooLarge(message.len()));
+        }
+        codec::decode(message)
+    }
+
+    /// Writes one message.
+    pub fn encode(&self) -> Bytes {
+        codec::encode(self)
+    }
+
+    /// Its type byte.
+    pub const fn frame_type(&self) -> FrameType {
+        match self {
+            Self::Hello(_) => FrameType::Hello,
+            Self::Bye(_) => FrameType::Bye,
+            Self::Renew(_) => FrameType::Renew,
+            Self::TermSnapshot(_) => FrameType::TermSnapshot,
+            Self::TermOut(_) => FrameType::TermOut,
+            Self::TermIn(_) => FrameType::TermIn,
+            Self::TermResize(_) => FrameType::TermResize,
+            Self::TermLease(_) => FrameType::TermLease,
+            Self::TermAck(_) => FrameType::TermAck,
+            Self::TermExit(_) => FrameType::TermExit,
+            Self::TermViewers(_) => FrameType::TermViewers,
+            Self::FileManifest(_) => FrameType::FileManifest,
+            Self::FileWant(_) => FrameType::FileWant,
+            Self::FileChunk(_) => FrameType::FileChunk,
+            Self::FileData(_) => FrameType::FileData,
+            Self::FileAck(_) => FrameType::FileAck,
+            Self::FileDone(_) => FrameType::FileDone,
+            Self::FileError(_) => FrameType::FileError,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "channel_tests.rs"]
+mod tests;

@@ -1,0 +1,97 @@
+//! Frames of a terminal session.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::PeerId;
+
+/// The size of a terminal, in cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TermSize {
+    pub cols: u16,
+    pub rows: u16,
+}
+
+/// `10`: one part of the screen and scrollback as they are now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TermSnapshot {
+    /// Reset the viewer before writing this part.
+    pub first: bool,
+    /// Nothing follows; TERM_OUT goes on from `seq`.
+    pub last: bool,
+    pub size: TermSize,
+    /// The output position that the whole snapshot stands for.
+    pub seq: u64,
+    pub bytes: Bytes,
+}
+
+/// `11`: output of the shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TermOut {
+    /// Position of the first byte.
+    pub seq: u64,
+    pub bytes: Bytes,
+}
+
+/// `12`: input to the shell.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TermIn {
+    /// The grant that it is typed under.
+    pub epoch: u32,
+    pub bytes: Bytes,
+}
+
+impl std::fmt::Debug for TermIn {
+    /// What is typed may be a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TermIn").field("epoch", &self.epoch).field("len", &self.bytes.len()).finish()
+    }
+}
+
+/// `13`: from the host the size as it is (epoch 0), from the holder of control a wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TermResize {
+    pub epoch: u32,
+    pub size: TermSize,
+}
+
+/// `14`: who controls now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+pub struct TermLease {
+    pub holder: Option<PeerId>,
+    /// The holder's name; empty when nobody holds it.
+    pub name: String,
+    pub epoch: u32,
+    /// Whether the receiver of this frame is the holder.
+    pub you: bool,
+}
+
+/// `15`: the viewer has shown everything before this position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TermAck {
+    pub seq: u64,
+}
+
+/// `16`: the shell ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+pub struct TermExit {
+    /// The exit status; null when a signal ended it.
+    pub code: Option<i32>,
+}
+
+/// `17`: who watches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+pub struct TermViewers {
+    pub viewers: Vec<TermViewer>,
+}
+
+/// One viewer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+pub struct TermViewer {
+    pub peer_id: PeerId,
+    pub name: String,
+}

@@ -1,0 +1,13 @@
+//! Bodies of the REST interface, one file per resource. Shapes and errors are in `docs/protocol.md`, section 1.
+
+mod auth;
+mod capability;
+mod problem;
+mod room;
+mod server;
+
+pub use auth::*;
+pub use capability::*;
+pub use problem::*;
+pub use room::*;
+pub use server::*;

@@ -1,0 +1,105 @@
+//! Identifiers as types of their own, so that a room can never be passed where a peer is meant.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The longest identifier accepted, in bytes.
+pub const MAX_ID_BYTES: usize = 64;
+
+/// An identifier that is empty, too long, or has a character outside `A–Z a–z 0–9 _ -`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an identifier is 1 to 64 characters from A-Z a-z 0-9 _ -")]
+pub struct InvalidId;
+
+fn check(text: &str) -> Result<(), InvalidId> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if text.is_empty() || text.len() > MAX_ID_BYTES || !text.bytes().all(allowed) {
+        return Err(InvalidId);
+    }
+    Ok(())
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The identifier as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                check(text).map(|()| Self(text.to_owned()))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                check(&text).map(|()| Self(text))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::try_from(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// An account or a guest.
+    UserId,
+    /// Something a user signed in with: an agent with its key, or a page.
+    DeviceId,
+    /// One live connection of a device; new each time, except on resume.
+    PeerId,
+    /// Who may meet.
+    RoomId,
+    /// One use of a feature between two peers.
+    SessionId,
+    /// What an owner offers to a room.
+    ShareId,
+    /// One message on the WebSocket.
+    MessageId,
+    /// A sender's own name for a chat message, unique within its device.
+    ClientId,
+    /// One invitation; not its secret token.
+    InviteId,
+    /// One issued capability token (the `jti` claim).
+    TokenId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_uuids_and_refuses_what_could_break_a_path_or_a_log() {
+        assert!("7f8c3c1e-5b0a-4c8e-9d3a-0f4f4a6f1f10".parse::<PeerId>().is_ok());
+        for bad in ["", "a b", "../x", "a\n", "é", &"x".repeat(65)] {
+            assert_eq!(bad.parse::<PeerId>(), Err(InvalidId), "{bad:?}");
+            assert!(serde_json::from_value::<RoomId>(bad.into()).is_err());
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Every bound that two ends have to agree on. Bytes unless the name or type says otherwise.
+
+use std::time::Duration;
+
+/// The largest WebSocket frame.
+pub const MAX_SIGNAL_FRAME: usize = 64 * 1024;
+/// The largest REST body.
+pub const MAX_HTTP_BODY: usize = 64 * 1024;
+/// The largest frame on a DataChannel, its type byte included.
+pub const MAX_CHANNEL_FRAME: usize = 65_600;
+/// The most content that one FILE_DATA, TERM_OUT, TERM_IN or TERM_SNAPSHOT carries.
+pub const MAX_CHANNEL_DATA: usize = 64 * 1024;
+/// The unit in which files are verified and resumed.
+pub const FILE_CHUNK: u64 = 1024 * 1024;
+/// What a sender of files may have sent and not yet seen acknowledged as written.
+pub const FILE_WINDOW: u64 = 16 * 1024 * 1024;
+/// What a terminal's host keeps unacknowledged for one viewer before it sends a snapshot instead.
+pub const TERMINAL_WINDOW: u64 = 512 * 1024;
+/// The longest chat message, in characters.
+pub const MAX_CHAT_CHARS: usize = 8_000;
+/// The longest name of a user, room or device, in characters.
+pub const MAX_NAME_CHARS: usize = 64;
+/// The fewest characters of a password.
+pub const MIN_PASSWORD_CHARS: usize = 8;
+/// The most files that a request lists for the accepting person.
+pub const MAX_LISTED_FILES: usize = 100;
+/// The most entries of one manifest.
+pub const MAX_MANIFEST_ENTRIES: usize = 100_000;
+/// The most chat messages of one page of history.
+pub const MAX_PAGE: u32 = 100;
+
+/// Frames a socket may send in a second, and at once.
+pub const SIGNAL_RATE: u32 = 50;
+/// See [`SIGNAL_RATE`].
+pub const SIGNAL_BURST: u32 = 100;
+/// Live sockets of one user.
+pub const MAX_SOCKETS_PER_USER: usize = 20;
+/// Messages that wait for one socket before it is closed with 4408.
+pub const OUTBOUND_MESSAGES: usize = 256;
+/// Bytes that wait for one socket before it is closed with 4408.
+pub const OUTBOUND_BYTES: usize = 1024 * 1024;
+/// Bad frames in a minute that close a socket.
+pub const MAX_BAD_FRAMES: u32 = 10;
+
+/// How long a capability opens a session.
+pub const CAPABILITY_TTL: Duration = Duration::from_secs(120);
+/// How far two clocks may be apart when a token is judged.
+pub const CLOCK_LEEWAY: Duration = Duration::from_secs(5);
+/// How long a WebSocket ticket is good for.
+pub const TICKET_TTL: Duration = Duration::from_secs(30);
+/// How long the other end may take to send its HELLO.
+pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a view or control lease lasts without renewal.
+pub const LEASE: Duration = Duration::from_secs(60);
+/// How often a holder renews its lease.
+pub const LEASE_RENEWAL: Duration = Duration::from_secs(30);
