@@ -66,7 +66,9 @@ class TurnClient:
         attributes = _peer(peer, port, transaction) + _attribute(DATA, data)
         self._socket.sendto(_message(SEND | INDICATION, transaction, attributes), self._server)
 
-    def _request(self, method: int, attributes: bytes, transaction: bytes | None = None) -> tuple[int, dict[int, bytes]]:
+    def _request(
+        self, method: int, attributes: bytes, transaction: bytes | None = None
+    ) -> tuple[int, dict[int, bytes]]:
         transaction = transaction or os.urandom(12)
         key = None
         if self._nonce:

@@ -1,1 +1,57 @@
-fn main() {}
+//! `cargo xtask COMMAND`: everything that is done with the repository as a whole.
+
+mod codegen;
+mod install;
+mod process;
+mod run;
+mod suites;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Mesh's own commands")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build everything, start a server and an agent of this machine, print the link that signs you in
+    Run {
+        /// Further options of `mesh up`, such as --allow terminal:view
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        up: Vec<String>,
+    },
+    /// Install what the tests need and run them all
+    Test,
+    /// Check the rules that no compiler checks: dependency direction, module heads, file lengths
+    Tidy,
+    /// Generate the web client's types from mesh-protocol
+    Codegen {
+        /// Only fail where the committed files are stale
+        #[arg(long)]
+        check: bool,
+    },
+    /// Run a benchmark of bench/, such as `datachannel`
+    Bench {
+        name: String,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
+    /// Take the pictures of docs/screenshots/ from the real page
+    Screenshots,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Run { up } => run::run(&up),
+        Command::Test => suites::test(),
+        Command::Tidy => tidy::tidy(),
+        Command::Codegen { check: false } => codegen::write(),
+        Command::Codegen { check: true } => codegen::check(),
+        Command::Bench { name, options } => suites::bench(&name, &options),
+        Command::Screenshots => suites::screenshots(),
+    }
+}

@@ -16,6 +16,7 @@ mod congestion;
 mod driver;
 mod gather;
 mod mdns;
+mod negotiation;
 mod socket;
 mod stun;
 mod turn;

@@ -240,12 +240,12 @@ impl Turn {
                     return Some(TurnEvent::Failed("the server does not answer".to_owned()));
                 }
                 Event::CreatePermissionResponse(_, peer) => {
-                    let (ready, rest) =
-                        std::mem::take(&mut self.waiting).into_iter().partition(|(to, _)| *to == peer);
-                    self.waiting = rest;
-                    let ready: Vec<(SocketAddr, BytesMut)> = ready;
-                    for (to, datagram) in ready {
-                        self.send(now, to, datagram);
+                    for (to, datagram) in std::mem::take(&mut self.waiting) {
+                        if to == peer {
+                            self.send(now, to, datagram);
+                        } else {
+                            self.waiting.push_back((to, datagram));
+                        }
                     }
                 }
                 Event::CreatePermissionError(_, error) => {

@@ -17,7 +17,7 @@ use crate::ids::MessageId;
 
 /// What every message is wrapped in. `M` is [`ClientMessage`] or [`ServerMessage`]: `type` and `payload`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct Envelope<M> {
     /// The sender's name for the message; answers carry it as `ref`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

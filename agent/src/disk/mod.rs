@@ -1,0 +1,58 @@
+//! The disk of this machine, as far as others may touch it.
+//!
+//! [`Folder`] opens beneath one folder only; [`PartFile`] is a file that is being received, resumable, and put under its
+//! final name without replacing anything; [`SourceFile`] is a file that is being sent, and notices when it changes.
+//! Everything here blocks: callers keep it off the async threads.
+
+mod folder;
+mod part;
+mod source;
+
+use std::path::PathBuf;
+
+use mesh_protocol::error_code::ChannelCode;
+
+pub use folder::Folder;
+pub use part::PartFile;
+pub use source::SourceFile;
+
+/// Why the disk did not do it; the text goes to the person.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    #[error("the disk that holds {} is full: free some space, then send the file again and it goes on where it stopped", .0.display())]
+    Full(PathBuf),
+    #[error("{} changed while it was being sent: send it again", .0.display())]
+    SourceChanged(PathBuf),
+    #[error("{} is gone or cannot be read: {}", .0.display(), .1)]
+    SourceGone(PathBuf, std::io::Error),
+    #[error("{} does not match what was announced: send it again", .0.display())]
+    HashMismatch(PathBuf),
+    #[error("{0} is not a place for a received file: {1}")]
+    Place(String, &'static str),
+    #[error("{}: {}", .0.display(), .1)]
+    Io(PathBuf, std::io::Error),
+}
+
+impl DiskError {
+    /// What the other end is told.
+    pub fn code(&self) -> ChannelCode {
+        match self {
+            Self::Full(_) => ChannelCode::DiskFull,
+            Self::SourceChanged(_) => ChannelCode::SourceChanged,
+            Self::SourceGone(..) => ChannelCode::SourceGone,
+            Self::HashMismatch(_) => ChannelCode::HashMismatch,
+            Self::Place(..) => ChannelCode::BadPath,
+            Self::Io(..) => ChannelCode::Io,
+        }
+    }
+
+    /// Sorts an error of the system.
+    fn at(place: impl Into<PathBuf>, error: impl Into<std::io::Error>) -> Self {
+        let (place, error) = (place.into(), error.into());
+        let full = [rustix::io::Errno::NOSPC, rustix::io::Errno::DQUOT, rustix::io::Errno::FBIG];
+        if error.raw_os_error().is_some_and(|code| full.iter().any(|errno| errno.raw_os_error() == code)) {
+            return Self::Full(place);
+        }
+        Self::Io(place, error)
+    }
+}

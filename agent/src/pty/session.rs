@@ -1,0 +1,66 @@
+//! The processes of one shell's session (POSIX sense): its jobs have process groups of their own, so the group of the
+//! shell is not enough to leave no orphan behind.
+
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+/// Between two looks at who is still there.
+const POLL: Duration = Duration::from_millis(10);
+
+/// SIGHUP to all, SIGKILL to whoever is left after `grace`.
+pub(super) async fn hang_up(session: Pid, grace: Duration) {
+    signal_all(session, Signal::HUP);
+    // A stopped job acts on SIGHUP only once it runs again.
+    signal_all(session, Signal::CONT);
+    let until = tokio::time::Instant::now() + grace;
+    while !members(session).is_empty() && tokio::time::Instant::now() < until {
+        tokio::time::sleep(POLL).await;
+    }
+    kill(session);
+}
+
+/// SIGKILL to all, now.
+pub(super) fn kill(session: Pid) {
+    signal_all(session, Signal::KILL);
+}
+
+fn signal_all(session: Pid, signal: Signal) {
+    let members = members(session);
+    if cfg!(target_os = "linux") {
+        for member in members {
+            let _ = kill_process(member, signal);
+        }
+    } else {
+        let _ = kill_process_group(session, signal);
+    }
+}
+
+/// The live processes of the session. Zombies are left out: they only wait to be collected.
+#[cfg(target_os = "linux")]
+fn members(session: Pid) -> Vec<Pid> {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    processes
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|id| session_of(*id) == Some(session.as_raw_nonzero().get()))
+        .filter_map(Pid::from_raw)
+        .collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn members(session: Pid) -> Vec<Pid> {
+    match rustix::process::test_kill_process_group(session) {
+        Ok(()) => vec![session],
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Field 6 of `/proc/<id>/stat` (proc(5)); the command name before it may itself hold spaces and brackets.
+#[cfg(target_os = "linux")]
+fn session_of(id: i32) -> Option<i32> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?;
+    (state != "Z").then(|| fields.nth(2)?.parse().ok()).flatten()
+}

@@ -1,0 +1,151 @@
+// Drives a Sender: hashes the files, announces them, then reads, hashes and sends what the receiver lacks, never faster
+// than the channel and the window allow.
+
+import { CHUNK_BYTES, type Frame, type ManifestFile, MAX_DATA_BYTES } from '../../protocol/frames';
+import { TransferFault } from './fault';
+import type { HashPort } from './hashPort';
+import { type NextChunk, Sender } from './sender';
+
+export interface OutgoingFile {
+  path: string;
+  content: File;
+}
+
+export interface OutgoingEvents {
+  send: (frame: Frame) => void;
+  /** Resolves when the channel has room. */
+  writable: () => Promise<void>;
+  prepared: (bytes: number) => void;
+  manifest: (files: readonly ManifestFile[]) => void;
+  progress: (bytes: number) => void;
+  fileDone: (file: number) => void;
+  done: () => void;
+  fault: (fault: TransferFault) => void;
+}
+
+export class Outgoing {
+  private sender: Sender | undefined;
+  private readonly hashed: Promise<ManifestFile[]>;
+  private stopped = false;
+  private wake: (() => void) | undefined;
+
+  /** Hashing starts at once, while the other side still thinks about it. */
+  constructor(
+    private readonly files: readonly OutgoingFile[],
+    private readonly hash: HashPort,
+    private readonly events: OutgoingEvents,
+  ) {
+    this.hashed = this.prepare();
+    this.hashed.catch((error) => this.fail(error));
+  }
+
+  /** The channel is open: announce. */
+  async start(): Promise<void> {
+    try {
+      const files = await this.hashed;
+      if (this.stopped) return;
+      this.sender = new Sender(files);
+      this.events.manifest(files);
+      for (const frame of this.sender.manifest()) {
+        await this.events.writable();
+        this.events.send(frame);
+      }
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  frame(frame: Frame): void {
+    const sender = this.sender;
+    if (this.stopped) return;
+    try {
+      if (frame.type === 'RENEW') return;
+      if (frame.type === 'FILE_ERROR') throw new TransferFault(frame.code, frame.detail, frame.file);
+      if (!sender) throw new TransferFault('PROTOCOL', 'The other side spoke before it was asked.');
+      if (frame.type === 'FILE_WANT') {
+        if (sender.want(frame)) {
+          this.events.progress(sender.moved);
+          void this.pump(sender).catch((error) => this.fail(error));
+        }
+      } else if (frame.type === 'FILE_ACK') {
+        sender.ack(frame.bytes);
+        this.events.progress(sender.moved);
+        this.wake?.();
+      } else if (frame.type === 'FILE_DONE') {
+        const all = sender.fileDone(frame);
+        this.events.fileDone(frame.file);
+        if (all) {
+          this.stopped = true;
+          this.events.done();
+        }
+      } else {
+        throw new TransferFault('PROTOCOL', 'A frame came that does not belong here.');
+      }
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.wake?.();
+  }
+
+  private async prepare(): Promise<ManifestFile[]> {
+    const list: ManifestFile[] = [];
+    let before = 0;
+    for (const [index, { path, content }] of this.files.entries()) {
+      const hash = await this.hash
+        .blob(content, (bytes) => {
+          if (!this.stopped) this.events.prepared(before + bytes);
+        })
+        .catch(() => {
+          throw new TransferFault('SOURCE_GONE', `${path} can no longer be read.`, index);
+        });
+      before += content.size;
+      list.push({ file: index, path, size: content.size, hash, modified_at: content.lastModified });
+    }
+    return list;
+  }
+
+  private async pump(sender: Sender): Promise<void> {
+    while (!this.stopped) {
+      const next = sender.next();
+      if (next === 'end') return;
+      if (next === 'wait') {
+        await new Promise<void>((resolve) => {
+          this.wake = resolve;
+        });
+        continue;
+      }
+      await this.sendChunk(next);
+    }
+  }
+
+  private async sendChunk({ file, index, length }: NextChunk): Promise<void> {
+    const source = this.files[file] as OutgoingFile;
+    const offset = index * CHUNK_BYTES;
+    const content = await source.content
+      .slice(offset, offset + length)
+      .arrayBuffer()
+      .catch(() => {
+        // Browsers refuse to read a file that changed on the disk since it was chosen.
+        throw new TransferFault('SOURCE_CHANGED', `${source.path} changed while it was sent.`, file);
+      });
+    const { digest, bytes } = await this.hash.chunk(new Uint8Array(content));
+    this.events.send({ type: 'FILE_CHUNK', file, chunk: index, len: length, digest });
+    for (let at = 0; at < length; at += MAX_DATA_BYTES) {
+      await this.events.writable();
+      if (this.stopped) return;
+      this.events.send({ type: 'FILE_DATA', file, offset: offset + at, bytes: bytes.subarray(at, at + MAX_DATA_BYTES) });
+    }
+  }
+
+  private fail(error: unknown): void {
+    if (this.stopped) return;
+    this.stopped = true;
+    const fault =
+      error instanceof TransferFault ? error : new TransferFault('IO', error instanceof Error ? error.message : String(error));
+    this.events.fault(fault);
+  }
+}

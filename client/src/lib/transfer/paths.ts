@@ -1,0 +1,51 @@
+// Names of files that a peer sends (docs/protocol.md, section 5). What is refused here never reaches a disk or a page.
+
+const MAX_COMPONENT_BYTES = 255;
+const MAX_DEPTH = 32;
+const MAX_PATH_BYTES = 4096;
+export const MAX_ENTRIES = 100_000;
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are exactly what is refused
+const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\\:\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
+const RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?$/i;
+
+export function isSafePath(path: string): boolean {
+  if (bytes(path) > MAX_PATH_BYTES || !path.isWellFormed()) return false;
+  const components = path.split('/');
+  return components.length <= MAX_DEPTH && components.every(isSafeComponent);
+}
+
+function isSafeComponent(name: string): boolean {
+  return (
+    name !== '' &&
+    name !== '.' &&
+    name !== '..' &&
+    bytes(name) <= MAX_COMPONENT_BYTES &&
+    !FORBIDDEN.test(name) &&
+    !/[. ]$/.test(name) &&
+    !RESERVED.test(name)
+  );
+}
+
+/** Two paths with the same key would be one file on some disk. */
+export function collisionKey(path: string): string {
+  return path.normalize('NFC').toLowerCase();
+}
+
+export function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** Makes a name of our own disk fit to be sent; names that pass stay as they are. */
+export function sendableName(name: string): string {
+  if (isSafePath(name) && !name.includes('/')) return name;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: see above
+  const cleaned = name.replace(/[\u0000-\u001f\u007f-\u009f\\/:\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '_');
+  const trimmed = cleaned.replace(/[. ]+$/, '');
+  const renamed = RESERVED.test(trimmed) ? `_${trimmed}` : trimmed;
+  return isSafeComponent(renamed) ? renamed : 'file';
+}
+
+function bytes(text: string): number {
+  return new TextEncoder().encode(text).length;
+}

@@ -1,0 +1,96 @@
+// Puts the parts together: one connection, the stores, and the actions that change them. No React here; the page gets
+// the result through a context, tests build one with their own socket.
+
+import { createApi } from '../lib/api';
+import { createVerifier } from '../lib/capability';
+import { createHashWorker } from '../lib/transfer/hashPort';
+import { clearLeftovers } from '../lib/transfer/sink';
+import { Socket } from '../lib/ws';
+import type { Me } from '../protocol/rest';
+import { createChatActions } from './chatActions';
+import { createChatStore } from './chatStore';
+import { createRoomActions } from './roomActions';
+import { createRoomStore } from './roomStore';
+import { createSessionStore } from './sessionStore';
+import { SessionRouter } from './sessions';
+import { createTerminalActions } from './terminalActions';
+import { createTerminalStore } from './terminalStore';
+import { createTransferActions } from './transferActions';
+import { createTransferStore } from './transferStore';
+
+export function createMesh(events: { refusedInput: (sessionId: string) => void }) {
+  const session = createSessionStore();
+  const rooms = createRoomStore();
+  const chat = createChatStore();
+  const terminals = createTerminalStore();
+  const transfers = createTransferStore();
+
+  const api = createApi(undefined, () => signedOut(session.getState().phase === 'in'));
+  const socket = new Socket({
+    ticket: () => api.ticket().then((answer) => answer.ticket),
+    open: (path) => new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${path}`),
+  });
+  const router = new SessionRouter();
+  const verify = createVerifier(api.keys);
+
+  const chatActions = createChatActions(api, socket, chat, () => session.getState().me?.user_id);
+  const roomActions = createRoomActions(socket, rooms, (roomId, lastSeq) => {
+    void chatActions.refresh(roomId, lastSeq);
+    chatActions.flush(roomId);
+  });
+  const terminalActions = createTerminalActions({ api, socket, router, store: terminals, verify, ...events });
+  const transferActions = createTransferActions({
+    api,
+    socket,
+    router,
+    store: transfers,
+    rooms,
+    verify,
+    hash: createHashWorker(),
+  });
+
+  socket.onEvent((event) => {
+    if (router.deliver(event)) return;
+    chatActions.handle(event);
+    // Before the room forgets a peer, its offers are withdrawn.
+    transferActions.handle(event);
+    roomActions.handle(event);
+    // The same peer came back: rooms are as they were, only unacknowledged messages go out again.
+    if (event.type === 'system.welcome') for (const roomId of Object.keys(rooms.getState().rooms)) chatActions.flush(roomId);
+  });
+  socket.onState((connection) => {
+    session.setState({ connection });
+    if (connection.status === 'signed-out') signedOut(true);
+  });
+
+  function signedIn(me: Me): void {
+    session.setState({ phase: 'in', me, ended: false });
+    socket.start();
+    void clearLeftovers();
+  }
+
+  function signedOut(ended: boolean): void {
+    socket.stop();
+    roomActions.clear();
+    chat.setState({ rooms: {} });
+    session.setState({ phase: 'out', me: undefined, ended });
+  }
+
+  return {
+    api,
+    socket,
+    session,
+    rooms,
+    chat,
+    terminals,
+    transfers,
+    chatActions,
+    roomActions,
+    terminalActions,
+    transferActions,
+    signedIn,
+    signedOut,
+  };
+}
+
+export type Mesh = ReturnType<typeof createMesh>;

@@ -1,0 +1,106 @@
+// Being in rooms: joins what is wanted, joins again after a loss, keeps presence up to date.
+
+import { NotConnected, type Socket } from '../lib/ws';
+import { SignalError } from '../lib/ws';
+import type { Feature, Peer, SignalEvent } from '../protocol/signal';
+import { type RoomStore, withoutPeer, withoutShare, withPeer, withRoomState, withShare } from './roomStore';
+
+/** What a page answers requests for. */
+const PAGE_OFFERS: Feature[] = ['file'];
+
+export function createRoomActions(socket: Socket, store: RoomStore, joined: (roomId: string, lastSeq: number) => void) {
+  let status: Peer['status'] = 'online';
+  let knownPeer: string | undefined;
+
+  function join(roomId: string): void {
+    try {
+      socket.relay('room.join', { room_id: roomId }, (error) => {
+        if (error instanceof SignalError)
+          store.setState((state) => ({ refused: { ...state.refused, [roomId]: error.code } }));
+      });
+    } catch (error) {
+      if (!(error instanceof NotConnected)) throw error;
+    }
+  }
+
+  function announce(roomId: string): void {
+    try {
+      socket.send('presence.set', { room_id: roomId, status, offers: PAGE_OFFERS });
+    } catch (error) {
+      if (!(error instanceof NotConnected)) throw error;
+    }
+  }
+
+  function joinAll(): void {
+    for (const roomId of store.getState().wanted) join(roomId);
+  }
+
+  return {
+    /** Idempotent: safe to call on every visit. */
+    enter(roomId: string): void {
+      if (store.getState().wanted.includes(roomId)) return;
+      store.setState((state) => ({ wanted: [...state.wanted, roomId] }));
+      join(roomId);
+    },
+
+    /** Tries once more where the server refused. */
+    again(roomId: string): void {
+      store.setState((state) => {
+        const { [roomId]: _, ...refused } = state.refused;
+        return { refused };
+      });
+      join(roomId);
+    },
+
+    setStatus(next: Peer['status']): void {
+      if (next === status) return;
+      status = next;
+      for (const roomId of Object.keys(store.getState().rooms)) announce(roomId);
+    },
+
+    /** Everything of the session that ended. */
+    clear(): void {
+      knownPeer = undefined;
+      store.setState({ rooms: {}, wanted: [], refused: {} });
+    },
+
+    handle(event: SignalEvent): void {
+      switch (event.type) {
+        case 'system.welcome':
+          // The same peer as before: the rooms still have us, and what was missed follows.
+          if (event.payload.peer_id !== knownPeer) {
+            knownPeer = event.payload.peer_id;
+            joinAll();
+          }
+          return;
+        case 'system.resync':
+          joinAll();
+          return;
+        case 'room.state':
+          store.setState((state) => withRoomState(state, event.payload));
+          announce(event.payload.room_id);
+          joined(event.payload.room_id, event.payload.last_seq);
+          return;
+        case 'room.joined':
+        case 'presence.changed':
+          store.setState((state) => withPeer(state, event.payload));
+          return;
+        case 'room.left':
+          store.setState((state) => withoutPeer(state, event.payload));
+          return;
+        case 'terminal.share.started': {
+          const { room_id, share_id, label } = event.payload;
+          const user_id = store.getState().rooms[room_id]?.peers[event.from]?.user_id ?? '';
+          const share = { share_id, feature: 'terminal' as const, peer_id: event.from, user_id, label };
+          store.setState((state) => withShare(state, room_id, share));
+          return;
+        }
+        case 'terminal.share.ended':
+          store.setState((state) => withoutShare(state, event.payload.room_id, event.payload.share_id));
+          return;
+      }
+    },
+  };
+}
+
+export type RoomActions = ReturnType<typeof createRoomActions>;

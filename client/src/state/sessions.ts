@@ -1,0 +1,84 @@
+// What terminals and transfers have in common: fresh capability tokens for one session, and the messages of one session
+// delivered to whoever handles it.
+
+import { type Api, ApiError, type CapRequest } from '../lib/api';
+import { createIdentity, type Identity } from '../lib/rtc';
+import { SignalError, type Socket } from '../lib/ws';
+import type { CapGrant } from '../protocol/rest';
+import type { SignalEvent } from '../protocol/signal';
+
+/** A token with less life than this is replaced: it must still be valid when the other end looks at it. */
+const MIN_LIFE_S = 30;
+
+export function tokenSource(api: Pick<Api, 'capability'>, request: CapRequest): () => Promise<string> {
+  let grant: Promise<CapGrant> | undefined;
+  return async () => {
+    const now = Date.now() / 1000;
+    const current = await grant?.catch(() => undefined);
+    if (!current || current.exp - now < MIN_LIFE_S) grant = api.capability(request);
+    return (await (grant as Promise<CapGrant>)).cap_token;
+  };
+}
+
+/** Delivers messages that carry a `session_id` to the handler of that session, from its remote peer only. */
+export class SessionRouter {
+  private readonly handlers = new Map<string, { remote: string; handle: (event: SignalEvent) => void }>();
+
+  register(sessionId: string, remote: string, handle: (event: SignalEvent) => void): () => void {
+    this.handlers.set(sessionId, { remote, handle });
+    return () => {
+      if (this.handlers.get(sessionId)?.handle === handle) this.handlers.delete(sessionId);
+    };
+  }
+
+  /** Returns whether somebody took it. */
+  deliver(event: SignalEvent): boolean {
+    const sessionId = 'session_id' in event.payload ? event.payload.session_id : undefined;
+    if (!sessionId) return false;
+    const handler = this.handlers.get(sessionId);
+    if (!handler) return false;
+    // `cap.revoked` comes from the server itself; everything else only from the other party.
+    if (event.type !== 'cap.revoked' && event.from !== handler.remote) return false;
+    handler.handle(event);
+    return true;
+  }
+}
+
+/** Asks the server for the ICE servers; without an answer, direct connections on the local network still work. */
+export async function iceServers(api: Pick<Api, 'ice'>): Promise<RTCIceServer[]> {
+  try {
+    return (await api.ice()).ice_servers;
+  } catch (error) {
+    console.debug('no ICE servers', error);
+    return [];
+  }
+}
+
+export interface Opening {
+  identity: Identity;
+  token: () => Promise<string>;
+  ice: RTCIceServer[];
+}
+
+/** Certificate first, so that its fingerprint is in the capability. */
+export async function openingFor(
+  api: Pick<Api, 'capability' | 'ice'>,
+  request: Omit<CapRequest, 'fingerprint'>,
+): Promise<Opening> {
+  if (typeof RTCPeerConnection === 'undefined') throw new SignalError('NO_WEBRTC', 'This browser has no WebRTC.');
+  const [identity, ice] = await Promise.all([createIdentity(), iceServers(api)]);
+  return { identity, ice, token: tokenSource(api, { ...request, fingerprint: identity.fingerprint }) };
+}
+
+/** The code of any failure, for the sentence that explains it. */
+export function failureOf(error: unknown): { code: string; detail: string } {
+  if (error instanceof ApiError || error instanceof SignalError) return { code: error.code, detail: error.message };
+  return { code: 'IO', detail: error instanceof Error ? error.message : String(error) };
+}
+
+export function myPeer(socket: Socket): string {
+  const peerId = socket.current.peerId;
+  if (!peerId || socket.current.status !== 'online')
+    throw new SignalError('OFFLINE', 'Not connected to the server right now.');
+  return peerId;
+}

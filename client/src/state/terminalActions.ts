@@ -1,0 +1,330 @@
+// Watching and controlling terminals of other machines: consent, direct connection, leases. The host decides; this side
+// asks, shows and renews.
+
+import type { Api } from '../lib/api';
+import type { Verify } from '../lib/capability';
+import { newId } from '../lib/ids';
+import { PeerLink } from '../lib/rtc';
+import { TerminalScreen } from '../lib/terminal';
+import type { Socket } from '../lib/ws';
+import type { Frame, Lease } from '../protocol/frames';
+import type { Peer, SignalEvent } from '../protocol/signal';
+import { failureOf, myPeer, openingFor, type SessionRouter, tokenSource } from './sessions';
+import { patchTerminal, type TerminalStore, type TerminalView } from './terminalStore';
+
+/** Leases last 60 s; half of that leaves time for one failed try. */
+const RENEW_EVERY_MS = 30_000;
+
+interface Live {
+  screen: TerminalScreen;
+  link: PeerLink | undefined;
+  stop: () => void;
+  viewToken: (() => Promise<string>) | undefined;
+  controlToken: (() => Promise<string>) | undefined;
+  /** Epoch of the last grant: a lease frame of the host confirms it. */
+  granted: number | undefined;
+}
+
+export function createTerminalActions(deps: {
+  api: Pick<Api, 'capability' | 'ice'>;
+  socket: Socket;
+  router: SessionRouter;
+  store: TerminalStore;
+  verify: Verify;
+  /** Called when somebody types without control: the screen says why nothing happens. */
+  refusedInput: (sessionId: string) => void;
+}) {
+  const { api, socket, router, store, verify } = deps;
+  const live = new Map<string, Live>();
+  const view = (sessionId: string): TerminalView | undefined => store.getState().terminals[sessionId];
+  const patch = (sessionId: string, change: Partial<TerminalView>) => patchTerminal(store, sessionId, change);
+
+  function end(sessionId: string, reason: { code: string; detail: string }): void {
+    const one = live.get(sessionId);
+    one?.stop();
+    one?.screen.setControl(undefined);
+    const before = view(sessionId);
+    if (before && before.phase !== 'ended')
+      patch(sessionId, {
+        phase: 'ended',
+        control: 'none',
+        holder: undefined,
+        // A shell that exited says so first; the BYE that follows adds nothing.
+        end: before.end ?? reason,
+      });
+  }
+
+  function takeLease(sessionId: string, lease: Lease): void {
+    const one = live.get(sessionId);
+    if (!one) return;
+    if (lease.you) {
+      one.granted = lease.epoch;
+      one.screen.setControl(lease.epoch);
+      patch(sessionId, { control: 'held', holder: undefined });
+      return;
+    }
+    one.granted = undefined;
+    one.controlToken = undefined;
+    one.screen.setControl(undefined);
+    const before = view(sessionId)?.control;
+    patch(sessionId, {
+      control: before === 'asking' ? 'asking' : 'none',
+      holder: lease.holder ? { peerId: lease.holder, name: lease.name ?? '' } : undefined,
+    });
+  }
+
+  function takeFrame(sessionId: string, frame: Frame): void {
+    const one = live.get(sessionId);
+    if (!one) return;
+    switch (frame.type) {
+      case 'TERM_SNAPSHOT':
+      case 'TERM_OUT':
+      case 'TERM_RESIZE':
+        one.screen.frame(frame);
+        return;
+      case 'TERM_LEASE':
+        takeLease(sessionId, frame);
+        return;
+      case 'TERM_VIEWERS':
+        patch(sessionId, {
+          viewers: frame.viewers.map(({ peer_id, name }) => ({ peerId: peer_id, name })),
+        });
+        return;
+      case 'TERM_EXIT':
+        patch(sessionId, {
+          end: { code: 'EXIT', detail: '', ...(frame.code === undefined ? {} : { exit: frame.code }) },
+        });
+        return;
+      case 'RENEW':
+        return;
+      default:
+        one.link?.bye('PROTOCOL', `${frame.type} does not belong here.`);
+    }
+  }
+
+  async function renew(sessionId: string): Promise<void> {
+    const one = live.get(sessionId);
+    if (!one?.link?.isOpen || !one.viewToken) return;
+    try {
+      one.link.send({ type: 'RENEW', cap_token: await one.viewToken() });
+      if (view(sessionId)?.control === 'held' && one.controlToken)
+        one.link.send({ type: 'RENEW', cap_token: await one.controlToken() });
+    } catch (error) {
+      // The host cuts the lease when it lapses and says so; until then the next round tries again.
+      console.debug('lease not renewed', error);
+    }
+  }
+
+  function onSignal(sessionId: string, event: SignalEvent): void {
+    const one = live.get(sessionId);
+    const now = view(sessionId);
+    if (!one || !now) return;
+    switch (event.type) {
+      case 'terminal.share.decline':
+        end(sessionId, { code: event.payload.reason ?? 'declined', detail: '' });
+        return;
+      case 'terminal.control.grant':
+        one.granted = event.payload.epoch;
+        one.screen.setControl(event.payload.epoch);
+        patch(sessionId, { control: 'held', holder: undefined });
+        one.screen.focus();
+        return;
+      case 'terminal.control.deny':
+        one.controlToken = undefined;
+        if (now.control === 'asking') patch(sessionId, { control: 'denied' });
+        return;
+      case 'rtc.answer':
+        void one.link?.takeAnswer(event.payload.sdp, event.payload.cap_token);
+        return;
+      case 'rtc.ice':
+        void one.link?.takeCandidate(event.payload.candidate);
+        return;
+      case 'cap.revoked':
+        if (one.link) one.link.bye('REVOKED');
+        else end(sessionId, { code: 'REVOKED', detail: '' });
+        return;
+    }
+  }
+
+  /** Asks for a terminal; the rest happens as answers come. Returns the session, for the page to show. */
+  function open(roomId: string, peer: Peer): string {
+    const sessionId = newId();
+    const screen = new TerminalScreen({
+      send: (frame) => live.get(sessionId)?.link?.send(frame),
+      size: (cols, rows) => patch(sessionId, { cols, rows }),
+      refusedInput: () => deps.refusedInput(sessionId),
+    });
+    store.setState((state) => ({
+      terminals: {
+        ...state.terminals,
+        [sessionId]: {
+          sessionId,
+          roomId,
+          peerId: peer.peer_id,
+          deviceName: peer.device_name,
+          ownerName: peer.name,
+          phase: 'asking',
+          cols: 80,
+          rows: 24,
+          control: 'none',
+          viewers: [],
+          openedAt: Date.now(),
+        },
+      },
+    }));
+    const one: Live = {
+      screen,
+      link: undefined,
+      stop: () => {},
+      viewToken: undefined,
+      controlToken: undefined,
+      granted: undefined,
+    };
+    live.set(sessionId, one);
+    ask(roomId, peer, sessionId, one).catch((error) => end(sessionId, failureOf(error)));
+    return sessionId;
+  }
+
+  async function ask(roomId: string, peer: Peer, sessionId: string, one: Live): Promise<void> {
+    const self = myPeer(socket);
+    const target = peer.peer_id;
+    const party = { room_id: roomId, target, session_id: sessionId };
+    const opening = await openingFor(api, {
+      room_id: roomId,
+      peer_id: self,
+      caps: ['terminal:view'],
+      target_peer_id: target,
+      session_id: sessionId,
+    });
+    one.viewToken = opening.token;
+    const cap_token = await opening.token();
+    if (!live.has(sessionId)) return;
+    const unregister = router.register(sessionId, target, (event) => {
+      if (event.type === 'terminal.share.accept') connect();
+      else onSignal(sessionId, event);
+    });
+    let timer: number | undefined;
+    one.stop = () => {
+      unregister();
+      window.clearInterval(timer);
+    };
+    const refused = (error: Error) => {
+      if (view(sessionId)?.phase !== 'live') {
+        const failure = failureOf(error);
+        if (one.link) one.link.bye('IO', failure.detail);
+        end(sessionId, failure);
+      }
+    };
+
+    function connect(): void {
+      if (one.link || view(sessionId)?.phase !== 'asking') return;
+      patch(sessionId, { phase: 'connecting' });
+      const feature = 'terminal' as const;
+      one.link = new PeerLink({
+        feature,
+        roomId,
+        sessionId,
+        self,
+        remote: target,
+        identity: opening.identity,
+        iceServers: opening.ice,
+        capability: opening.token,
+        verify,
+        signal: {
+          offer: (sdp, token) => socket.relay('rtc.offer', { ...party, feature, cap_token: token, sdp }, refused),
+          answer: () => {},
+          candidate: (candidate, token) =>
+            void socket.send('rtc.ice', { ...party, feature, cap_token: token, candidate }),
+        },
+        onOpen: () => {
+          patch(sessionId, { phase: 'live' });
+          timer = window.setInterval(() => void renew(sessionId), RENEW_EVERY_MS);
+        },
+        onFrame: (frame) => takeFrame(sessionId, frame),
+        onPath: (path) => patch(sessionId, { path }),
+        onEnd: ({ code, detail }) => end(sessionId, { code, detail }),
+      });
+      void one.link.offer();
+    }
+
+    socket.relay('terminal.share.request', { ...party, cap_token }, refused);
+  }
+
+  return {
+    open,
+
+    screen: (sessionId: string): TerminalScreen | undefined => live.get(sessionId)?.screen,
+
+    async askControl(sessionId: string): Promise<void> {
+      const one = live.get(sessionId);
+      const now = view(sessionId);
+      if (!one || now?.phase !== 'live' || now.control === 'asking' || now.control === 'held') return;
+      patch(sessionId, { control: 'asking' });
+      try {
+        one.controlToken = tokenSource(api, {
+          room_id: now.roomId,
+          peer_id: myPeer(socket),
+          caps: ['terminal:control'],
+          target_peer_id: now.peerId,
+          session_id: sessionId,
+        });
+        const cap_token = await one.controlToken();
+        const refused = () => {
+          if (view(sessionId)?.control === 'asking') patch(sessionId, { control: 'denied' });
+        };
+        const take = { room_id: now.roomId, target: now.peerId, session_id: sessionId, cap_token };
+        socket.relay('terminal.control.take', take, refused);
+      } catch (error) {
+        console.debug('control not asked', error);
+        one.controlToken = undefined;
+        patch(sessionId, { control: 'denied' });
+      }
+    },
+
+    async release(sessionId: string): Promise<void> {
+      const one = live.get(sessionId);
+      const now = view(sessionId);
+      if (!one?.controlToken || !now) return;
+      // From this moment nothing is typed any more, whenever the host hears of it.
+      one.screen.setControl(undefined);
+      patch(sessionId, { control: 'none' });
+      try {
+        const cap_token = await one.controlToken();
+        socket.send('terminal.control.release', {
+          room_id: now.roomId,
+          target: now.peerId,
+          session_id: sessionId,
+          cap_token,
+        });
+      } catch (error) {
+        console.debug('release not sent; the lease lapses by itself', error);
+      }
+      one.controlToken = undefined;
+    },
+
+    /** Stops watching and forgets the screen. */
+    close(sessionId: string): void {
+      const one = live.get(sessionId);
+      const now = view(sessionId);
+      if (!one) return;
+      if (one.link) one.link.bye('DONE');
+      else if (now?.phase === 'asking') {
+        try {
+          const { roomId: room_id, peerId: target } = now;
+          socket.send('terminal.share.decline', { room_id, target, session_id: sessionId, reason: 'cancelled' });
+        } catch {
+          // The question lapses at the other side.
+        }
+      }
+      one.stop();
+      one.screen.dispose();
+      live.delete(sessionId);
+      store.setState((state) => {
+        const { [sessionId]: _, ...terminals } = state.terminals;
+        return { terminals };
+      });
+    },
+  };
+}
+
+export type TerminalActions = ReturnType<typeof createTerminalActions>;

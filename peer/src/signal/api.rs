@@ -1,0 +1,191 @@
+//! The REST interface, one method a route.
+//!
+//! Owns [`ControlPlane`]. Shapes are those of `mesh_protocol::http`; errors are [`ApiError`].
+
+use std::sync::Arc;
+
+use mesh_protocol::capability::Jwks;
+use mesh_protocol::http::{
+    CapabilityGrant, CapabilityRequest, ChatMessage, CreateInvite, DeviceInfo, Devices, Done, Health, IceServers,
+    Invite, JoinRoom, LinkLogin, Login, Me, Member, Members, Messages, Register, Revocation, Room, RoomName, RoomRef,
+    Rooms, Session, Setup, SignInLink, Ticket,
+};
+use mesh_protocol::ids::{DeviceId, RoomId};
+use reqwest::Method;
+use serde_json::json;
+
+use super::ApiError;
+use super::http::{Http, SessionToken};
+
+/// A Mesh server as a client sees it: cheap to clone, safe to share. Every call ends within 10 s.
+#[derive(Clone, Debug)]
+pub struct ControlPlane {
+    http: Http,
+}
+
+impl ControlPlane {
+    /// A client of the server at `base`: https, or http on this very machine.
+    pub fn new(base: &str) -> Result<Self, ApiError> {
+        Ok(Self { http: Http::new(base, false)? })
+    }
+
+    /// As [`Self::new`], but http is taken anywhere: for networks that encrypt by themselves, and for tests. Everyone
+    /// on the way can take over the account.
+    pub fn allowing_plaintext(base: &str) -> Result<Self, ApiError> {
+        Ok(Self { http: Http::new(base, true)? })
+    }
+
+    /// The same server with a session.
+    pub fn with_session(&self, token: SessionToken) -> Self {
+        Self { http: self.http.with_token(Some(token)) }
+    }
+
+    /// The session that calls are made with.
+    pub fn session(&self) -> Option<&SessionToken> {
+        self.http.token()
+    }
+
+    /// The server's address, without a trailing slash.
+    pub fn base(&self) -> &str {
+        self.http.base()
+    }
+
+    pub(super) fn socket_url(&self) -> String {
+        self.http.socket_url()
+    }
+
+    pub(super) fn tls(&self) -> Arc<rustls::ClientConfig> {
+        self.http.tls()
+    }
+
+    /// `GET /health`.
+    pub async fn health(&self) -> Result<Health, ApiError> {
+        self.http.get("/health").await
+    }
+
+    /// `POST /auth/login`.
+    pub async fn login(&self, body: &Login) -> Result<Session, ApiError> {
+        self.http.post("/auth/login", body).await
+    }
+
+    /// `POST /auth/setup`: the first account.
+    pub async fn setup(&self, body: &Setup) -> Result<Session, ApiError> {
+        self.http.post("/auth/setup", body).await
+    }
+
+    /// `POST /auth/register`: an account by invitation.
+    pub async fn register(&self, body: &Register) -> Result<Session, ApiError> {
+        self.http.post("/auth/register", body).await
+    }
+
+    /// `POST /auth/link`: signs in with a one-time link.
+    pub async fn link_login(&self, body: &LinkLogin) -> Result<Session, ApiError> {
+        self.http.post("/auth/link", body).await
+    }
+
+    /// `POST /auth/links`: a link for oneself, to go on with on another device.
+    pub async fn create_link(&self) -> Result<SignInLink, ApiError> {
+        self.http.post("/auth/links", &json!({})).await
+    }
+
+    /// `POST /auth/logout`.
+    pub async fn logout(&self) -> Result<(), ApiError> {
+        self.http.post::<_, Done>("/auth/logout", &json!({})).await.map(drop)
+    }
+
+    /// `GET /me`.
+    pub async fn me(&self) -> Result<Me, ApiError> {
+        self.http.get("/me").await
+    }
+
+    /// `GET /devices`.
+    pub async fn devices(&self) -> Result<Vec<DeviceInfo>, ApiError> {
+        self.http.get::<Devices>("/devices").await.map(|answer| answer.devices)
+    }
+
+    /// `DELETE /devices/{id}`: ends its sessions and sockets too.
+    pub async fn remove_device(&self, device: &DeviceId) -> Result<(), ApiError> {
+        let path = format!("/devices/{device}");
+        self.http.call::<(), Done>(Method::DELETE, &path, None).await.map(drop)
+    }
+
+    /// `GET /rooms`.
+    pub async fn rooms(&self) -> Result<Vec<Room>, ApiError> {
+        self.http.get::<Rooms>("/rooms").await.map(|answer| answer.rooms)
+    }
+
+    /// `GET /rooms/{room_id}`.
+    pub async fn room(&self, room: &RoomId) -> Result<Room, ApiError> {
+        self.http.get(&format!("/rooms/{room}")).await
+    }
+
+    /// `POST /rooms`; the caller owns it.
+    pub async fn create_room(&self, name: &str) -> Result<RoomId, ApiError> {
+        let body = RoomName { name: name.to_owned() };
+        self.http.post::<_, RoomRef>("/rooms", &body).await.map(|answer| answer.room_id)
+    }
+
+    /// `POST /rooms/{room_id}/join`: becomes a member. Being present is [`super::SignalHandle::join`].
+    pub async fn join(&self, room: &RoomId, invite: Option<&str>) -> Result<(), ApiError> {
+        let body = JoinRoom { invite: invite.map(str::to_owned) };
+        self.http.post::<_, Done>(&format!("/rooms/{room}/join"), &body).await.map(drop)
+    }
+
+    /// `POST /rooms/join`: by an invitation, where the room is not known.
+    pub async fn join_by_invite(&self, invite: &str) -> Result<RoomId, ApiError> {
+        let body = JoinRoom { invite: Some(invite.to_owned()) };
+        self.http.post::<_, RoomRef>("/rooms/join", &body).await.map(|answer| answer.room_id)
+    }
+
+    /// `POST /rooms/{room_id}/leave`: gives the membership up.
+    pub async fn leave(&self, room: &RoomId) -> Result<(), ApiError> {
+        self.http.post::<_, Done>(&format!("/rooms/{room}/leave"), &json!({})).await.map(drop)
+    }
+
+    /// `GET /rooms/{room_id}/members`.
+    pub async fn members(&self, room: &RoomId) -> Result<Vec<Member>, ApiError> {
+        self.http.get::<Members>(&format!("/rooms/{room}/members")).await.map(|answer| answer.members)
+    }
+
+    /// `POST /rooms/{room_id}/invites`.
+    pub async fn create_invite(&self, room: &RoomId, body: &CreateInvite) -> Result<Invite, ApiError> {
+        self.http.post(&format!("/rooms/{room}/invites"), body).await
+    }
+
+    /// `GET /rooms/{room_id}/messages`: oldest first, those with a `seq` under `before`, at most `limit` (≤ 100).
+    pub async fn messages(
+        &self,
+        room: &RoomId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<ChatMessage>, ApiError> {
+        let before = before.map(|seq| format!("&before={seq}")).unwrap_or_default();
+        let path = format!("/rooms/{room}/messages?limit={limit}{before}");
+        self.http.get::<Messages>(&path).await.map(|answer| answer.messages)
+    }
+
+    /// `POST /caps`.
+    pub async fn caps(&self, body: &CapabilityRequest) -> Result<CapabilityGrant, ApiError> {
+        self.http.post("/caps", body).await
+    }
+
+    /// `POST /caps/revoke`.
+    pub async fn revoke(&self, body: &Revocation) -> Result<(), ApiError> {
+        self.http.post::<_, serde_json::Value>("/caps/revoke", body).await.map(drop)
+    }
+
+    /// `GET /ice`.
+    pub async fn ice(&self) -> Result<IceServers, ApiError> {
+        self.http.get("/ice").await
+    }
+
+    /// `POST /ws/ticket`: for clients that cannot set headers.
+    pub async fn ticket(&self) -> Result<Ticket, ApiError> {
+        self.http.post("/ws/ticket", &json!({})).await
+    }
+
+    /// `GET /.well-known/jwks.json`.
+    pub async fn jwks(&self) -> Result<Jwks, ApiError> {
+        self.http.get("/.well-known/jwks.json").await
+    }
+}

@@ -1,0 +1,10 @@
+//! Who somebody is: passwords, sign-in tokens, one-time secrets, the keys that sign.
+//!
+//! Knows no HTTP. What it decides is enforced by `http::session` and `ws::upgrade`.
+
+pub mod keys;
+pub mod names;
+pub mod password;
+pub mod random;
+pub mod sign_in_token;
+pub mod throttle;

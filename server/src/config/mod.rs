@@ -1,0 +1,158 @@
+//! The settings: flag > environment > file (`mesh-server.toml`) > default.
+//!
+//! Owns every name, default and check of a setting. A wrong one is a [`ConfigError`] that says what to write instead.
+
+mod secret;
+mod sources;
+
+pub use secret::Secret;
+pub use sources::{Flags, load};
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mesh_protocol::limits;
+
+/// A setting that cannot be used; the text says what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+/// How the log is written (to standard error).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// TURN as `GET /ice` hands it out.
+#[derive(Clone, Debug)]
+pub enum TurnCredentials {
+    /// Made for each user, good for ten minutes (`TURN_SECRET`).
+    Ephemeral(Secret),
+    /// One pair for all (`TURN_USER`, `TURN_PASS`).
+    Static { user: String, password: Secret },
+}
+
+/// The bounds of one socket and one user. Only tests and benchmarks differ from `mesh_protocol::limits`.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub frames_per_second: u32,
+    pub frame_burst: u32,
+    pub sockets_per_user: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frames_per_second: limits::SIGNAL_RATE,
+            frame_burst: limits::SIGNAL_BURST,
+            sockets_per_user: limits::MAX_SOCKETS_PER_USER,
+        }
+    }
+}
+
+/// Everything that the server is told at its start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    /// Without a trailing slash; unset, it is the address that the server listens on.
+    pub public_url: Option<String>,
+    pub data_dir: PathBuf,
+    /// Unset: a key is made at the first start and kept in the data directory.
+    pub jwt_secret: Option<Secret>,
+    pub cap_ttl: Duration,
+    pub stun_urls: Vec<String>,
+    pub turn_urls: Vec<String>,
+    pub turn_credentials: Option<TurnCredentials>,
+    pub dev_login: bool,
+    pub allow_query_token: bool,
+    /// Beside the public URL.
+    pub allowed_origins: Vec<String>,
+    pub log_format: LogFormat,
+    pub limits: Limits,
+}
+
+impl Config {
+    /// The defaults, with a listener and a data directory.
+    pub fn new(listen: SocketAddr, data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            listen,
+            public_url: None,
+            data_dir: data_dir.into(),
+            jwt_secret: None,
+            cap_ttl: limits::CAPABILITY_TTL,
+            stun_urls: Vec::new(),
+            turn_urls: Vec::new(),
+            turn_credentials: None,
+            dev_login: false,
+            allow_query_token: false,
+            allowed_origins: Vec::new(),
+            log_format: LogFormat::Text,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Refuses what would be unsafe. Called at every start, whatever the settings came from.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if let Some(secret) = &self.jwt_secret {
+            check_jwt_secret(secret)?;
+        }
+        if self.dev_login && !self.listen.ip().is_loopback() {
+            return Err(ConfigError(format!(
+                "MESH_DEV_LOGIN lets anyone sign in, so it works only on a loopback address and not on {}: unset it, or \
+                 set MESH_LISTEN=127.0.0.1:8000.",
+                self.listen
+            )));
+        }
+        Ok(())
+    }
+
+    /// Where the database is.
+    pub fn database_path(&self) -> PathBuf {
+        self.data_dir.join("mesh.db")
+    }
+}
+
+/// The placeholders of the example files: whoever has read them could sign in as anybody.
+const PLACEHOLDERS: [&str; 4] = ["change_me", "changeme", "dev_secret", "replace_me"];
+const MIN_SECRET_BYTES: usize = 32;
+
+fn check_jwt_secret(secret: &Secret) -> Result<(), ConfigError> {
+    let text = secret.expose().to_lowercase().replace('-', "_");
+    let advice = "write the output of `openssl rand -base64 32` there, or unset it: then the server makes a key of its own.";
+    if PLACEHOLDERS.iter().any(|placeholder| text.contains(placeholder)) {
+        return Err(ConfigError(format!("MESH_JWT_SECRET is still the placeholder of an example: {advice}")));
+    }
+    if secret.expose().len() < MIN_SECRET_BYTES {
+        return Err(ConfigError(format!("MESH_JWT_SECRET is shorter than {MIN_SECRET_BYTES} bytes: {advice}")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        Config::new("127.0.0.1:0".parse().unwrap(), "data")
+    }
+
+    #[test]
+    fn placeholder_and_short_secrets_are_refused() {
+        for bad in ["change_me_super_secret", "dev_secret_change_me", "change-me-change-me-change-me-change-me", "short"] {
+            let refused = Config { jwt_secret: Some(Secret::new(bad)), ..config() }.check();
+            assert!(refused.is_err(), "{bad}");
+        }
+        let good = Secret::new("fJm0vS2Hc3bYyq0bq8b4gX2sZ5n8x1Wk");
+        assert!(Config { jwt_secret: Some(good), ..config() }.check().is_ok());
+    }
+
+    #[test]
+    fn the_open_sign_in_stays_on_loopback() {
+        assert!(Config { dev_login: true, ..config() }.check().is_ok());
+        let open = Config { dev_login: true, listen: "0.0.0.0:8000".parse().unwrap(), ..config() };
+        assert!(open.check().is_err());
+    }
+}

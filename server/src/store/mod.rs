@@ -1,0 +1,124 @@
+//! What must survive a restart: accounts, devices, sign-ins, rooms, invitations, chat.
+//!
+//! Owns the contract that every database implements; one suite (`tests/store_contract.rs`) holds each implementation to
+//! it. Knows no HTTP, no sockets and no clock: the time is always passed in. A returned `Ok` of a writing method means
+//! that the change is on disk.
+
+mod rows;
+pub mod sqlite;
+
+pub use rows::*;
+
+use async_trait::async_trait;
+use mesh_protocol::http::{ChatMessage, Member, Role, Room};
+use mesh_protocol::ids::{DeviceId, InviteId, RoomId, UserId};
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the database did not answer")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the database holds something that this version does not understand: {0}")]
+    Corrupt(String),
+    #[error("the name is taken")]
+    NameTaken,
+    #[error("there is an account already")]
+    SetupDone,
+    #[error("the link is wrong, used or expired")]
+    LinkInvalid,
+    #[error("the invitation is unknown, expired, used up or revoked")]
+    InviteInvalid,
+    #[error("no such row")]
+    Absent,
+    #[error("a room needs an owner")]
+    LastOwner,
+}
+
+/// The result of every method of [`Store`].
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// The contract. Every method is one transaction: it happens whole or not at all.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<()>;
+    /// Ends every connection after the running transactions.
+    async fn close(&self);
+
+    /// A value that one process leaves for another.
+    async fn setting(&self, key: &str) -> Result<Option<String>>;
+    async fn put_setting(&self, key: &str, value: &str) -> Result<()>;
+
+    // Accounts ---------------------------------------------------------------------------------------------------
+
+    async fn has_users(&self) -> Result<bool>;
+    /// Fails with `NameTaken`.
+    async fn create_user(&self, user: &NewUser) -> Result<()>;
+    /// Keeps the hash of the only setup token, in place of an earlier one.
+    async fn put_setup_token(&self, hash: &TokenHash) -> Result<()>;
+    /// Makes the first account and its room. Fails with `SetupDone` or `LinkInvalid`.
+    async fn set_up(&self, token: &TokenHash, user: &NewUser, room: &NewRoom) -> Result<()>;
+    /// Counts one use of the invitation, makes the account and puts it into the room. Fails with `InviteInvalid` or
+    /// `NameTaken`, and then counts nothing.
+    async fn register(&self, invite: &TokenHash, user: &NewUser) -> Result<RoomId>;
+    async fn user_by_name(&self, name_key: &str) -> Result<Option<User>>;
+    async fn user(&self, id: &UserId) -> Result<Option<User>>;
+
+    async fn create_link(&self, hash: &TokenHash, user: &UserId, expires_at: u64, now: u64) -> Result<()>;
+    /// Uses the link up. Fails with `LinkInvalid`.
+    async fn take_link(&self, hash: &TokenHash, now: u64) -> Result<UserId>;
+
+    // Devices and sign-ins ---------------------------------------------------------------------------------------
+
+    /// The user's device with the same key, brought up to date, or a new one. Returns its id.
+    async fn enroll_device(&self, device: &NewDevice) -> Result<DeviceId>;
+    async fn devices(&self, user: &UserId) -> Result<Vec<Device>>;
+    /// Removes the device and ends its sign-ins, which are returned. Fails with `Absent`.
+    async fn remove_device(&self, user: &UserId, device: &DeviceId, now: u64) -> Result<Vec<SignInId>>;
+
+    async fn create_sign_in(&self, sign_in: &NewSignIn) -> Result<()>;
+    /// Whatever its state.
+    async fn sign_in(&self, id: &SignInId) -> Result<Option<SignIn>>;
+    /// Those of the user that are good now, newest first.
+    async fn sign_ins(&self, user: &UserId, now: u64) -> Result<Vec<SignIn>>;
+    async fn touch_sign_in(&self, id: &SignInId, now: u64) -> Result<()>;
+    /// Fails with `Absent` where it is not the user's or has ended.
+    async fn end_sign_in(&self, user: &UserId, id: &SignInId, now: u64) -> Result<()>;
+    /// Those that any process ended at `since` or later.
+    async fn ended_since(&self, since: u64) -> Result<Vec<SignInId>>;
+
+    // Rooms ------------------------------------------------------------------------------------------------------
+
+    async fn create_room(&self, room: &NewRoom) -> Result<()>;
+    /// The room as this user sees it; `None` where it is absent or not theirs.
+    async fn room_of(&self, room: &RoomId, user: &UserId) -> Result<Option<Room>>;
+    async fn rooms_of(&self, user: &UserId) -> Result<Vec<Room>>;
+    /// Fails with `Absent`.
+    async fn rename_room(&self, room: &RoomId, name: &str) -> Result<()>;
+    /// Fails with `Absent`.
+    async fn delete_room(&self, room: &RoomId) -> Result<()>;
+
+    /// In the order in which they joined.
+    async fn members(&self, room: &RoomId) -> Result<Vec<Member>>;
+    /// Fails with `Absent` or `LastOwner`.
+    async fn set_role(&self, room: &RoomId, user: &UserId, role: Role) -> Result<()>;
+    /// Fails with `Absent` or `LastOwner`.
+    async fn remove_member(&self, room: &RoomId, user: &UserId) -> Result<()>;
+
+    async fn create_invite(&self, invite: &NewInvite) -> Result<()>;
+    /// Those that are still good.
+    async fn invites(&self, room: &RoomId, now: u64) -> Result<Vec<InviteRow>>;
+    /// Fails with `Absent`.
+    async fn revoke_invite(&self, room: &RoomId, invite: &InviteId, now: u64) -> Result<()>;
+    /// The room of a good invitation, without using it. Fails with `InviteInvalid`.
+    async fn peek_invite(&self, hash: &TokenHash, now: u64) -> Result<RoomId>;
+    /// Counts one use and makes the user a member; a member already uses nothing up. Fails with `InviteInvalid`.
+    async fn join_by_invite(&self, hash: &TokenHash, user: &UserId, now: u64) -> Result<RoomId>;
+
+    // Chat -------------------------------------------------------------------------------------------------------
+
+    /// Stores the messages, in order, in one transaction: one outcome each.
+    async fn append_messages(&self, messages: &[NewMessage]) -> Result<Vec<Appended>>;
+    /// The newest `limit` messages before `before`, oldest first.
+    async fn messages(&self, room: &RoomId, before: Option<u64>, limit: u32) -> Result<Vec<ChatMessage>>;
+}

@@ -1,0 +1,147 @@
+//! The values that go into and come out of the store.
+
+use mesh_protocol::http::{ChatMessage, DeviceKind, Role};
+use mesh_protocol::ids::{ClientId, DeviceId, InviteId, RoomId, UserId};
+
+/// SHA-256 of a secret with at least 128 random bits, which is all that the store keeps of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl std::fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenHash(***)")
+    }
+}
+
+/// One sign-in of a device: what the session token names. (A `SessionId` is one use of a feature between two peers.)
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SignInId(pub String);
+
+/// An account to be made.
+#[derive(Clone)]
+pub struct NewUser {
+    pub id: UserId,
+    pub name: String,
+    pub name_key: String,
+    /// PHC string; `None` signs in by link only.
+    pub password_hash: Option<String>,
+    pub admin: bool,
+    /// Unix milliseconds.
+    pub now: u64,
+}
+
+/// An account.
+#[derive(Clone)]
+pub struct User {
+    pub id: UserId,
+    pub name: String,
+    pub password_hash: Option<String>,
+    pub admin: bool,
+}
+
+/// A device to be enrolled.
+#[derive(Clone, Debug)]
+pub struct NewDevice {
+    /// Used where no device of the same key exists.
+    pub id: DeviceId,
+    pub user_id: UserId,
+    pub name: String,
+    pub kind: DeviceKind,
+    pub key: Option<String>,
+    pub now: u64,
+}
+
+/// An enrolled device.
+#[derive(Clone, Debug)]
+pub struct Device {
+    pub id: DeviceId,
+    pub name: String,
+    pub kind: DeviceKind,
+    pub created_at: u64,
+    pub last_seen_at: u64,
+}
+
+/// A sign-in to be recorded.
+#[derive(Clone, Debug)]
+pub struct NewSignIn {
+    pub id: SignInId,
+    pub user_id: UserId,
+    pub device_id: DeviceId,
+    pub now: u64,
+    /// Unix milliseconds.
+    pub expires_at: u64,
+}
+
+/// A sign-in with whom and what it belongs to.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    pub id: SignInId,
+    pub user_id: UserId,
+    pub user_name: String,
+    pub admin: bool,
+    pub device_id: DeviceId,
+    pub device_name: String,
+    pub kind: DeviceKind,
+    pub created_at: u64,
+    pub last_seen_at: u64,
+    pub expires_at: u64,
+    pub ended_at: Option<u64>,
+}
+
+/// A room to be made, with its first owner.
+#[derive(Clone, Debug)]
+pub struct NewRoom {
+    pub id: RoomId,
+    pub name: String,
+    pub owner: UserId,
+    pub now: u64,
+}
+
+/// An invitation to be made.
+#[derive(Clone, Debug)]
+pub struct NewInvite {
+    pub id: InviteId,
+    pub room_id: RoomId,
+    pub token_hash: TokenHash,
+    pub role: Role,
+    pub created_by: UserId,
+    pub now: u64,
+    /// Unix milliseconds.
+    pub expires_at: u64,
+    pub max_uses: u32,
+}
+
+/// A good invitation.
+#[derive(Clone, Debug)]
+pub struct InviteRow {
+    pub id: InviteId,
+    pub role: Role,
+    pub expires_at: u64,
+    pub max_uses: u32,
+    pub uses: u32,
+}
+
+/// A chat message to be stored.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    pub room_id: RoomId,
+    pub user_id: UserId,
+    pub name: String,
+    pub device_id: DeviceId,
+    pub client_id: ClientId,
+    pub text: String,
+    pub now: u64,
+}
+
+/// What became of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It is stored now.
+    Stored(ChatMessage),
+    /// The device had sent it to this room before; this is the `seq` it got then.
+    Repeated(u64),
+    /// The device used this `client_id` in another room.
+    Conflict,
+    /// The author is not a member of the room, or there is none.
+    NotAMember,
+}

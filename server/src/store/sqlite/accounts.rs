@@ -1,0 +1,116 @@
+//! Accounts, the setup token, one-time links.
+
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::Row as _;
+
+use super::*;
+
+const SETUP_TOKEN: &str = "setup_token_hash";
+
+pub(super) async fn has_users(store: &SqliteStore) -> Result<bool> {
+    Ok(sqlx::query("SELECT 1 FROM users LIMIT 1").fetch_optional(&store.reader).await?.is_some())
+}
+
+async fn insert(tx: &mut SqliteConnection, user: &NewUser) -> Result<()> {
+    sqlx::query("INSERT INTO users (id, name, name_key, password_hash, admin, created_at) VALUES (?, ?, ?, ?, ?, ?)")
+        .bind(user.id.as_str())
+        .bind(&user.name)
+        .bind(&user.name_key)
+        .bind(&user.password_hash)
+        .bind(user.admin)
+        .bind(integer(user.now))
+        .execute(tx)
+        .await
+        .map_err(|e| if is_conflict(&e) { StoreError::NameTaken } else { e.into() })?;
+    Ok(())
+}
+
+pub(super) async fn create(store: &SqliteStore, user: &NewUser) -> Result<()> {
+    let mut tx = store.begin().await?;
+    insert(&mut tx, user).await?;
+    Ok(tx.commit().await?)
+}
+
+pub(super) async fn put_setup_token(store: &SqliteStore, hash: &TokenHash) -> Result<()> {
+    store.put_setting(SETUP_TOKEN, &hex(hash)).await
+}
+
+fn hex(hash: &TokenHash) -> String {
+    hash.0.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(super) async fn set_up(store: &SqliteStore, token: &TokenHash, user: &NewUser, room: &NewRoom) -> Result<()> {
+    let mut tx = store.begin().await?;
+    if sqlx::query("SELECT 1 FROM users LIMIT 1").fetch_optional(&mut *tx).await?.is_some() {
+        return Err(StoreError::SetupDone);
+    }
+    let used = sqlx::query("DELETE FROM settings WHERE key = ? AND value = ?")
+        .bind(SETUP_TOKEN)
+        .bind(hex(token))
+        .execute(&mut *tx)
+        .await?;
+    if used.rows_affected() == 0 {
+        return Err(StoreError::LinkInvalid);
+    }
+    insert(&mut tx, user).await?;
+    rooms::insert(&mut tx, room).await?;
+    Ok(tx.commit().await?)
+}
+
+pub(super) async fn register(store: &SqliteStore, invite: &TokenHash, user: &NewUser) -> Result<RoomId> {
+    let mut tx = store.begin().await?;
+    let (room, role) = invites::use_one(&mut tx, invite, user.now).await?;
+    insert(&mut tx, user).await?;
+    add_member(&mut tx, &room, &user.id, role, user.now).await?;
+    tx.commit().await?;
+    Ok(room)
+}
+
+fn user(row: &SqliteRow) -> Result<User> {
+    Ok(User {
+        id: parsed(row, "id")?,
+        name: row.try_get("name")?,
+        password_hash: row.try_get("password_hash")?,
+        admin: row.try_get("admin")?,
+    })
+}
+
+pub(super) async fn by_name(store: &SqliteStore, name_key: &str) -> Result<Option<User>> {
+    let query = sqlx::query("SELECT id, name, password_hash, admin FROM users WHERE name_key = ?").bind(name_key);
+    query.fetch_optional(&store.reader).await?.as_ref().map(user).transpose()
+}
+
+pub(super) async fn by_id(store: &SqliteStore, id: &UserId) -> Result<Option<User>> {
+    let query = sqlx::query("SELECT id, name, password_hash, admin FROM users WHERE id = ?").bind(id.as_str());
+    query.fetch_optional(&store.reader).await?.as_ref().map(user).transpose()
+}
+
+pub(super) async fn create_link(
+    store: &SqliteStore,
+    hash: &TokenHash,
+    user: &UserId,
+    expires_at: u64,
+    now: u64,
+) -> Result<()> {
+    let mut tx = store.begin().await?;
+    sqlx::query("DELETE FROM links WHERE expires_at < ?").bind(integer(now)).execute(&mut *tx).await?;
+    sqlx::query("INSERT INTO links (token_hash, user_id, expires_at) VALUES (?, ?, ?)")
+        .bind(hash.0.as_slice())
+        .bind(user.as_str())
+        .bind(integer(expires_at))
+        .execute(&mut *tx)
+        .await?;
+    Ok(tx.commit().await?)
+}
+
+pub(super) async fn take_link(store: &SqliteStore, hash: &TokenHash, now: u64) -> Result<UserId> {
+    let row = sqlx::query(
+        "UPDATE links SET used_at = ?2 WHERE token_hash = ?1 AND used_at IS NULL AND expires_at > ?2 RETURNING user_id",
+    )
+    .bind(hash.0.as_slice())
+    .bind(integer(now))
+    .fetch_optional(&store.writer)
+    .await?
+    .ok_or(StoreError::LinkInvalid)?;
+    parsed(&row, "user_id")
+}

@@ -1,0 +1,91 @@
+//! Chat: numbered within the transaction that stores it.
+
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::*;
+
+pub(super) async fn append(store: &SqliteStore, messages: &[NewMessage]) -> Result<Vec<Appended>> {
+    let mut tx = store.begin().await?;
+    let mut outcomes = Vec::with_capacity(messages.len());
+    for message in messages {
+        outcomes.push(append_one(&mut tx, message).await?);
+    }
+    tx.commit().await?;
+    Ok(outcomes)
+}
+
+async fn append_one(tx: &mut SqliteConnection, message: &NewMessage) -> Result<Appended> {
+    let earlier = sqlx::query("SELECT room_id, seq FROM messages WHERE device_id = ? AND client_id = ?")
+        .bind(message.device_id.as_str())
+        .bind(message.client_id.as_str())
+        .fetch_optional(&mut *tx)
+        .await?;
+    if let Some(row) = earlier {
+        let room: RoomId = parsed(&row, "room_id")?;
+        let same = room == message.room_id;
+        return Ok(if same { Appended::Repeated(number(&row, "seq")?) } else { Appended::Conflict });
+    }
+    let numbered = sqlx::query(
+        "UPDATE rooms SET last_seq = last_seq + 1
+         WHERE id = ?1 AND EXISTS (SELECT 1 FROM members WHERE room_id = ?1 AND user_id = ?2) RETURNING last_seq",
+    )
+    .bind(message.room_id.as_str())
+    .bind(message.user_id.as_str())
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(row) = numbered else { return Ok(Appended::NotAMember) };
+    let seq = number(&row, "last_seq")?;
+    sqlx::query(
+        "INSERT INTO messages (room_id, seq, user_id, name, device_id, client_id, text, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(message.room_id.as_str())
+    .bind(integer(seq))
+    .bind(message.user_id.as_str())
+    .bind(&message.name)
+    .bind(message.device_id.as_str())
+    .bind(message.client_id.as_str())
+    .bind(&message.text)
+    .bind(integer(message.now))
+    .execute(&mut *tx)
+    .await?;
+    Ok(Appended::Stored(ChatMessage {
+        room_id: message.room_id.clone(),
+        seq,
+        user_id: message.user_id.clone(),
+        name: message.name.clone(),
+        device_id: message.device_id.clone(),
+        client_id: message.client_id.clone(),
+        text: message.text.clone(),
+        created_at: message.now,
+    }))
+}
+
+fn message(row: &SqliteRow) -> Result<ChatMessage> {
+    Ok(ChatMessage {
+        room_id: parsed(row, "room_id")?,
+        seq: number(row, "seq")?,
+        user_id: parsed(row, "user_id")?,
+        name: row.try_get("name")?,
+        device_id: parsed(row, "device_id")?,
+        client_id: parsed(row, "client_id")?,
+        text: row.try_get("text")?,
+        created_at: number(row, "created_at")?,
+    })
+}
+
+pub(super) async fn page(
+    store: &SqliteStore,
+    room: &RoomId,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<Vec<ChatMessage>> {
+    let rows = sqlx::query("SELECT * FROM messages WHERE room_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?")
+        .bind(room.as_str())
+        .bind(before.map_or(i64::MAX, integer))
+        .bind(limit)
+        .fetch_all(&store.reader)
+        .await?;
+    rows.iter().rev().map(message).collect()
+}

@@ -1,0 +1,96 @@
+//! Rooms and their members.
+
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::*;
+
+pub(super) async fn insert(tx: &mut SqliteConnection, room: &NewRoom) -> Result<()> {
+    sqlx::query("INSERT INTO rooms (id, name, created_at) VALUES (?, ?, ?)")
+        .bind(room.id.as_str())
+        .bind(&room.name)
+        .bind(integer(room.now))
+        .execute(&mut *tx)
+        .await?;
+    Ok(add_member(tx, &room.id, &room.owner, Role::Owner, room.now).await?)
+}
+
+fn room(row: &SqliteRow) -> Result<Room> {
+    Ok(Room {
+        room_id: parsed(row, "id")?,
+        name: row.try_get("name")?,
+        role: parsed(row, "role")?,
+        last_seq: number(row, "last_seq")?,
+    })
+}
+
+pub(super) async fn room_of(store: &SqliteStore, id: &RoomId, user: &UserId) -> Result<Option<Room>> {
+    let query = sqlx::query(
+        "SELECT r.id, r.name, r.last_seq, m.role FROM rooms r JOIN members m ON m.room_id = r.id
+         WHERE r.id = ? AND m.user_id = ?",
+    );
+    let row = query.bind(id.as_str()).bind(user.as_str()).fetch_optional(&store.reader).await?;
+    row.as_ref().map(room).transpose()
+}
+
+pub(super) async fn rooms_of(store: &SqliteStore, user: &UserId) -> Result<Vec<Room>> {
+    let query = sqlx::query(
+        "SELECT r.id, r.name, r.last_seq, m.role FROM rooms r JOIN members m ON m.room_id = r.id
+         WHERE m.user_id = ? ORDER BY m.joined_at, r.id",
+    );
+    query.bind(user.as_str()).fetch_all(&store.reader).await?.iter().map(room).collect()
+}
+
+pub(super) async fn members(store: &SqliteStore, room: &RoomId) -> Result<Vec<Member>> {
+    let query = sqlx::query(
+        "SELECT m.user_id, u.name, m.role FROM members m JOIN users u ON u.id = m.user_id
+         WHERE m.room_id = ? ORDER BY m.joined_at, m.user_id",
+    );
+    let rows = query.bind(room.as_str()).fetch_all(&store.reader).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Member { user_id: parsed(row, "user_id")?, name: row.try_get("name")?, role: parsed(row, "role")? })
+        })
+        .collect()
+}
+
+/// Fails where the member is the only owner.
+async fn spare_owner(tx: &mut SqliteConnection, room: &RoomId, user: &UserId) -> Result<()> {
+    let row = sqlx::query(
+        "SELECT role, (SELECT count(*) FROM members WHERE room_id = ?1 AND role = 'owner') AS owners
+         FROM members WHERE room_id = ?1 AND user_id = ?2",
+    )
+    .bind(room.as_str())
+    .bind(user.as_str())
+    .fetch_optional(tx)
+    .await?
+    .ok_or(StoreError::Absent)?;
+    let role: Role = parsed(&row, "role")?;
+    if role == Role::Owner && number(&row, "owners")? < 2 { Err(StoreError::LastOwner) } else { Ok(()) }
+}
+
+pub(super) async fn set_role(store: &SqliteStore, room: &RoomId, user: &UserId, role: Role) -> Result<()> {
+    let mut tx = store.begin().await?;
+    if role != Role::Owner {
+        spare_owner(&mut tx, room, user).await?;
+    }
+    let done = sqlx::query("UPDATE members SET role = ? WHERE room_id = ? AND user_id = ?")
+        .bind(role.as_str())
+        .bind(room.as_str())
+        .bind(user.as_str())
+        .execute(&mut *tx)
+        .await?;
+    touched(&done)?;
+    Ok(tx.commit().await?)
+}
+
+pub(super) async fn remove_member(store: &SqliteStore, room: &RoomId, user: &UserId) -> Result<()> {
+    let mut tx = store.begin().await?;
+    spare_owner(&mut tx, room, user).await?;
+    sqlx::query("DELETE FROM members WHERE room_id = ? AND user_id = ?")
+        .bind(room.as_str())
+        .bind(user.as_str())
+        .execute(&mut *tx)
+        .await?;
+    Ok(tx.commit().await?)
+}

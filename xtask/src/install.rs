@@ -1,0 +1,59 @@
+//! What the tests need beyond Rust and Node. On Debian it is installed; elsewhere the message says what is missing.
+
+use anyhow::{Result, bail};
+
+use crate::process::{present, program, step};
+
+/// Program, and the Debian package that has it.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("chromium", "chromium"),
+    ("caddy", "caddy"),
+    ("turnserver", "coturn"),
+    ("systemd-analyze", "systemd"),
+    ("python3", "python3"),
+];
+
+/// Installs what is missing.
+pub fn for_tests() -> Result<()> {
+    let missing: Vec<&str> = PROGRAMS.iter().filter(|(name, _)| !on_path(name)).map(|(_, package)| *package).collect();
+    if !missing.is_empty() {
+        install(&missing)?;
+    }
+    if !present("cargo-nextest") {
+        step("cargo-nextest", crate::process::cargo().args(["install", "--locked", "cargo-nextest"]))?;
+    }
+    Ok(())
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    if !on_path("apt-get") || !is_root() {
+        bail!("the tests need {}: install them with your package manager and start again", packages.join(", "));
+    }
+    step("package lists", program("apt-get", ".").args(["update", "-qq"]))?;
+    step(
+        &packages.join(", "),
+        program("apt-get", ".")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(["install", "-qq", "--yes", "--no-install-recommends"])
+            .args(packages),
+    )
+}
+
+fn on_path(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).chain(["/usr/sbin".into()]).any(|folder| folder.join(name).is_file())
+}
+
+#[cfg(unix)]
+fn is_root() -> bool {
+    // SAFETY: a system call without arguments that cannot fail.
+    #[allow(unsafe_code)]
+    unsafe {
+        libc::geteuid() == 0
+    }
+}
+
+#[cfg(not(unix))]
+fn is_root() -> bool {
+    false
+}

@@ -1,0 +1,116 @@
+//! `cargo xtask run`: from a fresh clone to a signed-in page.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+
+use anyhow::{Context, Result, bail};
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
+
+use crate::process::{Owned, binary, cargo, program, root, step};
+use crate::suites;
+
+const OWNER: &str = "owner";
+
+/// Builds, starts, enrols, prints the link, and stays in the foreground with the agent's questions.
+pub fn run(up: &[String]) -> Result<()> {
+    build()?;
+    let data = root().join("data");
+    std::fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
+
+    let (server, url, setup_token) = start_server(&data)?;
+    let _server = Owned(server);
+    if let Some(token) = setup_token {
+        set_up(&url, &token)?;
+    }
+    let home = data.join("agent");
+    enrol(&data, &home)?;
+    announce(&sign_in_link(&data)?);
+
+    let status = agent(&home).arg("up").args(up).status().context("could not start the agent")?;
+    match status.code() {
+        Some(0 | 130) | None => Ok(()),
+        Some(code) => bail!("the agent ended with exit code {code}; its last line says why"),
+    }
+}
+
+/// The page and the agent build side by side; the server comes last, since it carries the page inside.
+fn build() -> Result<()> {
+    let mut agent = Owned(cargo().args(["build", "--locked", "--package", "mesh-agent"]).spawn()?);
+    suites::web_client()?;
+    if !agent.0.wait()?.success() {
+        bail!("the agent did not build");
+    }
+    step("mesh-server", cargo().args(["build", "--locked", "--package", "mesh-server"]))
+}
+
+/// Starts the server and reads its first lines: the setup link while there is no account, then the address.
+fn start_server(data: &Path) -> Result<(Child, String, Option<String>)> {
+    let mut child = Command::new(binary("mesh-server"))
+        .current_dir(root())
+        .env("MESH_DATA_DIR", data)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("could not start mesh-server")?;
+    let stdout = child.stdout.take().context("mesh-server has no output")?;
+    let mut lines = BufReader::new(stdout).lines();
+    let mut token = None;
+    for line in lines.by_ref() {
+        let line = line?;
+        if let Some(link) = line.strip_prefix("Setup link: ") {
+            token = link.split_once("#token=").map(|(_, token)| token.to_owned());
+        }
+        if let Some(url) = line.strip_prefix("Listening on ") {
+            let _drained: JoinHandle<()> = std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+            return Ok((child, url.trim().to_owned(), token));
+        }
+    }
+    child.wait()?;
+    bail!("mesh-server did not start; the line above says why")
+}
+
+/// Makes the owner. Nobody needs the password: every start prints a fresh link.
+fn set_up(url: &str, token: &str) -> Result<()> {
+    let body = serde_json::json!({ "setup_token": token, "username": OWNER, "password": random_password()? });
+    ureq::post(format!("{url}/auth/setup")).send_json(body).context("the server refused its own setup link")?;
+    Ok(())
+}
+
+fn random_password() -> Result<String> {
+    let mut bytes = [0; 24];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn sign_in_link(data: &Path) -> Result<String> {
+    let output = Command::new(binary("mesh-server"))
+        .env("MESH_DATA_DIR", data)
+        .args(["user", "link", OWNER])
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        bail!("no sign-in link for \"{OWNER}\": remove the folder data to start over, or run mesh-server yourself");
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+fn enrol(data: &Path, home: &Path) -> Result<()> {
+    let link = sign_in_link(data)?;
+    step("this machine signs in", agent(home).args(["login", &link]).stdout(Stdio::null()))
+}
+
+fn agent(home: &Path) -> Command {
+    let mut command = program(&binary("mesh").to_string_lossy(), ".");
+    command.env("MESH_HOME", home);
+    command
+}
+
+fn announce(link: &str) {
+    if let Ok(code) = QrCode::new(link) {
+        println!("{}", code.render::<Dense1x2>().quiet_zone(true).build());
+    }
+    println!("Open this link to sign in (it works once, for 10 minutes):\n\n  {link}\n");
+}
