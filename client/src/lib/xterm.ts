@@ -1,7 +1,7 @@
 // The part that pulls in xterm: loaded on demand through terminal.ts, never with the first screen.
 
 import '@xterm/xterm/css/xterm.css';
-import '@fontsource-variable/jetbrains-mono/wght.css';
+import './terminalFont.css';
 import { FitAddon } from '@xterm/addon-fit';
 import { Unicode11Addon } from '@xterm/addon-unicode11';
 import { WebLinksAddon } from '@xterm/addon-web-links';

@@ -8,16 +8,16 @@ export type Envelope<M> = {
 /**
  * The sender's name for the message; answers carry it as `ref`.
  */
-id?: MessageId | null, 
+id?: MessageId, 
 /**
  * RFC 3339, seconds, UTC; written by the server.
  */
-timestamp?: string | null, 
+timestamp?: string, 
 /**
  * `server`, or the peer that sent it; written by the server.
  */
-from?: string | null, 
+from?: string, 
 /**
  * The peer or room that it went to; written by the server.
  */
-to?: string | null, } & M;
+to?: string, } & M;

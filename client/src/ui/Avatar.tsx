@@ -1,0 +1,22 @@
+import { Avatar as MantineAvatar, Box } from '@mantine/core';
+import type { Availability } from '../state/presence';
+import classes from './ui.module.css';
+
+const COLORS = ['lagoon', 'indigo', 'grape', 'orange', 'cyan', 'pink', 'violet', 'teal'];
+
+/** The same person has the same colour everywhere. */
+function colorOf(key: string): string {
+  let sum = 0;
+  for (const char of key) sum = (sum * 31 + (char.codePointAt(0) ?? 0)) >>> 0;
+  return COLORS[sum % COLORS.length] as string;
+}
+
+/** Initials with an optional presence dot. Decorative: the name always stands beside it. */
+export function Avatar({ name, id, size = 32, status }: { name: string; id: string; size?: number; status?: Availability }) {
+  return (
+    <Box className={classes.avatar} aria-hidden="true">
+      <MantineAvatar name={name} color={colorOf(id)} size={size} radius="xl" styles={{ placeholder: { fontWeight: 600 } }} />
+      {status && <span className={classes.dot} data-status={status} />}
+    </Box>
+  );
+}

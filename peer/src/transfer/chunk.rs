@@ -1,0 +1,216 @@
+//! One chunk on its way: asked of the disk, laid out for the wire, put together again, checked, written.
+//!
+//! Every function here is pure but for the closure it is given, and meant for a thread that may block.
+
+use bytes::{Bytes, BytesMut};
+use mesh_protocol::channel::{FileChunk, FileData, Frame};
+use mesh_protocol::limits::MAX_CHANNEL_DATA;
+
+use super::tree::Subtree;
+
+/// The bytes of a FILE_CHUNK frame.
+const ANNOUNCEMENT: usize = 45;
+/// The bytes of a FILE_DATA frame before its content.
+const DATA_HEADER: usize = 13;
+/// Pieces of a chunk that are kept as they came; smaller ones are gathered, so that a sender of one-byte frames costs
+/// no more memory than another.
+const PIECES: usize = 64;
+
+/// A chunk that the sender wants read.
+#[derive(Debug)]
+pub struct ReadChunk {
+    pub file: u32,
+    pub chunk: u32,
+    /// Position in the file.
+    pub offset: u64,
+    /// Bytes, 1 to 1 MiB.
+    pub len: u32,
+}
+
+impl ReadChunk {
+    /// Calls `read(position, buffer)` until the chunk is there, in order and without gaps, straight into the messages
+    /// that will be sent; then takes the digest.
+    pub fn fill<E>(self, mut read: impl FnMut(u64, &mut [u8]) -> Result<(), E>) -> Result<PreparedChunk, E> {
+        let len = self.len as usize;
+        let pieces = len.div_ceil(MAX_CHANNEL_DATA);
+        let mut wire = BytesMut::zeroed(ANNOUNCEMENT + pieces * DATA_HEADER + len);
+        let mut hasher = blake3::Hasher::new();
+        let (announcement, messages) = wire.split_at_mut(ANNOUNCEMENT);
+        let mut offset = self.offset;
+        for message in messages.chunks_mut(DATA_HEADER + MAX_CHANNEL_DATA) {
+            let (header, content) = message.split_at_mut(DATA_HEADER);
+            read(offset, content)?;
+            hasher.update(content);
+            header.copy_from_slice(&Frame::FileData(FileData { file: self.file, offset, bytes: Bytes::new() }).encode());
+            offset += content.len() as u64;
+        }
+        let digest = *hasher.finalize().as_bytes();
+        let frame = Frame::FileChunk(FileChunk { file: self.file, chunk: self.chunk, len: self.len, digest });
+        announcement.copy_from_slice(&frame.encode());
+        Ok(PreparedChunk { file: self.file, chunk: self.chunk, len: self.len, rest: wire.freeze(), announced: false })
+    }
+}
+
+/// A chunk that was read and laid out: one allocation that holds every message.
+#[derive(Debug)]
+pub struct PreparedChunk {
+    pub(super) file: u32,
+    pub(super) chunk: u32,
+    pub(super) len: u32,
+    rest: Bytes,
+    announced: bool,
+}
+
+impl PreparedChunk {
+    /// The next message, a slice of the whole.
+    pub(super) fn next_frame(&mut self) -> Option<Bytes> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let len = if self.announced { DATA_HEADER + MAX_CHANNEL_DATA } else { ANNOUNCEMENT };
+        self.announced = true;
+        Some(self.rest.split_to(len.min(self.rest.len())))
+    }
+
+    pub(super) fn is_sent(&self) -> bool {
+        self.rest.is_empty()
+    }
+}
+
+/// A chunk that has been announced and whose bytes are coming in.
+#[derive(Debug)]
+pub(super) struct Assembly {
+    pub(super) file: u32,
+    pub(super) chunk: u32,
+    pub(super) offset: u64,
+    pub(super) len: u64,
+    digest: [u8; 32],
+    received: u64,
+    pieces: Vec<Bytes>,
+    gathered: BytesMut,
+}
+
+impl Assembly {
+    pub(super) fn new(announced: &FileChunk, offset: u64) -> Self {
+        Self {
+            file: announced.file,
+            chunk: announced.chunk,
+            offset,
+            len: u64::from(announced.len),
+            digest: announced.digest,
+            received: 0,
+            pieces: Vec::new(),
+            gathered: BytesMut::new(),
+        }
+    }
+
+    /// Where the next byte belongs in the file.
+    pub(super) const fn position(&self) -> u64 {
+        self.offset + self.received
+    }
+
+    /// Bytes that are still to come.
+    pub(super) const fn missing(&self) -> u64 {
+        self.len - self.received
+    }
+
+    /// Takes a piece of at most [`Self::missing`] bytes.
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        self.received += bytes.len() as u64;
+        if self.gathered.is_empty() && self.pieces.len() < PIECES {
+            self.pieces.push(bytes);
+            return;
+        }
+        if self.gathered.is_empty() {
+            self.gathered.reserve(self.len as usize);
+            for piece in self.pieces.drain(..) {
+                self.gathered.extend_from_slice(&piece);
+            }
+        }
+        self.gathered.extend_from_slice(&bytes);
+    }
+
+    pub(super) fn complete(mut self) -> WriteChunk {
+        if !self.gathered.is_empty() {
+            self.pieces = vec![self.gathered.freeze()];
+        }
+        let Self { file, chunk, offset, digest, pieces, .. } = self;
+        WriteChunk { file, chunk, offset, digest, pieces }
+    }
+}
+
+/// A chunk that was received and not yet looked at.
+#[derive(Debug)]
+pub struct WriteChunk {
+    file: u32,
+    chunk: u32,
+    offset: u64,
+    digest: [u8; 32],
+    pieces: Vec<Bytes>,
+}
+
+impl WriteChunk {
+    /// The file that it belongs to.
+    pub const fn file(&self) -> u32 {
+        self.file
+    }
+
+    /// Compares the digest; gives the bytes free only if it is right.
+    pub fn verify(self) -> Result<VerifiedChunk, CorruptChunk> {
+        let mut hasher = blake3::Hasher::new();
+        for piece in &self.pieces {
+            hasher.update(piece);
+        }
+        let Self { file, chunk, offset, digest, pieces } = self;
+        if hasher.finalize() != blake3::Hash::from_bytes(digest) {
+            return Err(CorruptChunk { file, chunk });
+        }
+        Ok(VerifiedChunk { file, chunk, offset, pieces })
+    }
+}
+
+/// A chunk whose bytes are not what was announced. Nothing of it has been written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("chunk {chunk} of file {file} was altered on its way")]
+pub struct CorruptChunk {
+    pub file: u32,
+    pub chunk: u32,
+}
+
+/// A chunk that may be written.
+#[derive(Debug)]
+pub struct VerifiedChunk {
+    file: u32,
+    chunk: u32,
+    offset: u64,
+    pieces: Vec<Bytes>,
+}
+
+impl VerifiedChunk {
+    /// Calls `write(position, bytes)` until the chunk is written, in order; then works out its part in the file's hash.
+    pub fn write<E>(self, mut write: impl FnMut(u64, &[u8]) -> Result<(), E>) -> Result<WrittenChunk, E> {
+        let mut position = self.offset;
+        for piece in &self.pieces {
+            write(position, piece)?;
+            position += piece.len() as u64;
+        }
+        let subtree = Subtree::of(self.chunk, self.pieces.iter().map(|piece| &piece[..]));
+        Ok(WrittenChunk { file: self.file, chunk: self.chunk, len: position - self.offset, subtree })
+    }
+}
+
+/// A chunk that was written; hand it to [`super::Receiver::chunk_written`].
+#[derive(Debug)]
+pub struct WrittenChunk {
+    pub(super) file: u32,
+    pub(super) chunk: u32,
+    pub(super) len: u64,
+    pub(super) subtree: Subtree,
+}
+
+impl WrittenChunk {
+    /// The file that it belongs to.
+    pub const fn file(&self) -> u32 {
+        self.file
+    }
+}
