@@ -1,1 +1,31 @@
-fn main() {}
+//! `mesh-bench`: load generators and comparisons. Every benchmark prints a table and keeps its raw results.
+
+mod datachannel;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[derive(Parser)]
+#[command(name = "mesh-bench", about = "Load generators and comparisons")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Throughput, set-up time and memory of one data channel between two processes on this machine.
+    Datachannel(datachannel::Options),
+    /// One end of it, speaking JSON lines on standard input and output.
+    #[command(hide = true)]
+    DatachannelEnd(datachannel::end::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Datachannel(options) => datachannel::run(&options),
+        Command::DatachannelEnd(options) => datachannel::end::run(options),
+    }
+}

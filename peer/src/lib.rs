@@ -3,4 +3,5 @@
 pub mod rtc;
 pub mod terminal;
 pub mod transfer;
+pub mod signal;
 pub mod transport;

@@ -30,6 +30,9 @@ pub(super) const MAX_ICE_URLS: usize = 12;
 /// From the first description of the other end to the open channel.
 pub(super) const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// From the first path found to the open channel: two handshakes with room for several retransmissions.
+pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Silence after which ICE calls the path disturbed, and the further silence after which it is given up.
 pub(super) const ICE_DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
 pub(super) const ICE_FAILED_AFTER: Duration = Duration::from_secs(10);

@@ -33,7 +33,7 @@ use tokio::time::Sleep;
 use super::candidate::{IceCandidate, Kind};
 use super::channel::Channel;
 use super::config::{
-    ICE_DISCONNECTED_AFTER, ICE_FAILED_AFTER, ICE_KEEPALIVE_EVERY, MAX_RECEIVE_BYTES, RECEIVE_WINDOW_BYTES,
+    HANDSHAKE_TIMEOUT, ICE_DISCONNECTED_AFTER, ICE_FAILED_AFTER, ICE_KEEPALIVE_EVERY, MAX_RECEIVE_BYTES, RECEIVE_WINDOW_BYTES,
     RtcConfig, RtcError, STATS_EVERY,
 };
 use super::gather::{self, Found, Tasks};
@@ -418,11 +418,13 @@ impl Driver {
     }
 
     fn on_event(&mut self, event: RTCPeerConnectionEvent) {
-        eprintln!("DBG {:?} {} {event:?} hast {} ahead {:?}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() % 10_000_000, self.own_channel.is_some(), self.hastened, self.ahead);
         match event {
             RTCPeerConnectionEvent::OnIceConnectionStateChangeEvent(state) => match state {
                 RTCIceConnectionState::Connected | RTCIceConnectionState::Completed => {
                     self.kick = !std::mem::replace(&mut self.ice_connected, true);
+                    if self.kick && self.channel.is_none() {
+                        self.open_deadline = Some(Instant::now() + HANDSHAKE_TIMEOUT);
+                    }
                 }
                 RTCIceConnectionState::Failed if self.ice_connected => {
                     self.end("the other device has not answered for 15 seconds");
@@ -478,7 +480,6 @@ impl Driver {
         }
         let now = self.stack_now();
         let Some(next) = self.pc.poll_timeout() else { return };
-        eprintln!("DBG {:?} {} hasten", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() % 10_000_000, self.own_channel.is_some());
         let early = next.saturating_duration_since(now);
         if early <= ICE_CHECK_EVERY {
             self.ahead += early;
@@ -527,7 +528,14 @@ impl Driver {
             }
         }
         if self.open_deadline.is_some_and(|at| at <= now) {
-            self.end("the connection was not ready within 30 seconds");
+            self.end(if self.ice_connected {
+                "the other device did not complete the handshake; its certificate may not be the one announced"
+            } else {
+                "the connection was not ready within 30 seconds"
+            });
+        }
+        if self.channel.is_none() && self.peer_is_gone() {
+            self.end("the other device broke off the handshake");
         }
         let Some(channel) = &self.channel else { return };
         if channel.deadline().is_some_and(|at| at <= now) || (channel.closing() && self.peer_is_gone()) {

@@ -68,7 +68,7 @@ impl SignalHandle {
         self.shared.remember(&message);
         let (reply, refused) = oneshot::channel();
         let id = self.dispatch(message, Some(Waiting::Refusal(reply))).await?;
-        Ok(Posted { refused, guard: Guard { shared: self.shared.clone(), id } })
+        Ok(Posted { refused: Some(refused), guard: Guard { shared: self.shared.clone(), id } })
     }
 
     /// Sends a message that the server acknowledges (chat), and waits for that.
@@ -123,7 +123,8 @@ impl SignalHandle {
 /// A message that was sent and may yet be refused.
 #[must_use = "a refusal that nobody waits for is lost; use `send` where it does not matter"]
 pub struct Posted {
-    refused: oneshot::Receiver<SignalError>,
+    /// Taken once it has spoken.
+    refused: Option<oneshot::Receiver<SignalError>>,
     guard: Guard,
 }
 
@@ -135,10 +136,14 @@ impl Posted {
 
     /// Resolves when the server refuses the message or the connection is lost, and never when all is well.
     pub async fn refused(&mut self) -> SignalError {
-        match (&mut self.refused).await {
-            Ok(error) => error,
-            Err(_) => std::future::pending().await,
+        if let Some(refused) = &mut self.refused {
+            let told = refused.await;
+            self.refused = None;
+            if let Ok(error) = told {
+                return error;
+            }
         }
+        std::future::pending().await
     }
 }
 

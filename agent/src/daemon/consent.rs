@@ -1,0 +1,207 @@
+//! Who may do what with this device: consent given in advance, asked for now, or absent.
+//!
+//! Owns [`Policy`] (what needs no question) and [`Desk`] (where questions are put and answered). Knows nothing of
+//! terminals or sockets: a *source* is whoever can ask the owner, such as the terminal of `mesh up` or an attached
+//! `mesh share terminal`. A question goes to every source; the first answer counts; with no source left it is a no.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mesh_protocol::capability::Capability;
+use mesh_protocol::signal::Reason;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+
+/// How long the owner may take.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// Questions that stand open at once; the next is declined as busy.
+pub const MAX_OPEN: usize = 16;
+/// Events that wait for one source: every open question and its withdrawal fit, so that nothing is dropped.
+const SOURCE_QUEUE: usize = 4 * MAX_OPEN;
+
+/// What the owner is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    pub capability: Capability,
+    /// The person that asks, and the device in brackets.
+    pub who: String,
+    pub room: String,
+    /// For files: names and sizes, one a line.
+    #[serde(default)]
+    pub details: Vec<String>,
+}
+
+impl Question {
+    /// One sentence for the owner. Names come from others: control characters are taken out.
+    pub fn sentence(&self) -> String {
+        let (who, room) = (plain(&self.who), plain(&self.room));
+        match self.capability {
+            Capability::TerminalView => format!("{who} in {room} wants to watch a terminal of this device."),
+            Capability::TerminalControl => format!("{who} in {room} wants to type into your terminal."),
+            Capability::ShareFile => format!("{who} in {room} wants to send you {}.", plain(&self.details.join(", "))),
+            other => format!("{who} in {room} asks for {other}."),
+        }
+    }
+}
+
+/// Text of others, made safe to print.
+pub fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() && !matches!(c, '\u{200E}' | '\u{200F}' | '\u{061C}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')).collect()
+}
+
+/// Consent in advance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    pub allow: BTreeSet<Capability>,
+    /// Decline whatever is not allowed, without asking.
+    pub deny: bool,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Allowed,
+    Declined(Reason),
+}
+
+/// What a source is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeskEvent {
+    Ask { id: u64, question: Question },
+    /// Answered elsewhere, or out of time.
+    Withdrawn { id: u64 },
+}
+
+/// Where questions are put. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    policy: Arc<Policy>,
+    /// Held for a few instructions at a time, never across an await.
+    board: Arc<Mutex<Board>>,
+}
+
+#[derive(Debug, Default)]
+struct Board {
+    next: u64,
+    sources: HashMap<u64, mpsc::Sender<DeskEvent>>,
+    open: HashMap<u64, (Question, oneshot::Sender<bool>)>,
+}
+
+/// One way to ask the owner, for as long as it lives.
+#[derive(Debug)]
+pub struct Source {
+    id: u64,
+    desk: Desk,
+    events: mpsc::Receiver<DeskEvent>,
+}
+
+impl Desk {
+    pub fn new(policy: Policy) -> Self {
+        Self { policy: Arc::new(policy), board: Arc::default() }
+    }
+
+    /// Adds a source; it is shown what stands open.
+    pub fn attach(&self) -> Source {
+        let (sender, events) = mpsc::channel(SOURCE_QUEUE);
+        let mut board = self.board();
+        for (id, (question, _)) in &board.open {
+            let _ = sender.try_send(DeskEvent::Ask { id: *id, question: question.clone() });
+        }
+        let id = board.number();
+        board.sources.insert(id, sender);
+        drop(board);
+        Source { id, desk: self.clone(), events }
+    }
+
+    /// Whether the right was given in advance.
+    pub fn allows(&self, capability: Capability) -> bool {
+        self.policy.allow.contains(&capability)
+    }
+
+    /// What the owner says. Dropping the future withdraws the question.
+    pub async fn ask(&self, question: Question) -> Verdict {
+        if self.allows(question.capability) {
+            return Verdict::Allowed;
+        }
+        if self.policy.deny {
+            return Verdict::Declined(Reason::Declined);
+        }
+        let (reply, answer) = oneshot::channel();
+        let open = {
+            let mut board = self.board();
+            if board.sources.is_empty() {
+                return Verdict::Declined(Reason::Declined);
+            }
+            if board.open.len() >= MAX_OPEN {
+                return Verdict::Declined(Reason::Busy);
+            }
+            let id = board.number();
+            board.open.insert(id, (question.clone(), reply));
+            board.tell(&DeskEvent::Ask { id, question });
+            Open { id, desk: self }
+        };
+        let verdict = match tokio::time::timeout(ANSWER_WITHIN, answer).await {
+            Ok(Ok(true)) => Verdict::Allowed,
+            Ok(Ok(false) | Err(_)) => Verdict::Declined(Reason::Declined),
+            Err(_) => Verdict::Declined(Reason::Timeout),
+        };
+        drop(open);
+        verdict
+    }
+
+    /// The owner's answer; later answers to the same question mean nothing.
+    pub fn answer(&self, id: u64, allow: bool) {
+        if let Some((_, reply)) = self.board().open.remove(&id) {
+            let _ = reply.send(allow);
+        }
+    }
+
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Board {
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// A source that does not read any more is gone.
+    fn tell(&mut self, event: &DeskEvent) {
+        self.sources.retain(|_, source| source.try_send(event.clone()).is_ok());
+    }
+}
+
+/// A question that stands open; its end is told to every source.
+struct Open<'a> {
+    id: u64,
+    desk: &'a Desk,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        let mut board = self.desk.board();
+        board.open.remove(&self.id);
+        board.tell(&DeskEvent::Withdrawn { id: self.id });
+    }
+}
+
+impl Source {
+    /// The next event. Cancel-safe.
+    pub async fn next(&mut self) -> Option<DeskEvent> {
+        self.events.recv().await
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        let mut board = self.desk.board();
+        board.sources.remove(&self.id);
+        if board.sources.is_empty() {
+            // Nobody is left to answer: dropping the replies is a no.
+            board.open.clear();
+        }
+    }
+}

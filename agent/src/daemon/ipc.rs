@@ -1,0 +1,232 @@
+//! Between a command and the daemon of the same person: a Unix socket in a folder that is open to nobody else, and
+//! length-prefixed JSON on it.
+//!
+//! Owns the framing, the messages and the check that the other end is the same user. A command opens one connection per
+//! request and says its version first; the daemon answers, or streams until one side closes. Messages over
+//! [`MAX_MESSAGE`] end the connection.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use mesh_protocol::ids::ShareId;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::consent::Question;
+use crate::exit::{Failure, Outcome};
+
+/// The version of these messages; both ends must have the same.
+pub const VERSION: u32 = 1;
+/// The largest message, bytes.
+pub const MAX_MESSAGE: usize = 512 * 1024;
+
+/// The first message of a command.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Opening {
+    pub version: u32,
+    pub request: Request,
+}
+
+/// What a command asks for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Request {
+    /// Answered with [`FromDaemon::Status`].
+    Status,
+    /// Ends every share and the daemon; answered with [`FromDaemon::Stopped`] when all is closed.
+    Down,
+    /// Starts a shell and announces it; answered with [`FromDaemon::Attached`], then a stream both ways when `attach`.
+    ShareTerminal { room: Option<String>, command: Option<String>, folder: String, cols: u16, rows: u16, attach: bool },
+}
+
+/// What an attached command says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToShell {
+    Input { data: Blob },
+    Resize { cols: u16, rows: u16 },
+    Answer { id: u64, allow: bool },
+    /// Takes control back from whoever holds it.
+    TakeBack,
+    /// Ends the share and its shell.
+    Stop,
+}
+
+/// What the daemon says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromDaemon {
+    Failed { failure: Failure },
+    Status { status: Status },
+    Stopped { shares: usize, sessions: usize },
+    Attached { share_id: ShareId, room: String, label: String },
+    Output { data: Blob },
+    Viewers { names: Vec<String> },
+    /// Who controls; `None` is the owner alone.
+    Control { name: Option<String> },
+    Ask { id: u64, question: Question },
+    Withdrawn { id: u64 },
+    Exited { code: Option<i32> },
+}
+
+/// How the daemon is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    pub pid: u32,
+    pub server: String,
+    pub name: String,
+    pub device: String,
+    pub connected: bool,
+    pub rooms: Vec<String>,
+    pub shares: Vec<ShareStatus>,
+    pub transfers: Vec<TransferStatus>,
+}
+
+/// One shared terminal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareStatus {
+    pub share_id: String,
+    pub room: String,
+    pub label: String,
+    pub viewers: Vec<String>,
+    pub controller: Option<String>,
+}
+
+/// One file on its way in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferStatus {
+    pub from: String,
+    pub name: String,
+    pub done: u64,
+    pub size: u64,
+}
+
+/// Bytes within JSON, base64.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Blob(pub Bytes);
+
+impl std::fmt::Debug for Blob {
+    /// What is typed may be a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Blob({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for Blob {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        STANDARD.decode(text.as_bytes()).map(|bytes| Self(bytes.into())).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Takes messages. Cancel-safe: what was read of an unfinished message is kept.
+#[derive(Debug)]
+pub struct Reader {
+    half: OwnedReadHalf,
+    buffer: bytes::BytesMut,
+}
+
+/// Sends messages.
+#[derive(Debug)]
+pub struct Writer(OwnedWriteHalf);
+
+/// Both directions of a connection.
+pub fn halves(stream: UnixStream) -> (Reader, Writer) {
+    let (read, write) = stream.into_split();
+    (Reader { half: read, buffer: bytes::BytesMut::new() }, Writer(write))
+}
+
+impl Reader {
+    /// The next message; `None` at an orderly end.
+    pub async fn next<T: DeserializeOwned>(&mut self) -> std::io::Result<Option<T>> {
+        let invalid = |what: String| std::io::Error::new(std::io::ErrorKind::InvalidData, what);
+        loop {
+            if let Some((header, rest)) = self.buffer.split_first_chunk::<4>() {
+                let length = usize::try_from(u32::from_be_bytes(*header)).unwrap_or(usize::MAX);
+                if length > MAX_MESSAGE {
+                    return Err(invalid(format!("a message of {length} bytes")));
+                }
+                if let Some(body) = rest.get(..length) {
+                    let message = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
+                    bytes::Buf::advance(&mut self.buffer, 4 + length);
+                    return Ok(Some(message));
+                }
+            }
+            if self.half.read_buf(&mut self.buffer).await? == 0 {
+                return if self.buffer.is_empty() { Ok(None) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) };
+            }
+        }
+    }
+}
+
+impl Writer {
+    /// Sends one message; waits while the other end does not read.
+    pub async fn send<T: Serialize>(&mut self, message: &T) -> std::io::Result<()> {
+        let mut frame = vec![0; 4];
+        serde_json::to_writer(&mut frame, message)?;
+        let length = frame.len() - 4;
+        if length > MAX_MESSAGE {
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "the message is too large"));
+        }
+        let header = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+        frame[..4].copy_from_slice(&header);
+        self.0.write_all(&frame).await
+    }
+}
+
+/// Whether the other end runs as the same user as this process.
+pub fn same_user(stream: &UnixStream) -> bool {
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
+}
+
+/// A command's connection to the daemon.
+#[derive(Debug)]
+pub struct Client {
+    pub reader: Reader,
+    pub writer: Writer,
+}
+
+impl Client {
+    /// Connects; `None` when no daemon runs.
+    pub async fn connect(socket: &Path) -> Outcome<Option<Self>> {
+        match UnixStream::connect(socket).await {
+            Ok(stream) if same_user(&stream) => {
+                let (reader, writer) = halves(stream);
+                Ok(Some(Self { reader, writer }))
+            }
+            Ok(_) => Err(Failure::general(format!("{} belongs to another user: remove it.", socket.display()))),
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused) => Ok(None),
+            Err(error) => Err(Failure::general(format!("The daemon's socket {} cannot be used: {error}.", socket.display()))),
+        }
+    }
+
+    /// Opens a request.
+    pub async fn request(&mut self, request: Request) -> Outcome {
+        self.writer.send(&Opening { version: VERSION, request }).await.map_err(lost)
+    }
+
+    /// The next message; a failure that the daemon names becomes this command's own.
+    pub async fn answer(&mut self) -> Outcome<FromDaemon> {
+        match self.reader.next().await.map_err(lost)? {
+            Some(FromDaemon::Failed { failure }) => Err(failure),
+            Some(message) => Ok(message),
+            None => Err(lost(std::io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+}
+
+/// The daemon went away in the middle.
+pub fn lost(_: std::io::Error) -> Failure {
+    Failure::general("The daemon ended before it answered: see `mesh status`, and start it again with `mesh up`.")
+}

@@ -1,0 +1,87 @@
+import { Trans, useLingui } from '@lingui/react/macro';
+import { Button, SegmentedControl, Stack, Text } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { useNavigate } from '@tanstack/react-router';
+import { useState } from 'react';
+import { explainError } from '../../app/failures';
+import { useMesh } from '../../app/mesh';
+import { ApiError, pageDevice } from '../../lib/api';
+import { Problem } from '../../ui/Problem';
+import { AuthLayout } from './AuthLayout';
+import { Credentials, type CredentialsValue } from './Credentials';
+import { useFragmentToken } from './fragment';
+import { useSignIn } from './useSignIn';
+
+/** An invitation: who is signed in joins at once, others make an account or sign in first. */
+export function InvitePage() {
+  const mesh = useMesh();
+  const { t, i18n } = useLingui();
+  const navigate = useNavigate();
+  const token = useFragmentToken();
+  const [way, setWay] = useState('new');
+  const me = useQuery({
+    queryKey: ['me-if-any'],
+    queryFn: () => mesh.api.me().catch((error) => (error instanceof ApiError && error.status === 401 ? null : Promise.reject(error))),
+    retry: false,
+  });
+
+  const register = useSignIn(({ username, password }: CredentialsValue) =>
+    mesh.api.register(token ?? '', username, password, pageDevice()),
+  );
+  const login = useSignIn(async ({ username, password }: CredentialsValue) => {
+    await mesh.api.login(username, password, pageDevice());
+    await mesh.api.joinByInvite(token ?? '');
+  });
+  const join = useSignIn(async () => {
+    const { room_id } = await mesh.api.joinByInvite(token ?? '');
+    await navigate({ to: '/rooms/$roomId', params: { roomId: room_id }, replace: true });
+  });
+
+  if (!token)
+    return (
+      <AuthLayout title={<Trans>Invitation</Trans>}>
+        <Problem>
+          <Trans>This link is not complete. Open it exactly as it was given to you.</Trans>
+        </Problem>
+      </AuthLayout>
+    );
+
+  if (me.data)
+    return (
+      <AuthLayout title={<Trans>You are invited</Trans>} lead={<Trans>You are signed in as {me.data.name}.</Trans>}>
+        <Stack>
+          <Problem>{join.error ? explainError(i18n, join.error) : null}</Problem>
+          <Button size="md" loading={join.isPending} onClick={() => join.mutate(undefined)}>
+            <Trans>Join the room</Trans>
+          </Button>
+        </Stack>
+      </AuthLayout>
+    );
+
+  const chosen = way === 'new' ? register : login;
+  return (
+    <AuthLayout title={<Trans>You are invited</Trans>} lead={<Trans>Make an account on this server to join the room.</Trans>}>
+      <SegmentedControl
+        fullWidth
+        value={way}
+        onChange={setWay}
+        aria-label={t`How to go on`}
+        data={[
+          { value: 'new', label: t`New here` },
+          { value: 'known', label: t`I have an account` },
+        ]}
+      />
+      <Credentials
+        key={way}
+        fresh={way === 'new'}
+        action={way === 'new' ? <Trans>Create account and join</Trans> : <Trans>Sign in and join</Trans>}
+        busy={chosen.isPending}
+        error={chosen.error}
+        onSubmit={chosen.mutate}
+      />
+      <Text size="xs" c="dimmed">
+        <Trans>People in the room will see your name.</Trans>
+      </Text>
+    </AuthLayout>
+  );
+}

@@ -1,0 +1,61 @@
+/** Real binaries as children: their lines as events, their end awaited. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+
+export function binary(name: string): string {
+  return path.join(process.env.CARGO_TARGET_DIR ?? path.join(repository, "target"), "debug", name);
+}
+
+export class Program {
+  readonly lines: string[] = [];
+  readonly exit: Promise<number | null>;
+  private waiting: { test: (line: string) => boolean; resolve: (line: string) => void; reject: (why: Error) => void }[] = [];
+  private readonly child: ChildProcess;
+
+  constructor(name: string, args: string[], env: Record<string, string>) {
+    this.child = spawn(binary(name), args, { env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      if (stream) createInterface(stream).on("line", (line) => this.line(line));
+    }
+    this.exit = once(this.child, "exit").then(([code]) => {
+      const why = new Error(`${name} ${args[0] ?? ""} ended with ${code}:\n${this.lines.slice(-20).join("\n")}`);
+      for (const { reject } of this.waiting.splice(0)) reject(why);
+      return code as number | null;
+    });
+  }
+
+  get pid(): number {
+    return this.child.pid ?? -1;
+  }
+
+  /** The first line, past or to come, that matches; fails when the program ends before. */
+  async until(pattern: RegExp): Promise<string> {
+    const past = this.lines.find((line) => pattern.test(line));
+    if (past !== undefined) return past;
+    if (this.child.exitCode !== null) throw new Error(`ended before ${pattern}:\n${this.lines.join("\n")}`);
+    return new Promise((resolve, reject) => this.waiting.push({ test: (line) => pattern.test(line), resolve, reject }));
+  }
+
+  type(text: string): void {
+    this.child.stdin?.write(text);
+  }
+
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
+    return this.exit;
+  }
+
+  private line(line: string): void {
+    this.lines.push(line);
+    this.waiting = this.waiting.filter((one) => {
+      if (!one.test(line)) return true;
+      one.resolve(line);
+      return false;
+    });
+  }
+}

@@ -1,0 +1,100 @@
+/** A server of its own in a folder of its own, agents beside it, and the pages that people open. */
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { type Browser, test as base } from "@playwright/test";
+import { Program } from "./process.ts";
+
+export class Agent {
+  readonly home: string;
+  readonly downloads: string;
+  private daemon?: Program;
+
+  constructor(private readonly folder: string) {
+    this.home = path.join(folder, "home");
+    this.downloads = path.join(folder, "downloads");
+  }
+
+  /** Signs in with a one-time link and starts the daemon. */
+  async start(link: string, ...up: string[]): Promise<void> {
+    await mkdir(this.downloads, { recursive: true });
+    const login = this.run("login", link);
+    if ((await login.exit) !== 0) throw new Error(`mesh login:\n${login.lines.join("\n")}`);
+    this.daemon = this.run("up", ...up);
+    await this.daemon.until(/^Ready/);
+  }
+
+  run(...args: string[]): Program {
+    return new Program("mesh", args, {
+      MESH_HOME: this.home,
+      MESH_DOWNLOAD_DIR: this.downloads,
+      SHELL: "/bin/sh",
+      PS1: "$ ",
+    });
+  }
+
+  get program(): Program {
+    if (!this.daemon) throw new Error("the agent has not been started");
+    return this.daemon;
+  }
+
+  async stop(): Promise<void> {
+    await this.daemon?.stop();
+  }
+}
+
+export class World {
+  private readonly agents: Agent[] = [];
+
+  private constructor(
+    readonly folder: string,
+    readonly server: Program,
+    readonly url: string,
+    readonly setupLink: string,
+  ) {}
+
+  static async start(): Promise<World> {
+    const folder = await mkdtemp(path.join(tmpdir(), "mesh-e2e-"));
+    const server = new Program("mesh-server", [], {
+      MESH_LISTEN: "127.0.0.1:0",
+      MESH_DATA_DIR: path.join(folder, "data"),
+    });
+    const setup = server.until(/^Setup link: /);
+    const url = (await server.until(/^Listening on /)).slice("Listening on ".length).trim();
+    return new World(folder, server, url, (await setup).slice("Setup link: ".length).trim());
+  }
+
+  /** A one-time sign-in link, as the operator prints it. */
+  async link(user: string): Promise<string> {
+    const command = new Program("mesh-server", ["user", "link", user], { MESH_DATA_DIR: path.join(this.folder, "data") });
+    return command.until(/^http/);
+  }
+
+  agent(name: string): Agent {
+    const agent = new Agent(path.join(this.folder, name));
+    this.agents.push(agent);
+    return agent;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.agents.map((agent) => agent.stop()));
+    await this.server.stop();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Opens a page as somebody new: own cookies, own storage. */
+export async function person(browser: Browser, link: string) {
+  const context = await browser.newContext({ acceptDownloads: true });
+  const page = await context.newPage();
+  await page.goto(link);
+  return page;
+}
+
+export const test = base.extend<{ world: World }>({
+  world: async ({ browserName: _ }, use) => {
+    const world = await World.start();
+    await use(world);
+    await world.stop();
+  },
+});

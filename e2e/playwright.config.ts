@@ -1,0 +1,31 @@
+import { defineConfig } from "@playwright/test";
+
+/** Debian's own browser; nothing is downloaded, and nothing of it calls home. */
+const chromium = {
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ],
+};
+
+export default defineConfig({
+  timeout: 90_000,
+  expect: { timeout: 15_000 },
+  // Two cores: each story has a server, agents and browsers of its own.
+  workers: 1,
+  retries: 0,
+  forbidOnly: true,
+  reporter: [["list"]],
+  outputDir: "test-results",
+  use: { launchOptions: chromium, locale: "en-GB", colorScheme: "light", screenshot: "only-on-failure" },
+  projects: [
+    { name: "stories", testDir: "stories" },
+    { name: "screenshots", testDir: "screenshots" },
+  ],
+});

@@ -1,0 +1,447 @@
+//! The end that gets the files.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use mesh_protocol::channel::{ChunkRange, FileAck, FileChunk, FileData, FileDone, FileManifest, FileWant, Frame};
+use mesh_protocol::error_code::ChannelCode;
+use mesh_protocol::limits::{FILE_CHUNK, FILE_WINDOW};
+
+use super::chunk::{Assembly, CorruptChunk, WriteChunk, WrittenChunk};
+use super::manifest::{Entry, Judge};
+use super::resume::PartRecord;
+use super::tree::{self, Subtree};
+use super::{Failure, HELD_BYTES, Outcome, Progress, TASKS, chunk_count, chunk_len, farewell};
+
+/// Written bytes after which an acknowledgement is due although more is being written.
+const ACK_EVERY: u64 = FILE_CHUNK;
+/// Ranges of one FILE_WANT: at most 55 bytes each as JSON.
+const WANT_RANGES: usize = 1_000;
+/// Ranges that go out while other files are still being inspected.
+const EARLY_RANGES: usize = 256;
+
+/// What the person, and the capability, allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Total bytes that the request named.
+    pub size: u64,
+    /// Files that the request named.
+    pub count: u64,
+    /// `max_size` of the capability.
+    pub max_size: Option<u64>,
+}
+
+/// What a receiver has of a file already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    Nothing,
+    /// Chunks of its part that were read back and [confirmed](PartRecord::confirms).
+    Chunks(Vec<PartRecord>),
+    /// The file stands, with this very hash.
+    Whole,
+}
+
+/// What the driver of a receiver does, on threads that may block. Tasks on different files may run side by side.
+#[derive(Debug)]
+pub enum ReceiverTask {
+    /// Find out what is there of this file; then [`Receiver::inspected`].
+    Inspect(Entry),
+    /// Verify and write into its part, which the first write creates; then [`Receiver::chunk_written`],
+    /// [`Receiver::chunk_corrupt`] or [`Receiver::task_failed`].
+    Write(WriteChunk),
+    /// Everything is written and the hash is right: synchronise, rename without replacing (an empty file is created
+    /// here); then [`Receiver::committed`].
+    Commit(Entry),
+    /// What was resumed proved wrong: remove the part and its side file; then [`Receiver::discarded`].
+    Discard(Entry),
+}
+
+/// Receives files; see the module for how to drive it.
+#[derive(Debug)]
+pub struct Receiver {
+    judge: Judge,
+    listed: bool,
+    entries: Vec<Entry>,
+    files: Vec<Received>,
+    next_inspection: usize,
+    inspecting: usize,
+    /// Asked for, not yet sent. Bounded, like `expected`, by the chunks of what was accepted.
+    wants: VecDeque<ChunkRange>,
+    last_want_due: bool,
+    /// What the sender still has to send, in this order.
+    expected: VecDeque<ChunkRange>,
+    current: Option<Assembly>,
+    tasks: VecDeque<ReceiverTask>,
+    writing_bytes: u64,
+    committing: usize,
+    /// Files that stand and have not been reported: at most all.
+    done: VecDeque<u32>,
+    last_frames: VecDeque<Bytes>,
+    missing_bytes: u64,
+    received_bytes: u64,
+    written_bytes: u64,
+    acked_bytes: u64,
+    files_done: u32,
+    outcome: Option<Outcome>,
+}
+
+#[derive(Debug, Default)]
+struct Received {
+    missing_chunks: u32,
+    /// By chunk; allocated when the file is begun and freed when its hash is known.
+    subtrees: Vec<Option<Subtree>>,
+    resumed: bool,
+    inspected: bool,
+}
+
+impl Receiver {
+    /// Waits for a manifest within these bounds.
+    pub fn new(accepted: Accepted) -> Self {
+        let max_size = accepted.max_size.map_or(accepted.size, |max| max.min(accepted.size));
+        Self {
+            judge: Judge::new(max_size, accepted.count),
+            listed: false,
+            entries: Vec::new(),
+            files: Vec::new(),
+            next_inspection: 0,
+            inspecting: 0,
+            wants: VecDeque::new(),
+            last_want_due: false,
+            expected: VecDeque::new(),
+            current: None,
+            tasks: VecDeque::new(),
+            writing_bytes: 0,
+            committing: 0,
+            done: VecDeque::new(),
+            last_frames: VecDeque::new(),
+            missing_bytes: 0,
+            received_bytes: 0,
+            written_bytes: 0,
+            acked_bytes: 0,
+            files_done: 0,
+            outcome: None,
+        }
+    }
+
+    /// Whether to take another frame from the path now. While it is false, let the path hold the sender back.
+    pub fn ready(&self) -> bool {
+        self.writing_bytes < HELD_BYTES && self.committing < TASKS
+    }
+
+    /// The next thing to do. Several may be under way at once; they may come back in any order.
+    pub fn poll_task(&mut self) -> Option<ReceiverTask> {
+        if self.outcome.is_some() {
+            return None;
+        }
+        if let Some(task) = self.tasks.pop_front() {
+            return Some(task);
+        }
+        if !self.listed || self.inspecting >= TASKS {
+            return None;
+        }
+        let entry = self.entries.get(self.next_inspection)?.clone();
+        self.next_inspection += 1;
+        self.inspecting += 1;
+        Some(ReceiverTask::Inspect(entry))
+    }
+
+    /// An inspection is over.
+    pub fn inspected(&mut self, file: u32, held: Held) {
+        let Some((entry, state)) = self.file(file) else { return };
+        if std::mem::replace(&mut state.inspected, true) {
+            return;
+        }
+        let chunks = chunk_count(entry.size).unwrap_or_default();
+        let mut missing = Vec::new();
+        match held {
+            Held::Whole => state.missing_chunks = 0,
+            Held::Nothing => missing.push((0, chunks)),
+            Held::Chunks(records) => {
+                state.subtrees = vec![None; chunks as usize];
+                for record in records {
+                    if let Some(slot) = state.subtrees.get_mut(record.chunk as usize) {
+                        *slot = Some(record.subtree);
+                        state.resumed = true;
+                    }
+                }
+                missing = gaps(&state.subtrees);
+            }
+        }
+        let whole = chunks > 0 && missing.is_empty() && !state.resumed;
+        self.inspecting -= 1;
+        for (from, to) in missing.into_iter().filter(|(from, to)| from < to) {
+            self.ask(ChunkRange { file, from, to });
+        }
+        if whole || (chunks == 0 && held_whole(&self.files, file)) {
+            self.file_done(file);
+        } else if self.files.get(file as usize).is_some_and(|state| state.missing_chunks == 0) {
+            self.all_written(file);
+        }
+        if self.inspecting == 0 && self.next_inspection == self.entries.len() {
+            self.last_want_due = true;
+        }
+    }
+
+    /// A chunk is in the part.
+    pub fn chunk_written(&mut self, written: WrittenChunk) {
+        let Some((entry, state)) = self.file(written.file) else { return };
+        if state.subtrees.is_empty() {
+            state.subtrees = vec![None; chunk_count(entry.size).unwrap_or_default() as usize];
+        }
+        let Some(slot) = state.subtrees.get_mut(written.chunk as usize) else { return };
+        *slot = Some(written.subtree);
+        state.missing_chunks = state.missing_chunks.saturating_sub(1);
+        let complete = state.missing_chunks == 0;
+        self.writing_bytes = self.writing_bytes.saturating_sub(written.len);
+        self.missing_bytes = self.missing_bytes.saturating_sub(written.len);
+        self.written_bytes += written.len;
+        if complete {
+            self.all_written(written.file);
+        }
+    }
+
+    /// A chunk is not what its digest says; it was not written.
+    pub fn chunk_corrupt(&mut self, corrupt: CorruptChunk) {
+        self.fail(ChannelCode::HashMismatch, corrupt.to_string(), Some(corrupt.file));
+    }
+
+    /// A task could not be done: `DiskFull`, `BadPath` or `Io`.
+    pub fn task_failed(&mut self, file: u32, code: ChannelCode, detail: impl Into<String>) {
+        self.fail(code, detail.into(), Some(file));
+    }
+
+    /// The file stands under its final name.
+    pub fn committed(&mut self, file: u32) {
+        self.committing = self.committing.saturating_sub(1);
+        self.file_done(file);
+    }
+
+    /// The part is gone; the file starts again.
+    pub fn discarded(&mut self, file: u32) {
+        if let Some((entry, state)) = self.file(file) {
+            let to = chunk_count(entry.size).unwrap_or_default();
+            *state = Received { inspected: true, ..Received::default() };
+            self.ask(ChunkRange { file, from: 0, to });
+            self.last_want_due = true;
+        }
+    }
+
+    /// Gives up, telling the other end why.
+    pub fn cancel(&mut self, code: ChannelCode, detail: impl Into<String>) {
+        self.fail(code, detail.into(), None);
+    }
+
+    /// Whether [`Self::poll_frame`] has something now.
+    pub fn has_frame(&self) -> bool {
+        if self.outcome.is_some() {
+            return !self.last_frames.is_empty();
+        }
+        self.ack_due() || self.want_due() || !self.done.is_empty()
+    }
+
+    /// The next message; ask only when the path takes it.
+    pub fn poll_frame(&mut self) -> Option<Bytes> {
+        if self.outcome.is_some() {
+            return self.last_frames.pop_front();
+        }
+        if self.ack_due() {
+            self.acked_bytes = self.written_bytes;
+            return Some(Frame::FileAck(FileAck { bytes: self.acked_bytes }).encode());
+        }
+        if self.want_due() {
+            let ranges: Vec<ChunkRange> = self.wants.drain(..self.wants.len().min(WANT_RANGES)).collect();
+            let last = self.last_want_due && self.wants.is_empty();
+            self.last_want_due &= !last;
+            return Some(Frame::FileWant(FileWant { ranges, last }).encode());
+        }
+        let file = self.done.pop_front()?;
+        let hash = self.entries.get(file as usize)?.hash.to_hex().to_string();
+        Some(Frame::FileDone(FileDone { file, hash }).encode())
+    }
+
+    /// Takes a frame of the other end; HELLO and RENEW are the session's.
+    pub fn handle(&mut self, frame: Frame) {
+        if self.outcome.is_some() {
+            return;
+        }
+        let result = match frame {
+            Frame::FileManifest(manifest) => self.manifest(manifest),
+            Frame::FileChunk(chunk) => self.chunk(&chunk),
+            Frame::FileData(data) => self.data(data),
+            Frame::Bye(bye) if bye.code == ChannelCode::Done && self.is_complete() => {
+                self.outcome = Some(Outcome::Finished);
+                return;
+            }
+            Frame::Bye(bye) if bye.code == ChannelCode::Done => Err(protocol("ended before everything was there", None)),
+            Frame::Bye(bye) => return self.ended_by_peer(bye.code, bye.detail, None),
+            Frame::FileError(error) => return self.ended_by_peer(error.code, error.detail, error.file),
+            other => Err(protocol(&format!("a sender does not send {:?}", other.frame_type()), None)),
+        };
+        if let Err(Failure { code, detail, file, .. }) = result {
+            self.fail(code, detail, file);
+        }
+    }
+
+    /// Set once it is over. Send what [`Self::poll_frame`] still has, then close.
+    pub const fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.as_ref()
+    }
+
+    /// Whether every file stands, though the sender may not have said BYE; then a lost link is no failure.
+    pub fn is_complete(&self) -> bool {
+        self.listed && self.files_done as usize == self.entries.len()
+    }
+
+    /// The manifest so far.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        let inspected = self.listed && self.inspecting == 0 && self.next_inspection == self.entries.len();
+        let done = if inspected { self.judge.total.saturating_sub(self.missing_bytes) } else { self.written_bytes };
+        Progress {
+            bytes_done: done,
+            bytes_total: self.judge.total,
+            files_done: self.files_done,
+            files_total: self.entries.len() as u32,
+        }
+    }
+
+    fn manifest(&mut self, manifest: FileManifest) -> Result<(), Failure> {
+        if self.listed {
+            return Err(protocol("a second manifest", None));
+        }
+        for entry in manifest.files {
+            let entry = self.judge.admit(self.entries.len() as u32, entry)?;
+            self.entries.push(entry);
+            self.files.push(Received::default());
+        }
+        if manifest.last {
+            self.listed = true;
+            self.last_want_due = self.entries.is_empty();
+        }
+        Ok(())
+    }
+
+    fn chunk(&mut self, announced: &FileChunk) -> Result<(), Failure> {
+        let file = Some(announced.file);
+        if self.current.is_some() {
+            return Err(protocol("a chunk before the end of the one before", file));
+        }
+        let due = self.expected.front_mut().ok_or_else(|| protocol("a chunk that nobody asked for", file))?;
+        if (due.file, due.from) != (announced.file, announced.chunk) {
+            return Err(protocol("a chunk out of order", file));
+        }
+        due.from += 1;
+        if due.from == due.to {
+            self.expected.pop_front();
+        }
+        let entry = self.entries.get(announced.file as usize).ok_or_else(|| protocol("no such file", file))?;
+        let len = chunk_len(entry.size, announced.chunk);
+        if u64::from(announced.len) != len {
+            return Err(too_large("a chunk of another length than declared", file));
+        }
+        if entry.size == len && entry.hash != announced.digest {
+            return Err(Failure { code: ChannelCode::HashMismatch, ..protocol("the file is not the one of the manifest", file) });
+        }
+        if self.received_bytes + len - self.acked_bytes > FILE_WINDOW {
+            return Err(protocol("more on its way than the window allows", file));
+        }
+        self.received_bytes += len;
+        self.writing_bytes += len;
+        self.current = Some(Assembly::new(announced, u64::from(announced.chunk) * FILE_CHUNK));
+        Ok(())
+    }
+
+    fn data(&mut self, data: FileData) -> Result<(), Failure> {
+        let file = Some(data.file);
+        let current = self.current.as_mut().ok_or_else(|| too_large("bytes beyond the chunk that was announced", file))?;
+        if current.file != data.file || current.position() != data.offset || data.bytes.is_empty() {
+            return Err(protocol("bytes out of order", file));
+        }
+        if data.bytes.len() as u64 > current.missing() {
+            return Err(too_large("bytes beyond the chunk that was announced", file));
+        }
+        current.push(data.bytes);
+        if current.missing() == 0 {
+            self.tasks.extend(self.current.take().map(|whole| ReceiverTask::Write(whole.complete())));
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, range: ChunkRange) {
+        let Some((entry, state)) = self.file(range.file) else { return };
+        state.missing_chunks += range.to - range.from;
+        let end = u64::from(range.to) * FILE_CHUNK;
+        let bytes = end.min(entry.size) - u64::from(range.from) * FILE_CHUNK;
+        self.missing_bytes += bytes;
+        self.wants.push_back(range);
+        self.expected.push_back(range);
+    }
+
+    fn all_written(&mut self, file: u32) {
+        let Some((entry, state)) = self.file(file) else { return };
+        let subtrees: Vec<Subtree> = std::mem::take(&mut state.subtrees).into_iter().flatten().collect();
+        // The digest of an only chunk, and the hash of an empty file, were compared when they were announced; of a
+        // resumed only chunk, too, if its note was made by us: its commit re-reads it.
+        let right = subtrees.len() < 2 || tree::root(&subtrees) == entry.hash;
+        let entry = entry.clone();
+        if right {
+            self.committing += 1;
+            self.tasks.push_back(ReceiverTask::Commit(entry));
+        } else if state.resumed {
+            self.tasks.push_back(ReceiverTask::Discard(entry));
+        } else {
+            self.fail(ChannelCode::HashMismatch, "the content is not the one of the manifest".into(), Some(file));
+        }
+    }
+
+    fn file_done(&mut self, file: u32) {
+        self.files_done += 1;
+        self.done.push_back(file);
+    }
+
+    fn file(&mut self, file: u32) -> Option<(&Entry, &mut Received)> {
+        if self.outcome.is_some() {
+            return None;
+        }
+        Some((self.entries.get(file as usize)?, self.files.get_mut(file as usize)?))
+    }
+
+    fn ack_due(&self) -> bool {
+        let fresh = self.written_bytes - self.acked_bytes;
+        fresh >= ACK_EVERY || (fresh > 0 && self.writing_bytes == 0)
+    }
+
+    fn want_due(&self) -> bool {
+        self.last_want_due || self.wants.len() >= EARLY_RANGES
+    }
+
+    fn fail(&mut self, code: ChannelCode, detail: String, file: Option<u32>) {
+        if self.outcome.is_none() {
+            let failure = Failure { code, detail, file, by_peer: false };
+            self.last_frames.extend(farewell(&failure));
+            self.end(Outcome::Failed(failure));
+        }
+    }
+
+    fn ended_by_peer(&mut self, code: ChannelCode, detail: String, file: Option<u32>) {
+        self.end(Outcome::Failed(Failure { code, detail, file, by_peer: true }));
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
+        self.tasks.clear();
+        self.current = None;
+    }
+}
+
+fn protocol(why: &str, file: Option<u32>) -> Failure {
+    Failure { code: ChannelCode::Protocol, detail: why.to_owned(), file, by_peer: false }
+}
+
+fn too_large(why: &str, file: Option<u32>) -> Failure {
+    Failure { code: ChannelCode::TooLarge, ..protocol(why, file) }
+}

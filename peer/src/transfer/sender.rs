@@ -1,0 +1,248 @@
+//! The end that has the files.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use mesh_protocol::channel::{Bye, ChunkRange, FileDone, FileWant, Frame};
+use mesh_protocol::error_code::ChannelCode;
+use mesh_protocol::limits::{FILE_CHUNK, FILE_WINDOW};
+
+use super::chunk::{PreparedChunk, ReadChunk};
+use super::manifest::{Offer, Source, SourceError};
+use super::{Failure, HELD_BYTES, Outcome, Progress, TASKS, chunk_count, chunk_len, farewell};
+
+/// Sends files; see the module for how to drive it.
+#[derive(Debug)]
+pub struct Sender {
+    files: Vec<Sent>,
+    bytes_total: u64,
+    offer: Offer,
+    /// What the receiver asked for and has not been read yet, in its order. Bounded: no chunk can be asked for more
+    /// than twice.
+    wants: VecDeque<ChunkRange>,
+    all_wanted: bool,
+    /// Chunks being read or sent, in order; at most [`TASKS`] and [`HELD_BYTES`].
+    slots: VecDeque<Slot>,
+    held: u64,
+    /// BYE or FILE_ERROR and BYE; sent after all else.
+    last_frames: VecDeque<Bytes>,
+    wanted_bytes: u64,
+    issued_bytes: u64,
+    sent_bytes: u64,
+    acked_bytes: u64,
+    files_done: u32,
+    outcome: Option<Outcome>,
+}
+
+#[derive(Debug)]
+struct Sent {
+    size: u64,
+    hash: blake3::Hash,
+    wanted_chunks: u64,
+    done: bool,
+}
+
+#[derive(Debug)]
+struct Slot {
+    file: u32,
+    chunk: u32,
+    len: u64,
+    prepared: Option<PreparedChunk>,
+}
+
+impl Sender {
+    /// Offers these files; their number in the session is their place in the list.
+    pub fn new(sources: Vec<Source>) -> Result<Self, SourceError> {
+        let sent = |source: &Source| Sent { size: source.size, hash: source.hash, wanted_chunks: 0, done: false };
+        Ok(Self {
+            files: sources.iter().map(sent).collect(),
+            bytes_total: sources.iter().fold(0, |sum, source| sum.saturating_add(source.size)),
+            offer: Offer::new(sources)?,
+            wants: VecDeque::new(),
+            all_wanted: false,
+            slots: VecDeque::new(),
+            held: 0,
+            last_frames: VecDeque::new(),
+            wanted_bytes: 0,
+            issued_bytes: 0,
+            sent_bytes: 0,
+            acked_bytes: 0,
+            files_done: 0,
+            outcome: None,
+        })
+    }
+
+    /// The next chunk to read. Several may be under way at once; they may come back in any order.
+    pub fn poll_read(&mut self) -> Option<ReadChunk> {
+        if self.outcome.is_some() || self.slots.len() >= TASKS {
+            return None;
+        }
+        let range = self.wants.front_mut()?;
+        let (file, chunk) = (range.file, range.from);
+        let len = chunk_len(self.files.get(file as usize)?.size, chunk);
+        if self.held + len > HELD_BYTES || self.issued_bytes + len - self.acked_bytes > FILE_WINDOW {
+            return None;
+        }
+        range.from += 1;
+        if range.from == range.to {
+            self.wants.pop_front();
+        }
+        self.held += len;
+        self.issued_bytes += len;
+        self.slots.push_back(Slot { file, chunk, len, prepared: None });
+        Some(ReadChunk { file, chunk, offset: u64::from(chunk) * FILE_CHUNK, len: len as u32 })
+    }
+
+    /// A chunk has been read.
+    pub fn chunk_read(&mut self, prepared: PreparedChunk) {
+        let waiting = |slot: &&mut Slot| {
+            slot.prepared.is_none() && (slot.file, slot.chunk) == (prepared.file, prepared.chunk)
+        };
+        if let Some(slot) = self.slots.iter_mut().find(waiting) {
+            slot.prepared = Some(prepared);
+        }
+    }
+
+    /// A chunk cannot be read: `SourceChanged`, `SourceGone` or `Io`.
+    pub fn read_failed(&mut self, file: u32, code: ChannelCode, detail: impl Into<String>) {
+        self.fail(code, detail.into(), Some(file));
+    }
+
+    /// Gives up, telling the other end why.
+    pub fn cancel(&mut self, code: ChannelCode, detail: impl Into<String>) {
+        self.fail(code, detail.into(), None);
+    }
+
+    /// Whether [`Self::poll_frame`] has something now.
+    pub fn has_frame(&self) -> bool {
+        !self.last_frames.is_empty()
+            || (self.outcome.is_none() && !self.offer.ended())
+            || self.slots.front().is_some_and(|slot| slot.prepared.is_some())
+    }
+
+    /// The next message; ask only when the path takes it.
+    pub fn poll_frame(&mut self) -> Option<Bytes> {
+        if self.outcome.is_some() {
+            return self.last_frames.pop_front();
+        }
+        if let Some(frame) = self.offer.next_frame() {
+            return Some(frame);
+        }
+        let slot = self.slots.front_mut()?;
+        let prepared = slot.prepared.as_mut()?;
+        let frame = prepared.next_frame();
+        if prepared.is_sent() {
+            self.sent_bytes += slot.len;
+            self.held -= slot.len;
+            self.slots.pop_front();
+        }
+        frame
+    }
+
+    /// Takes a frame of the other end; HELLO and RENEW are the session's.
+    pub fn handle(&mut self, frame: Frame) {
+        if self.outcome.is_some() {
+            return;
+        }
+        let result = match frame {
+            Frame::FileWant(want) => self.want(want),
+            Frame::FileAck(ack) => self.ack(ack.bytes),
+            Frame::FileDone(done) => self.done(&done),
+            Frame::FileError(error) => return self.ended_by_peer(error.code, error.detail, error.file),
+            Frame::Bye(bye) => return self.ended_by_peer(bye.code, bye.detail, None),
+            other => Err((ChannelCode::Protocol, format!("a receiver does not send {:?}", other.frame_type()), None)),
+        };
+        if let Err((code, detail, file)) = result {
+            self.fail(code, detail, file);
+        }
+    }
+
+    /// Set once it is over. Send what [`Self::poll_frame`] still has, then close.
+    pub const fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.as_ref()
+    }
+
+    /// How far the receiver is.
+    pub fn progress(&self) -> Progress {
+        let missing = self.wanted_bytes - self.acked_bytes;
+        Progress {
+            bytes_done: if self.all_wanted { self.bytes_total.saturating_sub(missing) } else { self.acked_bytes },
+            bytes_total: self.bytes_total,
+            files_done: self.files_done,
+            files_total: self.files.len() as u32,
+        }
+    }
+
+    fn want(&mut self, want: FileWant) -> Result<(), (ChannelCode, String, Option<u32>)> {
+        for range in want.ranges {
+            let refuse = |why: &str| (ChannelCode::Protocol, why.to_owned(), Some(range.file));
+            let file = self.files.get_mut(range.file as usize).ok_or_else(|| refuse("there is no such file"))?;
+            let chunks = chunk_count(file.size).unwrap_or_default();
+            if range.from >= range.to || range.to > chunks || file.done {
+                return Err(refuse("there are no such chunks"));
+            }
+            file.wanted_chunks += u64::from(range.to - range.from);
+            // Once, and once again where what was resumed proved wrong.
+            if file.wanted_chunks > 2 * u64::from(chunks) {
+                return Err(refuse("asked for too often"));
+            }
+            let end = u64::from(range.to - 1) * FILE_CHUNK + chunk_len(file.size, range.to - 1);
+            self.wanted_bytes += end - u64::from(range.from) * FILE_CHUNK;
+            self.wants.push_back(range);
+        }
+        self.all_wanted |= want.last;
+        self.finish_if_done();
+        Ok(())
+    }
+
+    fn ack(&mut self, bytes: u64) -> Result<(), (ChannelCode, String, Option<u32>)> {
+        if bytes < self.acked_bytes || bytes > self.sent_bytes {
+            return Err((ChannelCode::Protocol, "acknowledged what was not sent".into(), None));
+        }
+        self.acked_bytes = bytes;
+        Ok(())
+    }
+
+    fn done(&mut self, done: &FileDone) -> Result<(), (ChannelCode, String, Option<u32>)> {
+        let refuse = |code, why: &str| (code, why.to_owned(), Some(done.file));
+        let file = self
+            .files
+            .get_mut(done.file as usize)
+            .filter(|file| !file.done)
+            .ok_or_else(|| refuse(ChannelCode::Protocol, "there is no such file to be done"))?;
+        if blake3::Hash::from_hex(&done.hash).ok() != Some(file.hash) {
+            return Err(refuse(ChannelCode::HashMismatch, "the receiver has other content"));
+        }
+        file.done = true;
+        self.files_done += 1;
+        self.finish_if_done();
+        Ok(())
+    }
+
+    fn finish_if_done(&mut self) {
+        if self.all_wanted && self.files_done as usize == self.files.len() {
+            let bye = Bye { code: ChannelCode::Done, detail: String::new() };
+            self.end(Outcome::Finished);
+            self.last_frames.push_back(Frame::Bye(bye).encode());
+        }
+    }
+
+    fn fail(&mut self, code: ChannelCode, detail: String, file: Option<u32>) {
+        if self.outcome.is_none() {
+            let failure = Failure { code, detail, file, by_peer: false };
+            self.last_frames.extend(farewell(&failure));
+            self.end(Outcome::Failed(failure));
+        }
+    }
+
+    fn ended_by_peer(&mut self, code: ChannelCode, detail: String, file: Option<u32>) {
+        self.end(Outcome::Failed(Failure { code, detail, file, by_peer: true }));
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
+        self.slots.clear();
+        self.wants.clear();
+        self.held = 0;
+    }
+}
