@@ -1,7 +1,8 @@
 //! The agent of a device: the `mesh` command and its daemon.
 //!
 //! `cli` reads the command line and talks to the person; `daemon` holds shells and answers requests while nobody looks;
-//! `config` finds settings and secrets; `disk` and `pty` are the two resources of this machine that are shared. What
+//! `online` is the connection to the server and `transfer`
+//! files on an open session; `config` finds settings and secrets; `disk` and `pty` are the two resources of this machine that are shared. What
 //! crosses the network is `mesh-peer`'s; what it looks like is `mesh-protocol`'s.
 
 pub mod cli;
@@ -9,4 +10,6 @@ pub mod config;
 pub mod daemon;
 pub mod disk;
 pub mod exit;
+pub mod online;
 pub mod pty;
+pub mod transfer;

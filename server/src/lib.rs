@@ -1,5 +1,22 @@
 //! The Mesh control plane: it decides and introduces, and never carries content.
+//!
+//! Owns accounts, rooms, capabilities and the relay of signalling. Enter at [`Server::start`]; [`cli`] is the command of the
+//! same name. `http` and `ws` speak to clients, `hub` knows who is connected, `bus` carries what happens, `store` keeps what
+//! must last, `auth` decides who somebody is. Nothing here knows a DataChannel.
+
+mod app;
 pub mod auth;
+pub mod bus;
+pub mod cli;
 pub mod clock;
 pub mod config;
+mod http;
+pub mod hub;
+mod server;
 pub mod store;
+mod traffic;
+mod ws;
+
+pub use config::Config;
+pub use server::{Server, StartError};
+pub use traffic::Traffic;

@@ -31,6 +31,9 @@ pub struct StoredSession {
     pub device_name: String,
     /// Unix seconds.
     pub expires_at: u64,
+    /// The server is reached without encryption, although it is not this machine; the person chose so.
+    #[serde(default)]
+    pub plaintext: bool,
 }
 
 impl std::fmt::Debug for StoredSession {
@@ -41,7 +44,7 @@ impl std::fmt::Debug for StoredSession {
 
 impl StoredSession {
     /// What a sign-in gave.
-    pub fn new(server: &str, device_name: &str, session: Session) -> Self {
+    pub fn new(server: &str, plaintext: bool, device_name: &str, session: Session) -> Self {
         Self {
             server: server.trim_end_matches('/').to_owned(),
             token: session.token,
@@ -50,6 +53,7 @@ impl StoredSession {
             device_id: session.device_id,
             device_name: device_name.to_owned(),
             expires_at: session.expires_at,
+            plaintext,
         }
     }
 

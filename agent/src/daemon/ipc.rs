@@ -53,6 +53,8 @@ pub enum ToShell {
     Answer { id: u64, allow: bool },
     /// Takes control back from whoever holds it.
     TakeBack,
+    /// Sends the screen as it is.
+    Repaint,
     /// Ends the share and its shell.
     Stop,
 }

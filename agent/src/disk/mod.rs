@@ -1,11 +1,11 @@
 //! The disk of this machine, as far as others may touch it.
 //!
-//! [`Folder`] opens beneath one folder only; [`PartFile`] is a file that is being received, resumable, and put under its
-//! final name without replacing anything; [`SourceFile`] is a file that is being sent, and notices when it changes.
+//! [`Folder`] opens beneath one folder only; [`Inbox`] holds files that are being received, resumable, and puts them under
+//! their final names without replacing anything; [`SourceFile`] is a file that is being sent, and notices when it changes.
 //! Everything here blocks: callers keep it off the async threads.
 
 mod folder;
-mod part;
+mod inbox;
 mod source;
 
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use mesh_protocol::error_code::ChannelCode;
 
 pub use folder::Folder;
-pub use part::PartFile;
+pub use inbox::Inbox;
 pub use source::SourceFile;
 
 /// Why the disk did not do it; the text goes to the person.

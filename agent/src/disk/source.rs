@@ -23,8 +23,6 @@ pub struct SourceFile {
     path: PathBuf,
     stamp: Stamp,
     modified_at: Option<u64>,
-    /// BLAKE3 of each chunk as it was hashed; empty until then.
-    digests: Vec<[u8; 32]>,
 }
 
 impl SourceFile {
@@ -45,7 +43,7 @@ impl SourceFile {
             .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
             .and_then(|since| u64::try_from(since.as_millis()).ok());
         let stamp = stamp_of(&metadata);
-        Ok(Self { file, path: path.to_owned(), stamp, modified_at, digests: Vec::new() })
+        Ok(Self { file, path: path.to_owned(), stamp, modified_at })
     }
 
     /// Bytes.
@@ -63,56 +61,36 @@ impl SourceFile {
         &self.path
     }
 
-    /// Reads it once: the BLAKE3 of the whole, and of each chunk for later. `progress` gets the bytes read and may stop
-    /// it by giving `false`.
-    pub fn hash(&mut self, mut progress: impl FnMut(u64) -> bool) -> Result<Option<blake3::Hash>, DiskError> {
+    /// Reads it once. `progress` gets the bytes read and may stop it by giving `false`.
+    pub fn hash(&self, mut progress: impl FnMut(u64) -> bool) -> Result<Option<blake3::Hash>, DiskError> {
         let mut hasher = blake3::Hasher::new();
-        let mut digests = Vec::with_capacity(usize::try_from(self.size().div_ceil(FILE_CHUNK)).unwrap_or(0));
         let mut buffer = vec![0; usize::try_from(FILE_CHUNK.min(self.size())).unwrap_or(0)];
         let mut offset = 0;
         while offset < self.size() {
-            let bytes = &mut buffer[..self.length_at(offset)];
-            self.read_exactly(bytes, offset)?;
-            hasher.update(bytes);
-            digests.push(*blake3::hash(bytes).as_bytes());
-            offset += bytes.len() as u64;
+            let len = usize::try_from((self.size() - offset).min(FILE_CHUNK)).unwrap_or(0);
+            self.read(offset, &mut buffer[..len])?;
+            hasher.update(&buffer[..len]);
+            offset += len as u64;
             if !progress(offset) {
                 return Ok(None);
             }
         }
         self.unchanged()?;
-        self.digests = digests;
         Ok(Some(hasher.finalize()))
     }
 
-    /// Reads one chunk, and its digest, which is the one that was found while hashing.
-    pub fn chunk(&self, chunk: u32) -> Result<(Vec<u8>, [u8; 32]), DiskError> {
-        let offset = u64::from(chunk) * FILE_CHUNK;
-        let mut bytes = vec![0; self.length_at(offset)];
-        self.read_exactly(&mut bytes, offset)?;
-        let digest = *blake3::hash(&bytes).as_bytes();
-        let expected = usize::try_from(chunk).ok().and_then(|chunk| self.digests.get(chunk));
-        if expected.is_some_and(|expected| *expected != digest) {
-            return Err(DiskError::SourceChanged(self.path.clone()));
-        }
-        Ok((bytes, digest))
+    /// Fills the buffer from a position; fails when the file is shorter than it was.
+    pub fn read(&self, position: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+        self.file.read_exact_at(buffer, position).map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => DiskError::SourceChanged(self.path.clone()),
+            _ => DiskError::SourceGone(self.path.clone(), error),
+        })
     }
 
     /// Fails when size or times are not what they were when it was opened.
     pub fn unchanged(&self) -> Result<(), DiskError> {
         let metadata = self.file.metadata().map_err(|error| DiskError::SourceGone(self.path.clone(), error))?;
         if stamp_of(&metadata) == self.stamp { Ok(()) } else { Err(DiskError::SourceChanged(self.path.clone())) }
-    }
-
-    fn length_at(&self, offset: u64) -> usize {
-        usize::try_from(self.size().saturating_sub(offset).min(FILE_CHUNK)).unwrap_or(0)
-    }
-
-    fn read_exactly(&self, bytes: &mut [u8], offset: u64) -> Result<(), DiskError> {
-        self.file.read_exact_at(bytes, offset).map_err(|error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => DiskError::SourceChanged(self.path.clone()),
-            _ => DiskError::SourceGone(self.path.clone(), error),
-        })
     }
 }
 

@@ -12,12 +12,18 @@ export function chosenLanguage(): Language | 'auto' {
 }
 
 function browserLanguage(): Language {
-  return navigator.languages.find((tag) => /^(en|fr)\b/i.test(tag))?.toLowerCase().startsWith('fr') ? 'fr' : 'en';
+  return navigator.languages
+    .find((tag) => /^(en|fr)\b/i.test(tag))
+    ?.toLowerCase()
+    .startsWith('fr')
+    ? 'fr'
+    : 'en';
 }
 
 export async function activateLanguage(choice: Language | 'auto' = chosenLanguage()): Promise<void> {
   const language = choice === 'auto' ? browserLanguage() : choice;
-  const { messages } = language === 'fr' ? await import('../locales/fr.po') : await import('../locales/en.po');
+  const { messages } =
+    language === 'fr' ? await import('../locales/fr.po') : await import('../locales/en.po');
   i18n.loadAndActivate({ locale: language, messages });
   document.documentElement.lang = language;
 }

@@ -80,7 +80,12 @@ const routeTree = rootRoute.addChildren([
 ]);
 
 export function createPageRouter(mesh: Mesh, queries: QueryClient) {
-  return createRouter({ routeTree, context: { mesh, queries }, defaultPreload: false, scrollRestoration: false });
+  return createRouter({
+    routeTree,
+    context: { mesh, queries },
+    defaultPreload: false,
+    scrollRestoration: false,
+  });
 }
 
 declare module '@tanstack/react-router' {

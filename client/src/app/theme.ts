@@ -4,8 +4,8 @@
 import {
   ActionIcon,
   Button,
-  createTheme,
   type CSSVariablesResolver,
+  createTheme,
   type MantineColorsTuple,
   Modal,
   PasswordInput,
@@ -98,6 +98,9 @@ export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
   light: {
     '--mantine-color-body': '#ffffff',
+    '--mantine-color-text': '#182124',
+    '--mantine-color-default-border': '#d6dcde',
+    '--mantine-color-default-color': '#182124',
     '--mesh-canvas': 'var(--mantine-color-gray-0)',
     '--mesh-surface': '#ffffff',
     '--mesh-line': '#e4e8e9',
@@ -111,6 +114,8 @@ export const cssVariables: CSSVariablesResolver = () => ({
   },
   dark: {
     '--mantine-color-body': '#151b1d',
+    '--mantine-color-text': '#e2e8ea',
+    '--mantine-color-default-border': '#323d41',
     '--mesh-canvas': '#101416',
     '--mesh-surface': '#151b1d',
     '--mesh-line': '#262f32',

@@ -63,7 +63,11 @@ export function createApi(fetcher: Fetch = (...args) => fetch(...args), onSigned
       return decode(text === '' ? {} : JSON.parse(text));
     } catch (cause) {
       console.debug('unreadable answer', method, path, cause);
-      throw new ApiError(response.status, 'UNREADABLE', 'The server gave an answer that this page cannot read.');
+      throw new ApiError(
+        response.status,
+        'UNREADABLE',
+        'The server gave an answer that this page cannot read.',
+      );
     }
   }
 
@@ -90,9 +94,10 @@ export function createApi(fetcher: Fetch = (...args) => fetch(...args), onSigned
     createInvite: (roomId: string, options: { role: string; expires_in: number; max_uses: number }) =>
       post(`${room(roomId)}/invites`, options, rest.invite),
     messages: (roomId: string, before: number | undefined, limit: number) =>
-      get(`${room(roomId)}/messages?limit=${limit}${before === undefined ? '' : `&before=${before}`}`, rest.messagePage).then(
-        (answer) => answer.messages,
-      ),
+      get(
+        `${room(roomId)}/messages?limit=${limit}${before === undefined ? '' : `&before=${before}`}`,
+        rest.messagePage,
+      ).then((answer) => answer.messages),
     capability: (request: CapRequest) => post('/caps', request, rest.capGrant),
     ice: () => get('/ice', rest.iceConfig),
     ticket: () => post('/ws/ticket', {}, rest.ticket),

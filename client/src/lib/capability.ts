@@ -33,7 +33,12 @@ export interface Expected {
 
 export type Verify = (token: string, expected: Expected) => Promise<Claims>;
 
-export function createVerifier(fetchKeys: () => Promise<Jwk[]>, now: () => number = Date.now): Verify {
+export function createVerifier(
+  fetchKeys: () => Promise<Jwk[]>,
+  now: () => number = Date.now,
+  /** Null where the browser has none. */
+  subtle: SubtleCrypto | null = globalThis.crypto?.subtle ?? null,
+): Verify {
   let keys: Promise<Jwk[]> | undefined;
   let fetchedAt = 0;
 
@@ -62,7 +67,8 @@ export function createVerifier(fetchKeys: () => Promise<Jwk[]>, now: () => numbe
     if (header.typ !== 'mesh-cap+jwt' || header.alg !== 'EdDSA' || typeof header.kid !== 'string')
       throw new CapabilityRefused('it is not a capability');
     const key = await keyFor(header.kid);
-    if (!(await verifyEd25519(key.x, signature, signed))) throw new CapabilityRefused('its signature is wrong');
+    if (!(await verifyEd25519(subtle, key.x, signature, signed)))
+      throw new CapabilityRefused('its signature is wrong');
     let found: Claims;
     try {
       found = claims(body);
@@ -124,19 +130,20 @@ function fromBase64Url(text: string): Uint8Array<ArrayBuffer> {
 }
 
 async function verifyEd25519(
+  subtle: SubtleCrypto | null,
   x: string,
   signature: Uint8Array<ArrayBuffer>,
   signed: Uint8Array<ArrayBuffer>,
 ): Promise<boolean> {
   const raw = fromBase64Url(x);
-  if (globalThis.crypto?.subtle) {
+  if (subtle) {
     let key: CryptoKey | undefined;
     try {
-      key = await crypto.subtle.importKey('raw', raw, { name: 'Ed25519' }, false, ['verify']);
+      key = await subtle.importKey('raw', raw, { name: 'Ed25519' }, false, ['verify']);
     } catch (error) {
       if (!(error instanceof DOMException && error.name === 'NotSupportedError')) return false;
     }
-    if (key) return crypto.subtle.verify({ name: 'Ed25519' }, key, signature, signed);
+    if (key) return subtle.verify({ name: 'Ed25519' }, key, signature, signed);
   }
   const { ed25519 } = await import('@noble/curves/ed25519.js');
   try {

@@ -4,7 +4,7 @@ export type Piece = { text: string } | { text: string; href: string };
 
 const LINK = /https?:\/\/[^\s<>"'`]+/gi;
 /** Punctuation that ends a sentence rather than an address. */
-const TRAILING = /[.,;:!?)\]}»”’]+$/u;
+const TRAILING = /[.,;:!?)\]}»”’]$/u;
 
 export function safeHref(address: string): string | undefined {
   try {
@@ -19,10 +19,7 @@ export function splitLinks(text: string): Piece[] {
   const pieces: Piece[] = [];
   let from = 0;
   for (const match of text.matchAll(LINK)) {
-    let address = match[0];
-    const trailing = TRAILING.exec(address)?.[0] ?? '';
-    // A closing bracket belongs to the address where it was opened in it: wiki/Mesh_(network).
-    if (!(trailing.startsWith(')') && address.includes('('))) address = address.slice(0, address.length - trailing.length);
+    const address = withoutTrailing(match[0]);
     const href = safeHref(address);
     if (!href) continue;
     if (match.index > from) pieces.push({ text: text.slice(from, match.index) });
@@ -31,6 +28,16 @@ export function splitLinks(text: string): Piece[] {
   }
   if (from < text.length) pieces.push({ text: text.slice(from) });
   return pieces;
+}
+
+function withoutTrailing(address: string): string {
+  let kept = address;
+  while (TRAILING.test(kept)) {
+    // A closing bracket belongs to the address where it was opened in it: wiki/Mesh_(network).
+    if (kept.endsWith(')') && kept.split('(').length >= kept.split(')').length) break;
+    kept = kept.slice(0, -1);
+  }
+  return kept;
 }
 
 export function openLink(address: string): void {

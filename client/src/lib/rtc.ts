@@ -3,6 +3,7 @@
 
 import { DecodeError } from '../protocol/decode';
 import { decodeFrame, encodeFrame, type Frame } from '../protocol/frames';
+import type { IceCandidate } from '../protocol/generated/IceCandidate';
 import { CAPABILITY, type Feature } from '../protocol/signal';
 import { CapabilityRefused, type Verify } from './capability';
 
@@ -30,7 +31,10 @@ export interface Identity {
 
 /** A fresh DTLS certificate and its fingerprint, known before any capability is asked for. */
 export async function createIdentity(): Promise<Identity> {
-  const certificate = await RTCPeerConnection.generateCertificate({ name: 'ECDSA', namedCurve: 'P-256' } as EcKeyGenParams);
+  const certificate = await RTCPeerConnection.generateCertificate({
+    name: 'ECDSA',
+    namedCurve: 'P-256',
+  } as EcKeyGenParams);
   const known = certificate.getFingerprints?.().find((one) => one.algorithm === 'sha-256');
   if (known?.value) return { certificate, fingerprint: `sha-256 ${known.value.toUpperCase()}` };
   // Not every browser tells the fingerprint of a certificate; an offer that is thrown away does.
@@ -67,7 +71,7 @@ export interface LinkOptions {
   signal: {
     offer: (sdp: string, capToken: string) => void;
     answer: (sdp: string, capToken: string) => void;
-    candidate: (candidate: RTCIceCandidateInit | null, capToken: string) => void;
+    candidate: (candidate: IceCandidate | null, capToken: string) => void;
   };
   onOpen: () => void;
   onFrame: (frame: Frame) => void;
@@ -87,7 +91,7 @@ export class PeerLink {
   private token = '';
   private remoteFingerprint = '';
   private localSent = false;
-  private readonly outgoing: (RTCIceCandidateInit | null)[] = [];
+  private readonly outgoing: (IceCandidate | null)[] = [];
   private readonly incoming: RTCIceCandidateInit[] = [];
   private readonly timers = new Set<number>();
   private drained: (() => void)[] = [];
@@ -97,13 +101,17 @@ export class PeerLink {
       iceServers: options.iceServers,
       certificates: [options.identity.certificate],
     });
-    this.pc.onicecandidate = ({ candidate }) => this.localCandidate(candidate ? candidate.toJSON() : null);
+    this.pc.onicecandidate = ({ candidate }) => this.localCandidate(candidate ? plain(candidate) : null);
     this.pc.onconnectionstatechange = () => {
       if (this.pc.connectionState === 'failed') this.end('CONNECTION', 'The direct connection was lost.');
     };
     this.pc.ondatachannel = ({ channel }) => {
       // Exactly one channel, opened by the requester: anything else is not this protocol.
-      if (this.channel || channel.label !== options.feature || channel.protocol !== protocolOf(options.feature)) {
+      if (
+        this.channel ||
+        channel.label !== options.feature ||
+        channel.protocol !== protocolOf(options.feature)
+      ) {
         this.bye('PROTOCOL', 'An unexpected channel was opened.');
         return;
       }
@@ -117,7 +125,9 @@ export class PeerLink {
   /** The requester's part: opens the channel and sends the offer. */
   async offer(): Promise<void> {
     await this.guard(async () => {
-      this.attach(this.pc.createDataChannel(this.options.feature, { protocol: protocolOf(this.options.feature) }));
+      this.attach(
+        this.pc.createDataChannel(this.options.feature, { protocol: protocolOf(this.options.feature) }),
+      );
       this.token = await this.options.capability();
       await this.pc.setLocalDescription(await this.pc.createOffer());
       this.options.signal.offer(this.pc.localDescription?.sdp ?? '', this.token);
@@ -164,7 +174,8 @@ export class PeerLink {
 
   /** Resolves at once while the browser's queue is short, else when it has drained; also when the link ends. */
   writable(): Promise<void> {
-    if (!this.channel || this.state === 'ended' || this.channel.bufferedAmount < BUFFER_HIGH_BYTES) return Promise.resolve();
+    if (!this.channel || this.state === 'ended' || this.channel.bufferedAmount < BUFFER_HIGH_BYTES)
+      return Promise.resolve();
     return new Promise((resolve) => this.drained.push(resolve));
   }
 
@@ -251,7 +262,9 @@ export class PeerLink {
     });
     const cap_token = await this.options.capability();
     if (this.channel?.readyState !== 'open') return;
-    this.channel.send(encodeFrame({ type: 'HELLO', protocol: 1, session_id: this.options.sessionId, cap_token }));
+    this.channel.send(
+      encodeFrame({ type: 'HELLO', protocol: 1, session_id: this.options.sessionId, cap_token }),
+    );
     this.helloSent = true;
     this.openIfReady();
   }
@@ -277,7 +290,8 @@ export class PeerLink {
       this.options.onFrame(frame);
     } else {
       this.heldBytes += (data as ArrayBuffer).byteLength;
-      if (this.heldBytes > MAX_HELD_BYTES) this.bye('PROTOCOL', 'Too much arrived before HELLO was answered.');
+      if (this.heldBytes > MAX_HELD_BYTES)
+        this.bye('PROTOCOL', 'Too much arrived before HELLO was answered.');
       else this.held.push(frame);
     }
   }
@@ -305,7 +319,7 @@ export class PeerLink {
     }
   }
 
-  private localCandidate(candidate: RTCIceCandidateInit | null): void {
+  private localCandidate(candidate: IceCandidate | null): void {
     if (this.state === 'ended') return;
     this.outgoing.push(candidate);
     if (this.localSent) this.flushCandidates();
@@ -336,6 +350,16 @@ export class PeerLink {
   }
 }
 
+/** Without the members that are null, as the wire has them. */
+function plain({ candidate, sdpMid, sdpMLineIndex, usernameFragment }: RTCIceCandidate): IceCandidate {
+  return {
+    candidate,
+    ...(sdpMid === null ? {} : { sdpMid }),
+    ...(sdpMLineIndex === null ? {} : { sdpMLineIndex }),
+    ...(usernameFragment ? { usernameFragment } : {}),
+  };
+}
+
 function protocolOf(feature: Feature): string {
   return `mesh.${feature}.v1`;
 }
@@ -356,9 +380,13 @@ export function pathFrom(reports: ReadonlyMap<string, Report>): PathInfo | undef
   const transport = all.find((report) => report.type === 'transport' && report.selectedCandidatePairId);
   const pair =
     reports.get(String(transport?.selectedCandidatePairId)) ??
-    all.find((report) => report.type === 'candidate-pair' && report.state === 'succeeded' && report.nominated);
+    all.find(
+      (report) => report.type === 'candidate-pair' && report.state === 'succeeded' && report.nominated,
+    );
   if (!pair) return undefined;
-  const types = [pair.localCandidateId, pair.remoteCandidateId].map((id) => reports.get(String(id))?.candidateType);
+  const types = [pair.localCandidateId, pair.remoteCandidateId].map(
+    (id) => reports.get(String(id))?.candidateType,
+  );
   const rtt = pair.currentRoundTripTime;
   return {
     kind: types.includes('relay') ? 'relayed' : 'direct',

@@ -205,11 +205,18 @@ export class TerminalScreen {
     }
     const bytes = new TextEncoder().encode(typed);
     for (let at = 0; at < bytes.length; at += MAX_INPUT_BYTES)
-      this.events.send({ type: 'TERM_IN', epoch: this.epoch, bytes: bytes.subarray(at, at + MAX_INPUT_BYTES) });
+      this.events.send({
+        type: 'TERM_IN',
+        epoch: this.epoch,
+        bytes: bytes.subarray(at, at + MAX_INPUT_BYTES),
+      });
   }
 
   private async load(): Promise<void> {
-    const [{ createTerminal }] = await Promise.all([import('./xterm'), document.fonts?.load(`14px ${FONT}`).catch(() => {})]);
+    const [{ createTerminal }] = await Promise.all([
+      import('./xterm'),
+      document.fonts?.load(`14px ${FONT}`).catch(() => {}),
+    ]);
     if (this.disposed) return;
     this.loaded = createTerminal(this.element, {
       fontFamily: FONT,

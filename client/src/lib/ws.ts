@@ -5,7 +5,13 @@
 // again after `online`, what is only of the moment (typing, signalling) is refused with `NotConnected`.
 
 import { DecodeError } from '../protocol/decode';
-import { type CommandPayloads, type CommandType, decodeEvent, type EventOf, type SignalEvent } from '../protocol/signal';
+import {
+  type CommandPayload,
+  type CommandType,
+  decodeEvent,
+  type EventOf,
+  type SignalEvent,
+} from '../protocol/signal';
 import { ApiError } from './api';
 import { newId } from './ids';
 
@@ -132,14 +138,18 @@ export class Socket {
   }
 
   /** Sends now or throws `NotConnected`. Returns the message's id, which a later `error` names. */
-  send<T extends CommandType>(type: T, payload: CommandPayloads[T]): string {
+  send<T extends CommandType>(type: T, payload: CommandPayload<T>): string {
     const id = newId();
     this.transmit(id, type, payload);
     return id;
   }
 
   /** Sends, and fails if the server refuses it in time. For messages that are acknowledged, resolves with the `ack`. */
-  sendForAck<T extends CommandType>(type: T, payload: CommandPayloads[T], timeoutMs = 10_000): Promise<EventOf<'ack'>> {
+  sendForAck<T extends CommandType>(
+    type: T,
+    payload: CommandPayload<T>,
+    timeoutMs = 10_000,
+  ): Promise<EventOf<'ack'>> {
     const id = newId();
     return new Promise((done, fail) => {
       const timer = this.timers.setTimeout(() => {
@@ -156,7 +166,7 @@ export class Socket {
   }
 
   /** Sends a relayed message; `refused` is called if the server names it in an `error`. */
-  relay<T extends CommandType>(type: T, payload: CommandPayloads[T], refused: (error: Error) => void): void {
+  relay<T extends CommandType>(type: T, payload: CommandPayload<T>, refused: (error: Error) => void): void {
     const id = newId();
     const timer = this.timers.setTimeout(() => this.waiting.delete(id), ANSWER_WINDOW_MS);
     this.waiting.set(id, { done: () => {}, fail: refused, timer });
@@ -169,7 +179,8 @@ export class Socket {
   }
 
   private transmit(id: string, type: string, payload: object): void {
-    if (this.state.status !== 'online' || this.socket?.readyState !== WebSocket.OPEN) throw new NotConnected();
+    if (this.state.status !== 'online' || this.socket?.readyState !== WebSocket.OPEN)
+      throw new NotConnected();
     this.socket.send(JSON.stringify({ type, id, payload }));
   }
 

@@ -79,6 +79,11 @@ export function optional<T>(inner: Decoder<T>): Decoder<T | undefined> {
   return (value, path) => (value === undefined || value === null ? undefined : inner(value, path));
 }
 
+/** For members that are sent as null when there is nothing to say. */
+export function nullable<T>(inner: Decoder<T>): Decoder<T | null> {
+  return (value, path) => (value === undefined || value === null ? null : inner(value, path));
+}
+
 export function withDefault<T>(inner: Decoder<T>, fallback: T): Decoder<T> {
   return (value, path) => (value === undefined || value === null ? fallback : inner(value, path));
 }

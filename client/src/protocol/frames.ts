@@ -10,6 +10,7 @@ import {
   type Decoder,
   hash,
   id,
+  nullable,
   object,
   optional,
   string,
@@ -25,8 +26,8 @@ const hello = object({ protocol: count, session_id: id, cap_token: string });
 const bye = object({ code: string, detail: withDefault(string, '') });
 const renew = object({ cap_token: string });
 const lease = object({
-  holder: optional(id),
-  name: optional(string),
+  holder: nullable(id),
+  name: withDefault(string, ''),
   epoch: withDefault(count, 0),
   you: withDefault(boolean, false),
 });
@@ -42,7 +43,7 @@ const range = object({ file: count, from: count, to: count });
 const manifest = object({ files: array(manifestFile), last: boolean });
 const want = object({ ranges: array(range), last: boolean });
 const done = object({ file: count, hash });
-const fileError = object({ file: optional(count), code: string, detail: withDefault(string, '') });
+const fileError = object({ file: nullable(count), code: string, detail: withDefault(string, '') });
 
 export type ManifestFile = Decoded<typeof manifestFile>;
 export type Range = Decoded<typeof range>;
@@ -66,7 +67,7 @@ export type Frame =
   | { type: 'TERM_RESIZE'; epoch: number; cols: number; rows: number }
   | ({ type: 'TERM_LEASE' } & Lease)
   | { type: 'TERM_ACK'; seq: number }
-  | { type: 'TERM_EXIT'; code?: number }
+  | { type: 'TERM_EXIT'; code: number | null }
   | ({ type: 'TERM_VIEWERS' } & Decoded<typeof viewers>)
   | ({ type: 'FILE_MANIFEST' } & Decoded<typeof manifest>)
   | ({ type: 'FILE_WANT' } & Decoded<typeof want>)
@@ -121,7 +122,7 @@ const JSON_BODY: Record<JsonFrame, Decoder<object>> = {
   BYE: bye,
   RENEW: renew,
   TERM_LEASE: lease,
-  TERM_EXIT: object({ code: optional(exitCode) }),
+  TERM_EXIT: object({ code: nullable(exitCode) }),
   TERM_VIEWERS: viewers,
   FILE_MANIFEST: manifest,
   FILE_WANT: want,

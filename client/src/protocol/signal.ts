@@ -16,6 +16,7 @@ import {
   string,
   withDefault,
 } from './decode';
+import type { ClientMessage } from './generated/ClientMessage';
 import { chatMessage, role } from './rest';
 
 export const feature = oneOf('call', 'screen', 'file', 'folder', 'terminal');
@@ -148,53 +149,10 @@ export function decodeEvent(text: string): SignalEvent | undefined {
   } as SignalEvent;
 }
 
+type Command = ClientMessage;
+export type CommandType = Command['type'];
 /** What a page may send. The envelope's other members are the server's. */
-export interface CommandPayloads {
-  'room.join': { room_id: string };
-  'room.leave': { room_id: string };
-  'presence.set': { room_id: string; status: Peer['status']; offers: Feature[] };
-  'chat.message.create': { room_id: string; client_id: string; text: string };
-  'chat.typing': { room_id: string; typing: boolean };
-  'share.file.request': {
-    room_id: string;
-    target: string;
-    session_id: string;
-    cap_token: string;
-    name: string;
-    size: number;
-    count: number;
-    files: { path: string; size: number }[];
-  };
-  'share.accept': Answer;
-  'share.decline': Answer;
-  'share.cancel': Answer;
-  'share.completed': Answer;
-  'terminal.share.request': { room_id: string; target: string; session_id: string; cap_token: string };
-  'terminal.share.decline': Answer;
-  'terminal.control.take': { room_id: string; target: string; session_id: string; cap_token: string };
-  'terminal.control.release': { room_id: string; target: string; session_id: string; cap_token: string };
-  'rtc.offer': Description;
-  'rtc.answer': Description;
-  'rtc.ice': Omit<Description, 'sdp'> & { candidate: RTCIceCandidateInit | null };
-}
-
-interface Answer {
-  room_id: string;
-  target: string;
-  session_id: string;
-  reason?: string;
-}
-
-interface Description {
-  room_id: string;
-  target: string;
-  session_id: string;
-  feature: Feature;
-  cap_token: string;
-  sdp: string;
-}
-
-export type CommandType = keyof CommandPayloads;
+export type CommandPayload<T extends CommandType> = Extract<Command, { type: T }>['payload'];
 
 export const claims = object({
   iss: string,

@@ -49,7 +49,9 @@ export function createChatActions(
       if (error instanceof NotConnected) return;
       update(roomId, (chat) => {
         const still = chat.pending.some((one) => one.clientId === pending.clientId);
-        return still ? withPending(chat, { ...pending, status: 'failed', error: failureOf(error).code }) : chat;
+        return still
+          ? withPending(chat, { ...pending, status: 'failed', error: failureOf(error).code })
+          : chat;
       });
     }
   }
@@ -145,7 +147,9 @@ export function createChatActions(
         );
       } else if (event.type === 'chat.typing' && event.from !== socket.current.peerId) {
         const { room_id, typing } = event.payload;
-        update(room_id, (chat) => withTyping(chat, event.from, typing ? Date.now() + TYPING_LAPSES_MS : undefined));
+        update(room_id, (chat) =>
+          withTyping(chat, event.from, typing ? Date.now() + TYPING_LAPSES_MS : undefined),
+        );
       } else if (event.type === 'room.left') {
         update(event.payload.room_id, (chat) => withTyping(chat, event.payload.peer_id, undefined));
       }

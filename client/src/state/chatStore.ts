@@ -52,7 +52,11 @@ export function chatOf(state: ChatState, roomId: string): RoomChat {
   return state.rooms[roomId] ?? EMPTY_CHAT;
 }
 
-export function updateRoom(state: ChatState, roomId: string, change: (chat: RoomChat) => RoomChat): ChatState {
+export function updateRoom(
+  state: ChatState,
+  roomId: string,
+  change: (chat: RoomChat) => RoomChat,
+): ChatState {
   return { rooms: { ...state.rooms, [roomId]: change(chatOf(state, roomId)) } };
 }
 

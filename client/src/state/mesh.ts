@@ -28,7 +28,8 @@ export function createMesh(events: { refusedInput: (sessionId: string) => void }
   const api = createApi(undefined, () => signedOut(session.getState().phase === 'in'));
   const socket = new Socket({
     ticket: () => api.ticket().then((answer) => answer.ticket),
-    open: (path) => new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${path}`),
+    open: (path) =>
+      new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${path}`),
   });
   const router = new SessionRouter();
   const verify = createVerifier(api.keys);
@@ -56,7 +57,8 @@ export function createMesh(events: { refusedInput: (sessionId: string) => void }
     transferActions.handle(event);
     roomActions.handle(event);
     // The same peer came back: rooms are as they were, only unacknowledged messages go out again.
-    if (event.type === 'system.welcome') for (const roomId of Object.keys(rooms.getState().rooms)) chatActions.flush(roomId);
+    if (event.type === 'system.welcome')
+      for (const roomId of Object.keys(rooms.getState().rooms)) chatActions.flush(roomId);
   });
   socket.onState((connection) => {
     session.setState({ connection });

@@ -26,7 +26,11 @@ export interface Machine {
 
 const RANK: Record<Availability, number> = { online: 0, busy: 1, away: 2, offline: 3 };
 
-export function peopleOf(room: RoomView, myUserId: string | undefined, myPeerId: string | undefined): Person[] {
+export function peopleOf(
+  room: RoomView,
+  myUserId: string | undefined,
+  myPeerId: string | undefined,
+): Person[] {
   const pages = Object.values(room.peers).filter((peer) => peer.kind === 'page');
   return room.members
     .map((member) => {
@@ -43,7 +47,9 @@ export function peopleOf(room: RoomView, myUserId: string | undefined, myPeerId:
     })
     .sort(
       (a, b) =>
-        Number(b.isMe) - Number(a.isMe) || RANK[a.availability] - RANK[b.availability] || a.name.localeCompare(b.name),
+        Number(b.isMe) - Number(a.isMe) ||
+        RANK[a.availability] - RANK[b.availability] ||
+        a.name.localeCompare(b.name),
     );
 }
 
@@ -54,11 +60,11 @@ export function machinesOf(room: RoomView, myUserId: string | undefined): Machin
       key: peer.device_id ?? peer.peer_id,
       peer,
       mine: peer.user_id === myUserId,
-      sharesTerminal: room.shares.find((share) => share.peer_id === peer.peer_id && share.feature === 'terminal')?.label,
+      sharesTerminal: room.shares.find(
+        (share) => share.peer_id === peer.peer_id && share.feature === 'terminal',
+      )?.label,
     }))
-    .sort(
-      (a, b) => Number(b.mine) - Number(a.mine) || a.peer.device_name.localeCompare(b.peer.device_name),
-    );
+    .sort((a, b) => Number(b.mine) - Number(a.mine) || a.peer.device_name.localeCompare(b.peer.device_name));
 }
 
 function availabilityOf(peers: Peer[]): Availability {

@@ -1,16 +1,21 @@
 // Being in rooms: joins what is wanted, joins again after a loss, keeps presence up to date.
 
-import { NotConnected, type Socket } from '../lib/ws';
-import { SignalError } from '../lib/ws';
+import { NotConnected, SignalError, type Socket } from '../lib/ws';
 import type { Feature, Peer, SignalEvent } from '../protocol/signal';
 import { type RoomStore, withoutPeer, withoutShare, withPeer, withRoomState, withShare } from './roomStore';
 
 /** What a page answers requests for. */
 const PAGE_OFFERS: Feature[] = ['file'];
 
-export function createRoomActions(socket: Socket, store: RoomStore, joined: (roomId: string, lastSeq: number) => void) {
+export function createRoomActions(
+  socket: Socket,
+  store: RoomStore,
+  joined: (roomId: string, lastSeq: number) => void,
+) {
   let status: Peer['status'] = 'online';
   let knownPeer: string | undefined;
+  /** The rooms were joined anew on this very connection: a resync that follows asks for nothing more. */
+  let joinedAnew = false;
 
   function join(roomId: string): void {
     try {
@@ -68,13 +73,12 @@ export function createRoomActions(socket: Socket, store: RoomStore, joined: (roo
       switch (event.type) {
         case 'system.welcome':
           // The same peer as before: the rooms still have us, and what was missed follows.
-          if (event.payload.peer_id !== knownPeer) {
-            knownPeer = event.payload.peer_id;
-            joinAll();
-          }
+          joinedAnew = event.payload.peer_id !== knownPeer;
+          knownPeer = event.payload.peer_id;
+          if (joinedAnew) joinAll();
           return;
         case 'system.resync':
-          joinAll();
+          if (!joinedAnew) joinAll();
           return;
         case 'room.state':
           store.setState((state) => withRoomState(state, event.payload));

@@ -53,7 +53,9 @@ export function withPeer(state: RoomState, event: EventPayload<'room.joined'>): 
     ...room,
     peers: { ...room.peers, [peer.peer_id]: peer },
     // Somebody who has just joined by an invite is not yet in the list of members.
-    members: known ? room.members : [...room.members, { user_id: peer.user_id, name: peer.name, role: 'member' }],
+    members: known
+      ? room.members
+      : [...room.members, { user_id: peer.user_id, name: peer.name, role: 'member' }],
   });
 }
 

@@ -65,14 +65,16 @@ export async function openingFor(
   api: Pick<Api, 'capability' | 'ice'>,
   request: Omit<CapRequest, 'fingerprint'>,
 ): Promise<Opening> {
-  if (typeof RTCPeerConnection === 'undefined') throw new SignalError('NO_WEBRTC', 'This browser has no WebRTC.');
+  if (typeof RTCPeerConnection === 'undefined')
+    throw new SignalError('NO_WEBRTC', 'This browser has no WebRTC.');
   const [identity, ice] = await Promise.all([createIdentity(), iceServers(api)]);
   return { identity, ice, token: tokenSource(api, { ...request, fingerprint: identity.fingerprint }) };
 }
 
 /** The code of any failure, for the sentence that explains it. */
 export function failureOf(error: unknown): { code: string; detail: string } {
-  if (error instanceof ApiError || error instanceof SignalError) return { code: error.code, detail: error.message };
+  if (error instanceof ApiError || error instanceof SignalError)
+    return { code: error.code, detail: error.message };
   return { code: 'IO', detail: error instanceof Error ? error.message : String(error) };
 }
 

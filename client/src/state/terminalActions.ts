@@ -92,7 +92,7 @@ export function createTerminalActions(deps: {
         return;
       case 'TERM_EXIT':
         patch(sessionId, {
-          end: { code: 'EXIT', detail: '', ...(frame.code === undefined ? {} : { exit: frame.code }) },
+          end: { code: 'EXIT', detail: '', ...(frame.code === null ? {} : { exit: frame.code }) },
         });
         return;
       case 'RENEW':
@@ -231,7 +231,8 @@ export function createTerminalActions(deps: {
         capability: opening.token,
         verify,
         signal: {
-          offer: (sdp, token) => socket.relay('rtc.offer', { ...party, feature, cap_token: token, sdp }, refused),
+          offer: (sdp, token) =>
+            socket.relay('rtc.offer', { ...party, feature, cap_token: token, sdp }, refused),
           answer: () => {},
           candidate: (candidate, token) =>
             void socket.send('rtc.ice', { ...party, feature, cap_token: token, candidate }),
@@ -311,7 +312,12 @@ export function createTerminalActions(deps: {
       else if (now?.phase === 'asking') {
         try {
           const { roomId: room_id, peerId: target } = now;
-          socket.send('terminal.share.decline', { room_id, target, session_id: sessionId, reason: 'cancelled' });
+          socket.send('terminal.share.decline', {
+            room_id,
+            target,
+            session_id: sessionId,
+            reason: 'cancelled',
+          });
         } catch {
           // The question lapses at the other side.
         }

@@ -14,10 +14,7 @@ export type TerminalPhase =
 
 export type ControlState =
   /** Watching only. */
-  | 'none'
-  | 'asking'
-  | 'held'
-  | 'denied';
+  'none' | 'asking' | 'held' | 'denied';
 
 export interface TerminalView {
   sessionId: string;

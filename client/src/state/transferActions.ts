@@ -13,6 +13,7 @@ import { sendableName } from '../lib/transfer/paths';
 import type { Sink } from '../lib/transfer/sink';
 import type { Socket } from '../lib/ws';
 import type { ManifestFile } from '../protocol/frames';
+import type { Reason } from '../protocol/generated/Reason';
 import type { EventOf, Peer, SignalEvent } from '../protocol/signal';
 import type { RoomStore } from './roomStore';
 import { failureOf, myPeer, openingFor, type SessionRouter } from './sessions';
@@ -69,10 +70,17 @@ export function createTransferActions(deps: {
   }
 
   function failed(sessionId: string, error: { code: string; detail: string }): void {
-    finish(sessionId, error.code === 'CANCELLED' ? { phase: 'cancelled', error } : { phase: 'failed', error });
+    finish(
+      sessionId,
+      error.code === 'CANCELLED' ? { phase: 'cancelled', error } : { phase: 'failed', error },
+    );
   }
 
-  function tell(type: 'share.decline' | 'share.cancel' | 'share.completed', transfer: TransferView, reason?: string) {
+  function tell(
+    type: 'share.decline' | 'share.cancel' | 'share.completed',
+    transfer: TransferView,
+    reason?: Reason,
+  ) {
     try {
       socket.send(type, { ...partyOf(transfer), ...(reason ? { reason } : {}) });
     } catch {
@@ -135,7 +143,7 @@ export function createTransferActions(deps: {
       type: 'FILE_ERROR',
       code: fault.code,
       detail: fault.message,
-      ...(fault.file === undefined ? {} : { file: fault.file }),
+      file: fault.file ?? null,
     });
     link?.bye(fault.code, fault.message);
   }
@@ -162,7 +170,10 @@ export function createTransferActions(deps: {
         void one?.link?.takeCandidate(event.payload.candidate);
         return;
       case 'share.decline':
-        finish(sessionId, { phase: 'declined', error: { code: event.payload.reason ?? 'declined', detail: '' } });
+        finish(sessionId, {
+          phase: 'declined',
+          error: { code: event.payload.reason ?? 'declined', detail: '' },
+        });
         return;
       case 'share.cancel':
         one?.link?.bye('CANCELLED');
@@ -188,6 +199,7 @@ export function createTransferActions(deps: {
       peerId: event.from,
       peerName: peer.name,
       deviceName: peer.device_name,
+      peerKind: peer.kind,
       direction: 'in',
       name,
       size,
@@ -254,7 +266,12 @@ export function createTransferActions(deps: {
     socket.relay('share.accept', partyOf(transfer), (error) => failed(sessionId, failureOf(error)));
   }
 
-  async function ask(transfer: TransferView, one: Live, outgoing: Outgoing, finished: () => boolean): Promise<void> {
+  async function ask(
+    transfer: TransferView,
+    one: Live,
+    outgoing: Outgoing,
+    finished: () => boolean,
+  ): Promise<void> {
     const { sessionId, roomId, peerId, size, name, files } = transfer;
     const self = myPeer(socket);
     const opening = await openingFor(api, {
@@ -305,6 +322,7 @@ export function createTransferActions(deps: {
         peerId: peer.peer_id,
         peerName: peer.name,
         deviceName: peer.device_name,
+        peerKind: peer.kind,
         direction: 'out',
         name: files[0]?.path ?? '',
         size,
@@ -381,7 +399,10 @@ export function createTransferActions(deps: {
       // Whoever offered is gone: the card would only lead nowhere.
       else if (event.type === 'room.left')
         for (const transfer of Object.values(store.getState().transfers))
-          if (transfer.peerId === event.payload.peer_id && (transfer.phase === 'offered' || transfer.phase === 'asking'))
+          if (
+            transfer.peerId === event.payload.peer_id &&
+            (transfer.phase === 'offered' || transfer.phase === 'asking')
+          )
             finish(transfer.sessionId, { phase: 'cancelled', error: { code: 'gone', detail: '' } });
     },
   };

@@ -31,9 +31,11 @@ export interface TransferView {
   sessionId: string;
   roomId: string;
   peerId: string;
-  /** Person at the other end, and the device where that says more. */
+  /** Person at the other end, and the device. */
   peerName: string;
   deviceName: string;
+  /** A machine is known by its own name, a page by the person's. */
+  peerKind: 'page' | 'agent';
   direction: 'in' | 'out';
   name: string;
   size: number;

@@ -1,4 +1,4 @@
-import { Avatar as MantineAvatar, Box } from '@mantine/core';
+import { Box, Avatar as MantineAvatar } from '@mantine/core';
 import type { Availability } from '../state/presence';
 import classes from './ui.module.css';
 
@@ -12,10 +12,26 @@ function colorOf(key: string): string {
 }
 
 /** Initials with an optional presence dot. Decorative: the name always stands beside it. */
-export function Avatar({ name, id, size = 32, status }: { name: string; id: string; size?: number; status?: Availability }) {
+export function Avatar({
+  name,
+  id,
+  size = 32,
+  status,
+}: {
+  name: string;
+  id: string;
+  size?: number;
+  status?: Availability;
+}) {
   return (
     <Box className={classes.avatar} aria-hidden="true">
-      <MantineAvatar name={name} color={colorOf(id)} size={size} radius="xl" styles={{ placeholder: { fontWeight: 600 } }} />
+      <MantineAvatar
+        name={name}
+        color={colorOf(id)}
+        size={size}
+        radius="xl"
+        styles={{ placeholder: { fontWeight: 600 } }}
+      />
       {status && <span className={classes.dot} data-status={status} />}
     </Box>
   );

@@ -3,7 +3,15 @@ import type { ReactNode } from 'react';
 import classes from './ui.module.css';
 
 /** Nothing here yet: says why, and what to do next. */
-export function EmptyState({ icon, title, children }: { icon: ReactNode; title: ReactNode; children?: ReactNode }) {
+export function EmptyState({
+  icon,
+  title,
+  children,
+}: {
+  icon: ReactNode;
+  title: ReactNode;
+  children?: ReactNode;
+}) {
   return (
     <div className={classes.empty}>
       <div className={classes.emptyIcon} aria-hidden="true">

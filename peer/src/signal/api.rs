@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use mesh_protocol::capability::Jwks;
 use mesh_protocol::http::{
-    CapabilityGrant, CapabilityRequest, ChatMessage, CreateInvite, DeviceInfo, Devices, Done, Health, IceServers,
-    Invite, JoinRoom, LinkLogin, Login, Me, Member, Members, Messages, Register, Revocation, Room, RoomName, RoomRef,
-    Rooms, Session, Setup, SignInLink, Ticket,
+    CapabilityGrant, CapabilityRequest, ChatMessage, CreateInvite, DeviceInfo, Devices, Done, Health,
+    IceServers, Invite, JoinRoom, LinkLogin, Login, Me, Member, Members, Messages, Register, Revocation,
+    Room, RoomName, RoomRef, Rooms, Session, Setup, SignInLink, Ticket,
 };
 use mesh_protocol::ids::{DeviceId, RoomId};
 use reqwest::Method;
@@ -26,18 +26,24 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// A client of the server at `base`: https, or http on this very machine.
     pub fn new(base: &str) -> Result<Self, ApiError> {
-        Ok(Self { http: Http::new(base, false)? })
+        Ok(Self {
+            http: Http::new(base, false)?,
+        })
     }
 
     /// As [`Self::new`], but http is taken anywhere: for networks that encrypt by themselves, and for tests. Everyone
     /// on the way can take over the account.
     pub fn allowing_plaintext(base: &str) -> Result<Self, ApiError> {
-        Ok(Self { http: Http::new(base, true)? })
+        Ok(Self {
+            http: Http::new(base, true)?,
+        })
     }
 
     /// The same server with a session.
     pub fn with_session(&self, token: SessionToken) -> Self {
-        Self { http: self.http.with_token(Some(token)) }
+        Self {
+            http: self.http.with_token(Some(token)),
+        }
     }
 
     /// The session that calls are made with.
@@ -90,7 +96,10 @@ impl ControlPlane {
 
     /// `POST /auth/logout`.
     pub async fn logout(&self) -> Result<(), ApiError> {
-        self.http.post::<_, Done>("/auth/logout", &json!({})).await.map(drop)
+        self.http
+            .post::<_, Done>("/auth/logout", &json!({}))
+            .await
+            .map(drop)
     }
 
     /// `GET /me`.
@@ -100,13 +109,19 @@ impl ControlPlane {
 
     /// `GET /devices`.
     pub async fn devices(&self) -> Result<Vec<DeviceInfo>, ApiError> {
-        self.http.get::<Devices>("/devices").await.map(|answer| answer.devices)
+        self.http
+            .get::<Devices>("/devices")
+            .await
+            .map(|answer| answer.devices)
     }
 
     /// `DELETE /devices/{id}`: ends its sessions and sockets too.
     pub async fn remove_device(&self, device: &DeviceId) -> Result<(), ApiError> {
         let path = format!("/devices/{device}");
-        self.http.call::<(), Done>(Method::DELETE, &path, None).await.map(drop)
+        self.http
+            .call::<(), Done>(Method::DELETE, &path, None)
+            .await
+            .map(drop)
     }
 
     /// `GET /rooms`.
@@ -121,30 +136,51 @@ impl ControlPlane {
 
     /// `POST /rooms`; the caller owns it.
     pub async fn create_room(&self, name: &str) -> Result<RoomId, ApiError> {
-        let body = RoomName { name: name.to_owned() };
-        self.http.post::<_, RoomRef>("/rooms", &body).await.map(|answer| answer.room_id)
+        let body = RoomName {
+            name: name.to_owned(),
+        };
+        self.http
+            .post::<_, RoomRef>("/rooms", &body)
+            .await
+            .map(|answer| answer.room_id)
     }
 
     /// `POST /rooms/{room_id}/join`: becomes a member. Being present is [`super::SignalHandle::join`].
     pub async fn join(&self, room: &RoomId, invite: Option<&str>) -> Result<(), ApiError> {
-        let body = JoinRoom { invite: invite.map(str::to_owned) };
-        self.http.post::<_, Done>(&format!("/rooms/{room}/join"), &body).await.map(drop)
+        let body = JoinRoom {
+            invite: invite.map(str::to_owned),
+        };
+        self.http
+            .post::<_, Done>(&format!("/rooms/{room}/join"), &body)
+            .await
+            .map(drop)
     }
 
     /// `POST /rooms/join`: by an invitation, where the room is not known.
     pub async fn join_by_invite(&self, invite: &str) -> Result<RoomId, ApiError> {
-        let body = JoinRoom { invite: Some(invite.to_owned()) };
-        self.http.post::<_, RoomRef>("/rooms/join", &body).await.map(|answer| answer.room_id)
+        let body = JoinRoom {
+            invite: Some(invite.to_owned()),
+        };
+        self.http
+            .post::<_, RoomRef>("/rooms/join", &body)
+            .await
+            .map(|answer| answer.room_id)
     }
 
     /// `POST /rooms/{room_id}/leave`: gives the membership up.
     pub async fn leave(&self, room: &RoomId) -> Result<(), ApiError> {
-        self.http.post::<_, Done>(&format!("/rooms/{room}/leave"), &json!({})).await.map(drop)
+        self.http
+            .post::<_, Done>(&format!("/rooms/{room}/leave"), &json!({}))
+            .await
+            .map(drop)
     }
 
     /// `GET /rooms/{room_id}/members`.
     pub async fn members(&self, room: &RoomId) -> Result<Vec<Member>, ApiError> {
-        self.http.get::<Members>(&format!("/rooms/{room}/members")).await.map(|answer| answer.members)
+        self.http
+            .get::<Members>(&format!("/rooms/{room}/members"))
+            .await
+            .map(|answer| answer.members)
     }
 
     /// `POST /rooms/{room_id}/invites`.
@@ -161,7 +197,10 @@ impl ControlPlane {
     ) -> Result<Vec<ChatMessage>, ApiError> {
         let before = before.map(|seq| format!("&before={seq}")).unwrap_or_default();
         let path = format!("/rooms/{room}/messages?limit={limit}{before}");
-        self.http.get::<Messages>(&path).await.map(|answer| answer.messages)
+        self.http
+            .get::<Messages>(&path)
+            .await
+            .map(|answer| answer.messages)
     }
 
     /// `POST /caps`.
@@ -171,7 +210,10 @@ impl ControlPlane {
 
     /// `POST /caps/revoke`.
     pub async fn revoke(&self, body: &Revocation) -> Result<(), ApiError> {
-        self.http.post::<_, serde_json::Value>("/caps/revoke", body).await.map(drop)
+        self.http
+            .post::<_, serde_json::Value>("/caps/revoke", body)
+            .await
+            .map(drop)
     }
 
     /// `GET /ice`.

@@ -60,7 +60,10 @@ impl Pace {
     const BURST: f64 = SIGNAL_BURST as f64 * 0.8;
 
     pub(super) fn new(now: Instant) -> Self {
-        Self { tokens: Self::BURST, at: now }
+        Self {
+            tokens: Self::BURST,
+            at: now,
+        }
     }
 
     /// How long until a message may go; zero when it may now.
@@ -68,7 +71,11 @@ impl Pace {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.tokens = (self.tokens + passed * Self::RATE).min(Self::BURST);
         self.at = now;
-        if self.tokens >= 1.0 { Duration::ZERO } else { Duration::from_secs_f64((1.0 - self.tokens) / Self::RATE) }
+        if self.tokens >= 1.0 {
+            Duration::ZERO
+        } else {
+            Duration::from_secs_f64((1.0 - self.tokens) / Self::RATE)
+        }
     }
 
     /// A message went.
@@ -90,7 +97,11 @@ mod tests {
         assert_eq!(backoff.next(1.0), MOST);
         backoff.held(Duration::from_secs(60));
         assert_eq!(backoff.next(1.0), FIRST);
-        assert_eq!(backoff.next(0.0), Duration::ZERO, "full jitter reaches down to nothing");
+        assert_eq!(
+            backoff.next(0.0),
+            Duration::ZERO,
+            "full jitter reaches down to nothing"
+        );
     }
 
     #[test]
@@ -104,6 +115,9 @@ mod tests {
                 sent += 1;
             }
         }
-        assert!(sent <= SIGNAL_BURST + SIGNAL_RATE * 10 * 8 / 10 && sent >= 400, "{sent}");
+        assert!(
+            sent <= SIGNAL_BURST + SIGNAL_RATE * 10 * 8 / 10 && sent >= 400,
+            "{sent}"
+        );
     }
 }

@@ -40,7 +40,13 @@ pub enum ApiError {
 impl ApiError {
     /// Whether the session has ended, so that only signing in again helps.
     pub fn sign_in_needed(&self) -> bool {
-        matches!(self, Self::Problem { code: HttpCode::Unauthenticated, .. })
+        matches!(
+            self,
+            Self::Problem {
+                code: HttpCode::Unauthenticated,
+                ..
+            }
+        )
     }
 
     /// Whether the same call may succeed later without anyone doing something.
@@ -48,7 +54,10 @@ impl ApiError {
         match self {
             Self::Network { .. } => true,
             Self::Problem { code, .. } => {
-                matches!(code, HttpCode::Throttled | HttpCode::StoreUnavailable | HttpCode::Internal)
+                matches!(
+                    code,
+                    HttpCode::Throttled | HttpCode::StoreUnavailable | HttpCode::Internal
+                )
             }
             Self::NotMesh { .. } | Self::Address { .. } => false,
         }
@@ -93,10 +102,16 @@ pub enum SignalError {
 
 fn refusal(code: SignalCode, detail: &str) -> String {
     match code {
-        SignalCode::CapRequired => format!("the server wants the capability {detail}; ask the room's owner for it"),
+        SignalCode::CapRequired => {
+            format!("the server wants the capability {detail}; ask the room's owner for it")
+        }
         SignalCode::CapExpired => "the permission ran out before it was used; try again".to_owned(),
-        SignalCode::Unroutable => "the other device is not in the room any more; try again when it is back".to_owned(),
-        SignalCode::RoomNotFound => "this room is not there, or not open to you; ask for an invitation".to_owned(),
+        SignalCode::Unroutable => {
+            "the other device is not in the room any more; try again when it is back".to_owned()
+        }
+        SignalCode::RoomNotFound => {
+            "this room is not there, or not open to you; ask for an invitation".to_owned()
+        }
         _ if detail.is_empty() => format!("the server refused the message ({code})"),
         _ => format!("{detail} ({code})"),
     }

@@ -26,7 +26,9 @@ pub struct SignalHandle {
 
 impl std::fmt::Debug for SignalHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SignalHandle").field("peer_id", &self.current_peer()).finish_non_exhaustive()
+        f.debug_struct("SignalHandle")
+            .field("peer_id", &self.current_peer())
+            .finish_non_exhaustive()
     }
 }
 
@@ -68,7 +70,13 @@ impl SignalHandle {
         self.shared.remember(&message);
         let (reply, refused) = oneshot::channel();
         let id = self.dispatch(message, Some(Waiting::Refusal(reply))).await?;
-        Ok(Posted { refused: Some(refused), guard: Guard { shared: self.shared.clone(), id } })
+        Ok(Posted {
+            refused: Some(refused),
+            guard: Guard {
+                shared: self.shared.clone(),
+                id,
+            },
+        })
     }
 
     /// Sends a message that the server acknowledges (chat), and waits for that.
@@ -82,19 +90,30 @@ impl SignalHandle {
     /// Is in the room from now on, after every reconnect too; waits for the room's state. After
     /// [`SignalError::Offline`] and [`SignalError::Timeout`] it is still joined as soon as there is a connection.
     pub async fn join(&self, room_id: &RoomId) -> Result<RoomState, SignalError> {
-        let message = ClientMessage::RoomJoin(InRoom { room_id: room_id.clone() });
+        let message = ClientMessage::RoomJoin(InRoom {
+            room_id: room_id.clone(),
+        });
         self.shared.remember(&message);
         let (reply, answer) = oneshot::channel();
-        let id = self.dispatch(message, Some(Waiting::State(room_id.clone(), reply))).await?;
+        let id = self
+            .dispatch(message, Some(Waiting::State(room_id.clone(), reply)))
+            .await?;
         self.answer(id, answer).await
     }
 
     /// Is not in the room any more.
     pub async fn leave(&self, room_id: &RoomId) -> Result<(), SignalError> {
-        self.send(ClientMessage::RoomLeave(InRoom { room_id: room_id.clone() })).await
+        self.send(ClientMessage::RoomLeave(InRoom {
+            room_id: room_id.clone(),
+        }))
+        .await
     }
 
-    async fn dispatch(&self, message: ClientMessage, waiting: Option<Waiting>) -> Result<MessageId, SignalError> {
+    async fn dispatch(
+        &self,
+        message: ClientMessage,
+        waiting: Option<Waiting>,
+    ) -> Result<MessageId, SignalError> {
         if self.outbound.is_closed() {
             return Err(SignalError::Ended);
         }
@@ -111,7 +130,10 @@ impl SignalHandle {
         id: MessageId,
         answer: oneshot::Receiver<Result<T, SignalError>>,
     ) -> Result<T, SignalError> {
-        let _guard = Guard { shared: self.shared.clone(), id };
+        let _guard = Guard {
+            shared: self.shared.clone(),
+            id,
+        };
         match timeout(ANSWER_TIMEOUT, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(SignalError::Ended),

@@ -43,12 +43,21 @@ impl std::fmt::Debug for SessionToken {
 }
 
 /// A client for one server, perhaps with a session.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Http {
     client: reqwest::Client,
     base: Url,
     tls: Arc<ClientConfig>,
     token: Option<SessionToken>,
+}
+
+impl std::fmt::Debug for Http {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Http")
+            .field("base", &self.base())
+            .field("token", &self.token)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Http {
@@ -60,15 +69,27 @@ impl Http {
             .user_agent(concat!("mesh/", env!("CARGO_PKG_VERSION")))
             .timeout(CALL_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
+            // The socket knows no proxies either: both ways in work, or neither.
+            .no_proxy()
             // The bearer token must not follow a redirect to somewhere else.
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .map_err(|error| ApiError::Address { sentence: format!("the HTTP client cannot start: {error}") })?;
-        Ok(Self { client, base, tls: Arc::new(tls), token: None })
+            .map_err(|error| ApiError::Address {
+                sentence: format!("the HTTP client cannot start: {error}"),
+            })?;
+        Ok(Self {
+            client,
+            base,
+            tls: Arc::new(tls),
+            token: None,
+        })
     }
 
     pub(super) fn with_token(&self, token: Option<SessionToken>) -> Self {
-        Self { token, ..self.clone() }
+        Self {
+            token,
+            ..self.clone()
+        }
     }
 
     pub(super) fn token(&self) -> Option<&SessionToken> {
@@ -86,8 +107,15 @@ impl Http {
 
     /// The address of the WebSocket.
     pub(super) fn socket_url(&self) -> String {
-        let rest = self.base().trim_start_matches("https://").trim_start_matches("http://");
-        let scheme = if self.base.scheme() == "https" { "wss" } else { "ws" };
+        let rest = self
+            .base()
+            .trim_start_matches("https://")
+            .trim_start_matches("http://");
+        let scheme = if self.base.scheme() == "https" {
+            "wss"
+        } else {
+            "ws"
+        };
         format!("{scheme}://{rest}/ws")
     }
 
@@ -95,7 +123,11 @@ impl Http {
         self.call::<(), T>(Method::GET, path, None).await
     }
 
-    pub(super) async fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, ApiError> {
+    pub(super) async fn post<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, ApiError> {
         self.call(Method::POST, path, Some(body)).await
     }
 
@@ -140,7 +172,9 @@ impl Http {
         let sentence = if error.is_timeout() {
             format!("{base} did not answer in time; check the network and that the server runs")
         } else if error.is_connect() && mentions_certificate(error) {
-            format!("{base} showed a certificate that this machine does not trust; check the address and the clock")
+            format!(
+                "{base} showed a certificate that this machine does not trust; check the address and the clock"
+            )
         } else if error.is_connect() {
             format!("{base} cannot be reached; check the address, the network and that the server runs")
         } else {
@@ -152,7 +186,9 @@ impl Http {
     fn not_mesh(&self, status: StatusCode) -> ApiError {
         let base = self.base();
         ApiError::NotMesh {
-            sentence: format!("{base} answered {status} with something that is not from a Mesh server; check the address"),
+            sentence: format!(
+                "{base} answered {status} with something that is not from a Mesh server; check the address"
+            ),
         }
     }
 
@@ -170,7 +206,10 @@ impl Http {
             },
             // A proxy in front of a server that is down speaks for itself.
             Err(_) if matches!(status.as_u16(), 502..=504) => ApiError::Network {
-                sentence: format!("{} is up but its Mesh server is not; try again in a moment", self.base()),
+                sentence: format!(
+                    "{} is up but its Mesh server is not; try again in a moment",
+                    self.base()
+                ),
             },
             Err(_) => self.not_mesh(status),
         }
@@ -224,7 +263,10 @@ fn parse_base(text: &str, plaintext_anywhere: bool) -> Result<Url, ApiError> {
 }
 
 fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    let address = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<std::net::IpAddr>();
     host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|ip| ip.is_loopback())
 }
 
@@ -234,11 +276,26 @@ mod tests {
 
     #[test]
     fn plaintext_is_for_loopback_and_secrets_do_not_belong_into_addresses() {
-        for good in ["http://127.0.0.1:8000", "http://[::1]:8000/", "http://localhost", "https://mesh.example.org"] {
+        for good in [
+            "http://127.0.0.1:8000",
+            "http://[::1]:8000/",
+            "http://localhost",
+            "https://mesh.example.org",
+        ] {
             assert!(parse_base(good, false).is_ok(), "{good}");
         }
-        for bad in ["", "mesh.example.org", "ftp://x", "http://192.0.2.1", "https://u:p@x.org", "https://x.org/?a=b"] {
-            assert!(matches!(parse_base(bad, false), Err(ApiError::Address { .. })), "{bad}");
+        for bad in [
+            "",
+            "mesh.example.org",
+            "ftp://x",
+            "http://192.0.2.1",
+            "https://u:p@x.org",
+            "https://x.org/?a=b",
+        ] {
+            assert!(
+                matches!(parse_base(bad, false), Err(ApiError::Address { .. })),
+                "{bad}"
+            );
         }
         assert!(parse_base("http://192.0.2.1:8000", true).is_ok());
     }
@@ -253,15 +310,26 @@ mod tests {
     #[test]
     fn a_problem_keeps_its_code_and_words_and_a_proxy_is_told_from_the_server() {
         let http = Http::new("http://127.0.0.1:1", false).unwrap();
-        let body = br#"{"type":"about:blank","title":"t","status":403,"detail":"ask","code":"CAP_NOT_ALLOWED"}"#;
+        let body =
+            br#"{"type":"about:blank","title":"t","status":403,"detail":"ask","code":"CAP_NOT_ALLOWED"}"#;
         let told = http.problem(StatusCode::FORBIDDEN, body);
         assert_eq!(
             told,
-            ApiError::Problem { status: 403, code: HttpCode::CapNotAllowed, detail: "ask".into() }
+            ApiError::Problem {
+                status: 403,
+                code: HttpCode::CapNotAllowed,
+                detail: "ask".into()
+            }
         );
         let unknown = http.problem(StatusCode::UNAUTHORIZED, br#"{"detail":"d","code":"NEW"}"#);
         assert!(unknown.sign_in_needed());
-        assert!(matches!(http.problem(StatusCode::BAD_GATEWAY, b"<html>"), ApiError::Network { .. }));
-        assert!(matches!(http.problem(StatusCode::NOT_FOUND, b"<html>"), ApiError::NotMesh { .. }));
+        assert!(matches!(
+            http.problem(StatusCode::BAD_GATEWAY, b"<html>"),
+            ApiError::Network { .. }
+        ));
+        assert!(matches!(
+            http.problem(StatusCode::NOT_FOUND, b"<html>"),
+            ApiError::NotMesh { .. }
+        ));
     }
 }

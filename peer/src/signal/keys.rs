@@ -4,10 +4,11 @@
 //! up key names cannot make this device hammer the server.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mesh_protocol::capability::{CapabilityError, CapabilityVerifier, Claims, Jwks};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::{ApiError, ControlPlane};
 
@@ -58,13 +59,24 @@ impl Keys {
     }
 
     fn with(control: Option<ControlPlane>, verifier: CapabilityVerifier) -> Self {
-        let cached = Mutex::new(Cached { verifier: Arc::new(verifier), fetched: None });
-        Self { inner: Arc::new(Inner { control, cached, fetching: Semaphore::new(1) }) }
+        let cached = Mutex::new(Cached {
+            verifier: Arc::new(verifier),
+            fetched: None,
+        });
+        Self {
+            inner: Arc::new(Inner {
+                control,
+                cached,
+                fetching: Semaphore::new(1),
+            }),
+        }
     }
 
     /// Fetches now, so that the first session need not wait.
     pub async fn refresh(&self) -> Result<(), ApiError> {
-        let Some(control) = &self.inner.control else { return Ok(()) };
+        let Some(control) = &self.inner.control else {
+            return Ok(());
+        };
         // Never closed; a fetch without the permit would only be a fetch too many.
         let _permit = self.inner.fetching.acquire().await.ok();
         self.fetch(control).await
@@ -79,7 +91,12 @@ impl Keys {
     /// The newest keys, fetched again if the one that signed `token` is not among them.
     pub async fn verifier_for(&self, token: &str) -> Result<Arc<CapabilityVerifier>, ApiError> {
         let verifier = self.cached().0;
-        let Some(control) = self.inner.control.as_ref().filter(|_| !verifier.knows_key_of(token)) else {
+        let Some(control) = self
+            .inner
+            .control
+            .as_ref()
+            .filter(|_| !verifier.knows_key_of(token))
+        else {
             return Ok(verifier);
         };
         let _permit = self.inner.fetching.acquire().await.ok();
@@ -100,8 +117,10 @@ impl Keys {
     async fn fetch(&self, control: &ControlPlane) -> Result<(), ApiError> {
         let jwks = control.jwks().await?;
         let verifier = Arc::new(CapabilityVerifier::from_jwks(&jwks));
-        *self.inner.cached.lock().unwrap_or_else(PoisonError::into_inner) =
-            Cached { verifier, fetched: Some(Instant::now()) };
+        *self.inner.cached.lock().unwrap_or_else(PoisonError::into_inner) = Cached {
+            verifier,
+            fetched: Some(Instant::now()),
+        };
         Ok(())
     }
 }

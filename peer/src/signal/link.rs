@@ -2,7 +2,7 @@
 //!
 //! Owns the frames: decoding, pings, pace, queues. Must not know when to connect again: that is [`super::socket`].
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use mesh_protocol::error_code::close;
@@ -10,7 +10,7 @@ use mesh_protocol::ids::PeerId;
 use mesh_protocol::signal::{Envelope, FROM_SERVER, ServerMessage, Welcome};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode};
@@ -19,10 +19,10 @@ use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_asyn
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use super::ControlPlane;
 use super::backoff::Pace;
 use super::shared::{Outgoing, Shared};
 use super::socket::SignalEvent;
-use super::ControlPlane;
 
 /// From the first packet to `system.welcome`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,12 +66,18 @@ pub(super) async fn connect(control: &ControlPlane) -> Result<(Socket, Welcome),
 
 async fn open(control: &ControlPlane) -> Result<(Socket, Welcome), LinkEnd> {
     let lost = |what: &dyn std::fmt::Display| LinkEnd::Lost(what.to_string());
-    let mut request = control.socket_url().into_client_request().map_err(|error| lost(&error))?;
+    let mut request = control
+        .socket_url()
+        .into_client_request()
+        .map_err(|error| lost(&error))?;
     let token = control.session().ok_or(LinkEnd::SignInNeeded)?;
-    let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.reveal())).map_err(|_| LinkEnd::SignInNeeded)?;
+    let mut bearer =
+        HeaderValue::try_from(format!("Bearer {}", token.reveal())).map_err(|_| LinkEnd::SignInNeeded)?;
     bearer.set_sensitive(true);
     request.headers_mut().insert(header::AUTHORIZATION, bearer);
-    let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MAX_MESSAGE))
+        .max_frame_size(Some(MAX_MESSAGE));
     let connector = Connector::Rustls(control.tls());
     let connected = connect_async_tls_with_config(request, Some(config), true, Some(connector)).await;
     let mut socket = match connected {
@@ -108,7 +114,10 @@ async fn open(control: &ControlPlane) -> Result<(Socket, Welcome), LinkEnd> {
 fn decode(text: &str) -> Option<(Option<PeerId>, ServerMessage)> {
     match serde_json::from_str::<Envelope<ServerMessage>>(text) {
         Ok(envelope) => {
-            let from = envelope.from.filter(|from| from != FROM_SERVER).and_then(|from| from.parse().ok());
+            let from = envelope
+                .from
+                .filter(|from| from != FROM_SERVER)
+                .and_then(|from| from.parse().ok());
             Some((from, envelope.message))
         }
         Err(error) => {
@@ -120,11 +129,15 @@ fn decode(text: &str) -> Option<(Option<PeerId>, ServerMessage)> {
 }
 
 fn closed(frame: Option<CloseFrame>) -> LinkEnd {
-    let Some(frame) = frame else { return LinkEnd::Lost("closed without a reason".to_owned()) };
+    let Some(frame) = frame else {
+        return LinkEnd::Lost("closed without a reason".to_owned());
+    };
     match u16::from(frame.code) {
         close::SESSION_ENDED => LinkEnd::SignInNeeded,
         close::RESTART => LinkEnd::Restart,
-        code @ (close::TOO_MANY | close::TOO_SLOW | close::TOO_LARGE) => LinkEnd::Refused(format!("closed with {code}")),
+        code @ (close::TOO_MANY | close::TOO_SLOW | close::TOO_LARGE) => {
+            LinkEnd::Refused(format!("closed with {code}"))
+        }
         code => LinkEnd::Lost(format!("closed with {code}")),
     }
 }
@@ -139,20 +152,25 @@ pub(super) struct Around<'a> {
 
 /// Runs a connection to its end.
 pub(super) async fn run(mut socket: Socket, welcome: Welcome, around: Around<'_>) -> LinkEnd {
-    let Around { shared, outbound, events, stop } = around;
+    let Around {
+        shared,
+        outbound,
+        events,
+        stop,
+    } = around;
     let (connection, replay) = shared.connected(welcome.peer_id.clone());
     // At most one event is held while the queue of events is full, and nothing more is read then: the server's queue
     // fills instead, and it closes this socket (4408) rather than let others wait.
     let mut held = Some(SignalEvent::Connected(welcome));
     let mut replay = replay.into_iter();
     let mut next = replay.next();
-    let mut pace = Pace::new(Instant::now());
+    let mut pace = Pace::new(Instant::now().into_std());
     let mut ping = interval(PING_EVERY);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heard = Instant::now();
     let mut draining = false;
     loop {
-        let pause = pace.wait(Instant::now());
+        let pause = pace.wait(Instant::now().into_std());
         let silence = SILENCE.saturating_sub(heard.elapsed());
         let text = tokio::select! {
             () = stop.cancelled() => {
@@ -215,4 +233,3 @@ pub(super) async fn run(mut socket: Socket, welcome: Welcome, around: Around<'_>
         }
     }
 }
-

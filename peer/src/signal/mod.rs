@@ -4,7 +4,7 @@
 //! and [`SignalEvent`]s, and [`Keys`] (the published keys, cached). Must not know sessions between peers: whoever reads
 //! the events hands them to [`crate::session::SessionRouter`]. Enter at [`ControlPlane::new`] and [`Signal::start`].
 //!
-//! **A cut of this connection touches no open session**: those go from device to device.
+//! **A cut of this connection ends no session at this end**: content goes from device to device.
 
 mod api;
 mod backoff;

@@ -67,7 +67,10 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new() -> Self {
-        Self { state: Mutex::default(), peer: watch::Sender::new(None) }
+        Self {
+            state: Mutex::default(),
+            peer: watch::Sender::new(None),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -144,7 +147,9 @@ impl Shared {
         state.online = true;
         let mut replay = Vec::new();
         for (room_id, presence) in &state.rooms {
-            let join = ClientMessage::RoomJoin(InRoom { room_id: room_id.clone() });
+            let join = ClientMessage::RoomJoin(InRoom {
+                room_id: room_id.clone(),
+            });
             // Rooms and presences that were sent once fit a second time.
             if let Ok((id, text)) = encode(&mut state.named, join) {
                 state.waiting.insert(id, Waiting::Join(room_id.clone()));
@@ -205,7 +210,10 @@ impl Shared {
                     state.rooms.remove(room);
                 }
                 let told = !matches!(waiting, Waiting::Join(_));
-                waiting.fail(SignalError::Refused { code: error.code, detail: error.detail.clone() });
+                waiting.fail(SignalError::Refused {
+                    code: error.code,
+                    detail: error.detail.clone(),
+                });
                 told
             }
             ServerMessage::RoomLeft(left) => {

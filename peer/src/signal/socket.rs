@@ -4,13 +4,13 @@
 //! events, or when the session has ended for good.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mesh_protocol::ids::PeerId;
 use mesh_protocol::signal::{ServerMessage, Welcome};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{debug, info, warn};
 
@@ -54,7 +54,10 @@ pub enum EndReason {
     #[error("this device is signed out; sign in again")]
     SignInNeeded,
     /// The server is of another time.
-    #[error("the server speaks version {server} of the protocol and this program {}; update the older one", mesh_protocol::PROTOCOL_VERSION)]
+    #[error(
+        "the server speaks version {server} of the protocol and this program {}; update the older one",
+        mesh_protocol::PROTOCOL_VERSION
+    )]
     Version {
         /// What the server speaks.
         server: u32,
@@ -83,7 +86,14 @@ impl Signal {
         let (events, receiver) = mpsc::channel(EVENTS);
         let stop = CancellationToken::new();
         let task = tokio::spawn(keep(control, shared.clone(), queue, events, stop.clone()));
-        (Self { handle: SignalHandle::new(shared, outbound), task, stop: stop.drop_guard() }, receiver)
+        (
+            Self {
+                handle: SignalHandle::new(shared, outbound),
+                task,
+                stop: stop.drop_guard(),
+            },
+            receiver,
+        )
     }
 
     /// A way to send.

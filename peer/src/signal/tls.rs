@@ -23,9 +23,14 @@ pub(super) fn config(secure: bool) -> Result<ClientConfig, ApiError> {
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(&error))?;
     if !secure {
-        return Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
+        return Ok(builder
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth());
     }
     let verifier = Verifier::new(provider).map_err(|error| failed(&error))?;
     // "Dangerous" is rustls' word for any verifier but its own; this one asks the operating system.
-    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
+    Ok(builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth())
 }

@@ -47,7 +47,7 @@ impl ReadChunk {
         let digest = *hasher.finalize().as_bytes();
         let frame = Frame::FileChunk(FileChunk { file: self.file, chunk: self.chunk, len: self.len, digest });
         announcement.copy_from_slice(&frame.encode());
-        Ok(PreparedChunk { file: self.file, chunk: self.chunk, len: self.len, rest: wire.freeze(), announced: false })
+        Ok(PreparedChunk { file: self.file, chunk: self.chunk, rest: wire.freeze(), announced: false })
     }
 }
 
@@ -56,7 +56,6 @@ impl ReadChunk {
 pub struct PreparedChunk {
     pub(super) file: u32,
     pub(super) chunk: u32,
-    pub(super) len: u32,
     rest: Bytes,
     announced: bool,
 }

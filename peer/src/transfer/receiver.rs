@@ -152,30 +152,29 @@ impl Receiver {
             return;
         }
         let chunks = chunk_count(entry.size).unwrap_or_default();
-        let mut missing = Vec::new();
-        match held {
-            Held::Whole => state.missing_chunks = 0,
-            Held::Nothing => missing.push((0, chunks)),
-            Held::Chunks(records) => {
-                state.subtrees = vec![None; chunks as usize];
-                for record in records {
-                    if let Some(slot) = state.subtrees.get_mut(record.chunk as usize) {
-                        *slot = Some(record.subtree);
-                        state.resumed = true;
-                    }
+        // The part of an only chunk proves nothing: its subtree is not the file's hash. It is asked for again.
+        if let Held::Chunks(records) = &held
+            && chunks > 1
+        {
+            state.subtrees = vec![None; chunks as usize];
+            for record in records {
+                if let Some(slot) = state.subtrees.get_mut(record.chunk as usize) {
+                    *slot = Some(record.subtree);
+                    state.resumed = true;
                 }
-                missing = gaps(&state.subtrees);
             }
         }
-        let whole = chunks > 0 && missing.is_empty() && !state.resumed;
+        let missing = if state.resumed { gaps(&state.subtrees) } else { vec![(0, chunks)] };
         self.inspecting -= 1;
-        for (from, to) in missing.into_iter().filter(|(from, to)| from < to) {
-            self.ask(ChunkRange { file, from, to });
-        }
-        if whole || (chunks == 0 && held_whole(&self.files, file)) {
+        if held == Held::Whole {
             self.file_done(file);
-        } else if self.files.get(file as usize).is_some_and(|state| state.missing_chunks == 0) {
-            self.all_written(file);
+        } else {
+            for (from, to) in missing.into_iter().filter(|(from, to)| from < to) {
+                self.ask(ChunkRange { file, from, to });
+            }
+            if self.files.get(file as usize).is_some_and(|state| state.missing_chunks == 0) {
+                self.all_written(file);
+            }
         }
         if self.inspecting == 0 && self.next_inspection == self.entries.len() {
             self.last_want_due = true;
@@ -384,8 +383,7 @@ impl Receiver {
     fn all_written(&mut self, file: u32) {
         let Some((entry, state)) = self.file(file) else { return };
         let subtrees: Vec<Subtree> = std::mem::take(&mut state.subtrees).into_iter().flatten().collect();
-        // The digest of an only chunk, and the hash of an empty file, were compared when they were announced; of a
-        // resumed only chunk, too, if its note was made by us: its commit re-reads it.
+        // The digest of an only chunk and the hash of an empty file were compared when they were announced.
         let right = subtrees.len() < 2 || tree::root(&subtrees) == entry.hash;
         let entry = entry.clone();
         if right {
@@ -436,6 +434,18 @@ impl Receiver {
         self.tasks.clear();
         self.current = None;
     }
+}
+
+/// The runs of chunks that are not there.
+fn gaps(subtrees: &[Option<Subtree>]) -> Vec<(u32, u32)> {
+    let mut gaps: Vec<(u32, u32)> = Vec::new();
+    for (chunk, _) in (0..).zip(subtrees).filter(|(_, held)| held.is_none()) {
+        match gaps.last_mut() {
+            Some((_, to)) if *to == chunk => *to += 1,
+            _ => gaps.push((chunk, chunk + 1)),
+        }
+    }
+    gaps
 }
 
 fn protocol(why: &str, file: Option<u32>) -> Failure {

@@ -3,7 +3,15 @@ import type { ReactNode } from 'react';
 import { Logo } from '../../ui/Logo';
 import classes from './auth.module.css';
 
-export function AuthLayout({ title, lead, children }: { title: ReactNode; lead?: ReactNode; children?: ReactNode }) {
+export function AuthLayout({
+  title,
+  lead,
+  children,
+}: {
+  title: ReactNode;
+  lead?: ReactNode;
+  children?: ReactNode;
+}) {
   return (
     <main className={classes.page}>
       <Paper className={classes.card} radius="lg" shadow="md" withBorder>

@@ -55,7 +55,11 @@ export function Credentials(props: {
           autoComplete={props.fresh ? 'new-password' : 'current-password'}
           required
           withAsterisk={false}
-          description={props.fresh ? t`At least ${MIN_PASSWORD_CHARS} characters. A short sentence is easy to remember.` : undefined}
+          description={
+            props.fresh
+              ? t`At least ${MIN_PASSWORD_CHARS} characters. A short sentence is easy to remember.`
+              : undefined
+          }
           error={tooShort ? t`Use at least ${MIN_PASSWORD_CHARS} characters.` : undefined}
           value={password}
           onChange={(event) => setPassword(event.currentTarget.value)}

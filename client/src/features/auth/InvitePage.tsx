@@ -1,7 +1,6 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { Button, SegmentedControl, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { explainError } from '../../app/failures';
 import { useMesh } from '../../app/mesh';
@@ -16,12 +15,14 @@ import { useSignIn } from './useSignIn';
 export function InvitePage() {
   const mesh = useMesh();
   const { t, i18n } = useLingui();
-  const navigate = useNavigate();
   const token = useFragmentToken();
   const [way, setWay] = useState('new');
   const me = useQuery({
     queryKey: ['me-if-any'],
-    queryFn: () => mesh.api.me().catch((error) => (error instanceof ApiError && error.status === 401 ? null : Promise.reject(error))),
+    queryFn: () =>
+      mesh.api
+        .me()
+        .catch((error) => (error instanceof ApiError && error.status === 401 ? null : Promise.reject(error))),
     retry: false,
   });
 
@@ -30,12 +31,9 @@ export function InvitePage() {
   );
   const login = useSignIn(async ({ username, password }: CredentialsValue) => {
     await mesh.api.login(username, password, pageDevice());
-    await mesh.api.joinByInvite(token ?? '');
+    return mesh.api.joinByInvite(token ?? '');
   });
-  const join = useSignIn(async () => {
-    const { room_id } = await mesh.api.joinByInvite(token ?? '');
-    await navigate({ to: '/rooms/$roomId', params: { roomId: room_id }, replace: true });
-  });
+  const join = useSignIn(() => mesh.api.joinByInvite(token ?? ''));
 
   if (!token)
     return (
@@ -48,7 +46,10 @@ export function InvitePage() {
 
   if (me.data)
     return (
-      <AuthLayout title={<Trans>You are invited</Trans>} lead={<Trans>You are signed in as {me.data.name}.</Trans>}>
+      <AuthLayout
+        title={<Trans>You are invited</Trans>}
+        lead={<Trans>You are signed in as {me.data.name}.</Trans>}
+      >
         <Stack>
           <Problem>{join.error ? explainError(i18n, join.error) : null}</Problem>
           <Button size="md" loading={join.isPending} onClick={() => join.mutate(undefined)}>
@@ -60,7 +61,10 @@ export function InvitePage() {
 
   const chosen = way === 'new' ? register : login;
   return (
-    <AuthLayout title={<Trans>You are invited</Trans>} lead={<Trans>Make an account on this server to join the room.</Trans>}>
+    <AuthLayout
+      title={<Trans>You are invited</Trans>}
+      lead={<Trans>Make an account on this server to join the room.</Trans>}
+    >
       <SegmentedControl
         fullWidth
         value={way}

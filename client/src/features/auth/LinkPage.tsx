@@ -37,7 +37,11 @@ export function LinkPage() {
   return (
     <AuthLayout title={<Trans>This link does not work</Trans>}>
       <Problem>
-        {signIn.error ? explainError(i18n, signIn.error) : <Trans>This link is not complete. Open it exactly as it was given to you.</Trans>}
+        {signIn.error ? (
+          explainError(i18n, signIn.error)
+        ) : (
+          <Trans>This link is not complete. Open it exactly as it was given to you.</Trans>
+        )}
       </Problem>
       <Button component={Link} to="/login" variant="default">
         <Trans>Sign in with name and password</Trans>

@@ -19,10 +19,20 @@ export function SetupPage() {
   return (
     <AuthLayout
       title={<Trans>Set up Mesh</Trans>}
-      lead={<Trans>Choose your name and password. You become the owner of this server and of its first room, Home.</Trans>}
+      lead={
+        <Trans>
+          Choose your name and password. You become the owner of this server and of its first room, Home.
+        </Trans>
+      }
     >
       {token ? (
-        <Credentials fresh action={<Trans>Create account</Trans>} busy={setUp.isPending} error={setUp.error} onSubmit={setUp.mutate} />
+        <Credentials
+          fresh
+          action={<Trans>Create account</Trans>}
+          busy={setUp.isPending}
+          error={setUp.error}
+          onSubmit={setUp.mutate}
+        />
       ) : (
         <Problem>
           <Trans>This link is not complete. Open the setup link exactly as the server printed it.</Trans>

@@ -17,7 +17,10 @@ export interface HashReply {
 
 export interface HashPort {
   /** The digest of one chunk; gives the bytes back. With `stream`, the chunk also counts towards that whole. */
-  chunk(bytes: Uint8Array<ArrayBuffer>, stream?: string): Promise<{ digest: Uint8Array; bytes: Uint8Array<ArrayBuffer> }>;
+  chunk(
+    bytes: Uint8Array<ArrayBuffer>,
+    stream?: string,
+  ): Promise<{ digest: Uint8Array; bytes: Uint8Array<ArrayBuffer> }>;
   /** Ends a stream: the hash of everything that went into it, as hexadecimal. */
   finish(stream: string): Promise<string>;
   drop(stream: string): void;
@@ -28,7 +31,11 @@ export function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-type Waiting = { resolve: (reply: HashReply) => void; reject: (error: Error) => void; progress?: (bytes: number) => void };
+type Waiting = {
+  resolve: (reply: HashReply) => void;
+  reject: (error: Error) => void;
+  progress?: (bytes: number) => void;
+};
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 
 /** The worker starts with the first request. */
@@ -58,7 +65,11 @@ export function createHashWorker(): HashPort {
     return started;
   }
 
-  function ask(request: WithoutId<HashRequest>, transfer: Transferable[] = [], progress?: (bytes: number) => void) {
+  function ask(
+    request: WithoutId<HashRequest>,
+    transfer: Transferable[] = [],
+    progress?: (bytes: number) => void,
+  ) {
     worker ??= start();
     const id = ++lastId;
     return new Promise<HashReply>((resolve, reject) => {
@@ -70,7 +81,9 @@ export function createHashWorker(): HashPort {
   const digestOf = (reply: HashReply) => reply.digest ?? new Uint8Array();
   return {
     async chunk(bytes, stream) {
-      const reply = await ask({ op: 'chunk', bytes, ...(stream === undefined ? {} : { stream }) }, [bytes.buffer]);
+      const reply = await ask({ op: 'chunk', bytes, ...(stream === undefined ? {} : { stream }) }, [
+        bytes.buffer,
+      ]);
       return { digest: digestOf(reply), bytes: reply.bytes ?? new Uint8Array() };
     },
     finish: async (stream) => hex(digestOf(await ask({ op: 'finish', stream }))),

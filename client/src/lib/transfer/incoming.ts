@@ -73,12 +73,13 @@ export class Incoming {
         const chunk = this.receiver.data(frame);
         if (!chunk) return;
         this.waitingBytes += chunk.bytes.length;
-        if (this.waitingBytes > MAX_WAITING_BYTES) throw new TransferFault('PROTOCOL', 'Too much came at once.');
+        if (this.waitingBytes > MAX_WAITING_BYTES)
+          throw new TransferFault('PROTOCOL', 'Too much came at once.');
         this.enqueue(() => this.store(chunk));
         return;
       }
       case 'FILE_ERROR':
-        throw new TransferFault(frame.code, frame.detail, frame.file);
+        throw new TransferFault(frame.code, frame.detail, frame.file ?? undefined);
       case 'RENEW':
         return;
       default:
@@ -115,7 +116,8 @@ export class Incoming {
 
   private async finish(file: ManifestFile): Promise<void> {
     const hash = await this.hash.finish(this.key(file.file));
-    if (hash !== file.hash) throw new TransferFault('HASH_MISMATCH', 'The file is not what was announced.', file.file);
+    if (hash !== file.hash)
+      throw new TransferFault('HASH_MISMATCH', 'The file is not what was announced.', file.file);
     const sink = this.sinks.get(file.file) ?? (await this.sink.open(file));
     await sink.commit();
     this.sinks.delete(file.file);
@@ -129,7 +131,9 @@ export class Incoming {
     if (this.stopped) return;
     this.stopped = true;
     const fault =
-      error instanceof TransferFault ? error : new TransferFault('IO', error instanceof Error ? error.message : String(error));
+      error instanceof TransferFault
+        ? error
+        : new TransferFault('IO', error instanceof Error ? error.message : String(error));
     this.events.fault(fault);
   }
 

@@ -1,7 +1,7 @@
 // Drives a Sender: hashes the files, announces them, then reads, hashes and sends what the receiver lacks, never faster
 // than the channel and the window allow.
 
-import { CHUNK_BYTES, type Frame, type ManifestFile, MAX_DATA_BYTES } from '../../protocol/frames';
+import { CHUNK_BYTES, type Frame, MAX_DATA_BYTES, type ManifestFile } from '../../protocol/frames';
 import { TransferFault } from './fault';
 import type { HashPort } from './hashPort';
 import { type NextChunk, Sender } from './sender';
@@ -60,7 +60,8 @@ export class Outgoing {
     if (this.stopped) return;
     try {
       if (frame.type === 'RENEW') return;
-      if (frame.type === 'FILE_ERROR') throw new TransferFault(frame.code, frame.detail, frame.file);
+      if (frame.type === 'FILE_ERROR')
+        throw new TransferFault(frame.code, frame.detail, frame.file ?? undefined);
       if (!sender) throw new TransferFault('PROTOCOL', 'The other side spoke before it was asked.');
       if (frame.type === 'FILE_WANT') {
         if (sender.want(frame)) {
@@ -137,7 +138,12 @@ export class Outgoing {
     for (let at = 0; at < length; at += MAX_DATA_BYTES) {
       await this.events.writable();
       if (this.stopped) return;
-      this.events.send({ type: 'FILE_DATA', file, offset: offset + at, bytes: bytes.subarray(at, at + MAX_DATA_BYTES) });
+      this.events.send({
+        type: 'FILE_DATA',
+        file,
+        offset: offset + at,
+        bytes: bytes.subarray(at, at + MAX_DATA_BYTES),
+      });
     }
   }
 
@@ -145,7 +151,9 @@ export class Outgoing {
     if (this.stopped) return;
     this.stopped = true;
     const fault =
-      error instanceof TransferFault ? error : new TransferFault('IO', error instanceof Error ? error.message : String(error));
+      error instanceof TransferFault
+        ? error
+        : new TransferFault('IO', error instanceof Error ? error.message : String(error));
     this.events.fault(fault);
   }
 }

@@ -39,8 +39,7 @@ export function baseName(path: string): string {
 /** Makes a name of our own disk fit to be sent; names that pass stay as they are. */
 export function sendableName(name: string): string {
   if (isSafePath(name) && !name.includes('/')) return name;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: see above
-  const cleaned = name.replace(/[\u0000-\u001f\u007f-\u009f\\/:\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '_');
+  const cleaned = [...name].map((char) => (char === '/' || FORBIDDEN.test(char) ? '_' : char)).join('');
   const trimmed = cleaned.replace(/[. ]+$/, '');
   const renamed = RESERVED.test(trimmed) ? `_${trimmed}` : trimmed;
   return isSafeComponent(renamed) ? renamed : 'file';

@@ -44,12 +44,14 @@ export class Receiver {
     for (const file of frame.files) {
       if (file.file !== this.list.length) throw new TransferFault('PROTOCOL', 'The list of files has a gap.');
       if (this.list.length >= MAX_ENTRIES) throw new TransferFault('TOO_LARGE', 'There are too many files.');
-      if (!isSafePath(file.path)) throw new TransferFault('BAD_PATH', 'A file has a name that is not safe here.', file.file);
+      if (!isSafePath(file.path))
+        throw new TransferFault('BAD_PATH', 'A file has a name that is not safe here.', file.file);
       const key = collisionKey(file.path);
       if (this.seen.has(key)) throw new TransferFault('BAD_PATH', 'Two files have the same name.', file.file);
       this.seen.add(key);
       this.total += file.size;
-      if (this.total > this.maxBytes) throw new TransferFault('TOO_LARGE', 'More is sent than was offered.', file.file);
+      if (this.total > this.maxBytes)
+        throw new TransferFault('TOO_LARGE', 'More is sent than was offered.', file.file);
       this.list.push(file);
     }
     if (!frame.last) return undefined;
@@ -67,18 +69,24 @@ export class Receiver {
     this.wanted = inOrder(ranges);
     const frames: FrameOf<'FILE_WANT'>[] = [];
     for (let at = 0; at < ranges.length; at += RANGES_PER_FRAME)
-      frames.push({ type: 'FILE_WANT', ranges: ranges.slice(at, at + RANGES_PER_FRAME), last: at + RANGES_PER_FRAME >= ranges.length });
+      frames.push({
+        type: 'FILE_WANT',
+        ranges: ranges.slice(at, at + RANGES_PER_FRAME),
+        last: at + RANGES_PER_FRAME >= ranges.length,
+      });
     return frames.length > 0 ? frames : [{ type: 'FILE_WANT', ranges: [], last: true }];
   }
 
   chunk(frame: FrameOf<'FILE_CHUNK'>): void {
     const next = this.wanted.next();
     const file = this.list[frame.file];
-    if (this.open || next.done || !file) throw new TransferFault('PROTOCOL', 'A chunk came that was not asked for.');
+    if (this.open || next.done || !file)
+      throw new TransferFault('PROTOCOL', 'A chunk came that was not asked for.');
     if (next.value.file !== frame.file || next.value.index !== frame.chunk)
       throw new TransferFault('PROTOCOL', 'Chunks came out of order.', frame.file);
     const length = chunkLength(file.size, frame.chunk);
-    if (frame.len !== length) throw new TransferFault('PROTOCOL', 'A chunk has the wrong length.', frame.file);
+    if (frame.len !== length)
+      throw new TransferFault('PROTOCOL', 'A chunk has the wrong length.', frame.file);
     this.open = {
       file: frame.file,
       index: frame.chunk,

@@ -53,7 +53,8 @@ export class Sender {
       if (!file || range.from >= range.to || range.to > chunksOf(file.size))
         throw new TransferFault('PROTOCOL', 'The other side asked for something that is not there.');
       this.ranges.push(range);
-      for (let index = range.from; index < range.to; index++) this.wantedBytes += chunkLength(file.size, index);
+      for (let index = range.from; index < range.to; index++)
+        this.wantedBytes += chunkLength(file.size, index);
     }
     if (!frame.last) return false;
     this.queue = inOrder(this.ranges);
@@ -77,7 +78,8 @@ export class Sender {
   }
 
   ack(bytes: number): void {
-    if (bytes < this.acked || bytes > this.sent) throw new TransferFault('PROTOCOL', 'The other side acknowledged too much.');
+    if (bytes < this.acked || bytes > this.sent)
+      throw new TransferFault('PROTOCOL', 'The other side acknowledged too much.');
     this.acked = bytes;
   }
 
@@ -85,7 +87,8 @@ export class Sender {
   fileDone(frame: FrameOf<'FILE_DONE'>): boolean {
     const file = this.files[frame.file];
     if (!file) throw new TransferFault('PROTOCOL', 'The other side finished an unknown file.');
-    if (file.hash !== frame.hash) throw new TransferFault('HASH_MISMATCH', 'The other side has a different file.', frame.file);
+    if (file.hash !== frame.hash)
+      throw new TransferFault('HASH_MISMATCH', 'The other side has a different file.', frame.file);
     this.done.add(frame.file);
     return this.done.size === this.files.length;
   }

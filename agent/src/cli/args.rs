@@ -1,0 +1,192 @@
+//! The grammar of the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use mesh_protocol::capability::Capability;
+
+use crate::config::parse_grant;
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failure, 2 usage, 3 sign-in needed, 4 refused by the other side or by policy,
+5 network, 6 done in part, 130 interrupted.";
+
+/// Share terminals and files directly between devices.
+#[derive(Debug, Parser)]
+#[command(name = "mesh", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// Tell what happens as JSON, one line an event
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print nothing but results
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Show no progress
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Sign this device in to a server
+    Login(LoginArgs),
+    /// Run the daemon, which answers requests to this device
+    Up(UpArgs),
+    /// Stop the daemon and everything it shares
+    Down,
+    /// Show what the daemon shares, and with whom
+    Status,
+    /// Share something with a room
+    Share {
+        #[command(subcommand)]
+        what: ShareWhat,
+    },
+    /// Send files to a room or a person
+    Send(SendArgs),
+    /// Wait for files that someone sends
+    Receive(ReceiveArgs),
+    /// Watch a terminal that someone shares
+    View(ViewArgs),
+    /// List the rooms you are in
+    Rooms,
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ShareWhat {
+    /// Share a shell: you see and type, the others watch
+    Terminal(ShareTerminalArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoginArgs {
+    /// The server's address, or a one-time sign-in link; `-` reads it from standard input
+    pub(crate) url: String,
+    /// Your name on the server; asked for when absent
+    #[arg(long, env = "MESH_USERNAME")]
+    pub(crate) username: Option<String>,
+    /// Read the password from standard input instead of asking
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+    /// How others see this device [default: the host name]
+    #[arg(long)]
+    pub(crate) device_name: Option<String>,
+    /// Accept an unencrypted server that is not this machine: everyone on the way can read the session
+    #[arg(long)]
+    pub(crate) plaintext: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// Run in the background
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Give consent in advance: terminal:view, terminal:control or share:file (repeatable)
+    #[arg(long, value_name = "RIGHT", value_parser = parse_grant)]
+    pub(crate) allow: Vec<Capability>,
+    /// Decline everything that is not allowed, without asking
+    #[arg(long)]
+    pub(crate) deny: bool,
+    /// Where received files go [default: your download folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// The background process itself: no terminal, readiness is told on standard output
+    #[arg(long, hide = true)]
+    pub(crate) background: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShareTerminalArgs {
+    /// The room, by name or id [default: your only room, else Home]
+    #[arg(long)]
+    pub(crate) room: Option<String>,
+    /// Run this command instead of your shell
+    #[arg(long)]
+    pub(crate) command: Option<String>,
+    /// Start the share and return, without attaching this terminal
+    #[arg(long)]
+    pub(crate) detach: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// What to send
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// A room or a person, by name
+    #[arg(long, value_name = "ROOM|PERSON")]
+    pub(crate) to: String,
+    /// How long to wait for someone to accept, such as 90s, 10m or 1h
+    #[arg(long, default_value = "10m", value_parser = parse_duration)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReceiveArgs {
+    /// Accept without asking
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Where files go [default: your download folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// End after the first transfer
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// The largest offer that is taken, in bytes
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) max_size: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ViewArgs {
+    /// Whose terminal: a person or a device, by name
+    #[arg(value_name = "PERSON|DEVICE")]
+    pub(crate) whose: String,
+    /// Ask for control as well
+    #[arg(long)]
+    pub(crate) control: bool,
+    /// Look in this room only
+    #[arg(long)]
+    pub(crate) room: Option<String>,
+}
+
+/// `90`, `90s`, `10m`, `1h`.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.strip_suffix(['s', 'm', 'h']) {
+        Some(number) => (number, text.as_bytes()[text.len() - 1]),
+        None => (text, b's'),
+    };
+    let wrong = || "a time such as 90s, 10m or 1h".to_owned();
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let seconds = number.checked_mul(match unit { b'h' => 3600, b'm' => 60, _ => 1 }).ok_or_else(wrong)?;
+    if seconds == 0 || seconds > 7 * 24 * 3600 {
+        return Err("a time between 1s and 168h".to_owned());
+    }
+    Ok(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn times_have_units_and_bounds() {
+        assert_eq!(parse_duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(parse_duration("1h"), Ok(Duration::from_secs(3600)));
+        for bad in ["", "0", "m", "-1s", "1d", "99999999999999999h", "200h"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+}

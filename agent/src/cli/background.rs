@@ -1,0 +1,85 @@
+//! Starting a daemon in the background, and being one.
+//!
+//! The parent starts this program anew with `up --background` and waits for one JSON line on its standard output: ready,
+//! or why not. The child leaves the terminal behind by a session of its own.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use mesh_protocol::capability::Capability;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use crate::config::Paths;
+use crate::exit::{Failure, Outcome};
+
+/// How long a daemon may take to be ready: longer than one attempt to reach the server.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+
+/// What the child tells its parent.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Readiness {
+    Ready { pid: u32 },
+    Failed { failure: Failure },
+}
+
+/// The flags that a background daemon is started with.
+#[derive(Debug, Default)]
+pub(crate) struct Flags {
+    pub(crate) allow: Vec<Capability>,
+    pub(crate) deny: bool,
+    pub(crate) out: Option<std::path::PathBuf>,
+}
+
+/// Starts a daemon; gives its process id once it answers.
+pub(crate) async fn start(paths: &Paths, flags: &Flags) -> Outcome<u32> {
+    let cannot = |error: std::io::Error| Failure::general(format!("The daemon cannot be started: {error}."));
+    paths.create()?;
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(paths.log_file()).map_err(cannot)?;
+    let mut command = tokio::process::Command::new(std::env::current_exe().map_err(cannot)?);
+    command.args(["up", "--background"]);
+    for right in &flags.allow {
+        command.arg("--allow").arg(right.as_str());
+    }
+    if flags.deny {
+        command.arg("--deny");
+    }
+    if let Some(out) = &flags.out {
+        command.arg("--out").arg(std::path::absolute(out).map_err(cannot)?);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+    let mut child = command.spawn().map_err(cannot)?;
+    let stdout = child.stdout.take().ok_or_else(|| cannot(std::io::ErrorKind::BrokenPipe.into()))?;
+    let mut line = String::new();
+    let read = tokio::time::timeout(READY_WITHIN, BufReader::new(stdout).read_line(&mut line)).await;
+    match read.ok().and_then(Result::ok).and_then(|_| serde_json::from_str(&line).ok()) {
+        Some(Readiness::Ready { pid }) => Ok(pid),
+        Some(Readiness::Failed { failure }) => Err(failure),
+        None => {
+            let _ = child.start_kill();
+            Err(Failure::general(format!("The daemon did not start: see {}.", paths.log_file().display())))
+        }
+    }
+}
+
+/// In the child: no controlling terminal, so that closing the parent's does not end the daemon.
+pub(crate) fn leave_terminal() {
+    // Fails only for a process group's leader, which a child of `start` never is.
+    let _ = rustix::process::setsid();
+    let _ = std::env::set_current_dir("/");
+}
+
+/// In the child: tells the parent how it went and lets go of its pipe.
+pub(crate) fn tell_parent(outcome: Outcome) {
+    let readiness = match outcome {
+        Ok(()) => Readiness::Ready { pid: std::process::id() },
+        Err(failure) => Readiness::Failed { failure },
+    };
+    if let Ok(line) = serde_json::to_string(&readiness) {
+        crate::cli::output::Output::new(false, false, true).result(&line, serde_json::Value::Null);
+    }
+    if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdout(null);
+    }
+}

@@ -1,0 +1,127 @@
+//! The command line: what can be asked for, and where each command is carried out.
+//!
+//! One file a command. Commands talk to the person through [`output::Output`], and end in an
+//! [`crate::exit::Outcome`]. Secrets are never taken from arguments.
+
+mod args;
+mod attach;
+mod background;
+mod connect;
+mod down;
+mod login;
+pub mod output;
+mod progress;
+mod prompt;
+mod raw;
+mod receive;
+mod rooms;
+mod send;
+mod share;
+mod status;
+mod up;
+mod view;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{CommandFactory as _, Parser as _};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::connect::{capitalised as sentence, pick_room, rooms as rooms_of};
+
+use self::args::{Cli, Command, ShareWhat};
+use self::output::Output;
+use crate::config::{Paths, Settings};
+use crate::exit::{Exit, Failure, Outcome};
+
+/// What every command is given.
+pub(crate) struct Context {
+    pub(crate) paths: Paths,
+    pub(crate) settings: Settings,
+    pub(crate) output: Output,
+    /// Cancelled by Ctrl-C, SIGTERM or SIGHUP; a command then ends in order.
+    pub(crate) stop: CancellationToken,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    start_log(matches!(cli.command, Command::Up(_)));
+    let output = Output::new(cli.json, cli.quiet, cli.no_progress);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output.end(Err(Failure::general(format!("The program cannot start: {error}.")))),
+    };
+    let outcome = runtime.block_on(run(cli, output));
+    // Threads that wait for the terminal end with the process.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    output.end(outcome)
+}
+
+async fn run(cli: Cli, output: Output) -> Outcome {
+    if let Command::Completions { shell } = cli.command {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "mesh", &mut script);
+        output.raw(&script);
+        return Ok(());
+    }
+    let paths = Paths::from_environment()?;
+    let settings = Settings::load(&paths)?;
+    let stop = CancellationToken::new();
+    let context = Context { paths, settings, output, stop: stop.clone() };
+    let signals = tokio::spawn(watch_signals(stop));
+    let outcome = match cli.command {
+        Command::Login(args) => login::run(context, args).await,
+        Command::Up(args) => up::run(context, args).await,
+        Command::Down => down::run(context).await,
+        Command::Status => status::run(context).await,
+        Command::Share { what: ShareWhat::Terminal(args) } => share::run(context, args).await,
+        Command::Send(args) => send::run(context, args).await,
+        Command::Receive(args) => receive::run(context, args).await,
+        Command::View(args) => view::run(context, args).await,
+        Command::Rooms => rooms::run(context).await,
+        Command::Completions { .. } => Ok(()),
+    };
+    signals.abort();
+    outcome
+}
+
+/// The first signal asks for an orderly end; the second does not wait for it.
+async fn watch_signals(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else { return };
+    for again in [false, true] {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+        if again {
+            std::process::exit(i32::from(Exit::Interrupted as u8));
+        }
+        stop.cancel();
+    }
+}
+
+/// Runs what has nothing to put in order; a signal ends it at once.
+pub(crate) async fn until_stopped<T>(stop: &CancellationToken, work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(Failure::interrupted()),
+        outcome = work => outcome,
+    }
+}
+
+/// `MESH_LOG` chooses what is logged, to standard error; a daemon tells more than a command.
+fn start_log(daemon: bool) {
+    let default = if daemon { "warn,mesh_agent=info" } else { "error" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MESH_LOG").unwrap_or_else(|_| default.into());
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}

@@ -1,0 +1,111 @@
+//! How far a transfer is: a bar, lines, events or nothing.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle as BarStyle};
+use mesh_peer::transfer::Progress;
+use mesh_peer::transport::{LinkStats, Path};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::output::{Output, ProgressStyle, size};
+
+/// Between two readings.
+const EVERY: Duration = Duration::from_millis(250);
+/// Between two lines in a pipe.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Shows progress until the future is dropped: run it beside the transfer.
+pub(crate) async fn show(output: Output, progress: watch::Receiver<Progress>, link: watch::Receiver<LinkStats>) {
+    let style = output.progress();
+    if style == ProgressStyle::None {
+        return std::future::pending().await;
+    }
+    let bar = (style == ProgressStyle::Bar).then(bar);
+    let begun = Instant::now();
+    let mut first: Option<u64> = None;
+    let mut next_line = begun + LINE_EVERY;
+    let mut told_path = Path::Unknown;
+    let mut ticks = tokio::time::interval(EVERY);
+    loop {
+        ticks.tick().await;
+        let (now, link) = (*progress.borrow(), link.borrow().clone());
+        if link.path != Path::Unknown && link.path != told_path {
+            told_path = link.path;
+            if !output.is_json() {
+                let line = format!("{}.", path_and_rtt(&link));
+                match &bar {
+                    Some(bar) => bar.println(line),
+                    None => output.say(&line),
+                }
+            }
+            let rtt = link.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0);
+            output.event(json!({"event": "path", "path": path_name(link.path), "rtt_ms": rtt}));
+        }
+        if now.bytes_total == 0 {
+            continue;
+        }
+        let first = *first.get_or_insert(now.bytes_done);
+        let rate = rate(now.bytes_done.saturating_sub(first), begun.elapsed());
+        match (&bar, style) {
+            (Some(bar), _) => {
+                bar.set_length(now.bytes_total);
+                bar.set_position(now.bytes_done);
+                bar.set_message(path_and_rtt(&link));
+            }
+            (None, ProgressStyle::Events) => {
+                let (done, total) = (now.bytes_done, now.bytes_total);
+                output.event(json!({"event": "progress", "bytes": done, "total": total, "bytes_per_second": rate}));
+            }
+            (None, _) if Instant::now() >= next_line => {
+                next_line += LINE_EVERY;
+                let (done, total) = (size(now.bytes_done), size(now.bytes_total));
+                output.say(&format!("{done} of {total}, {}/s, {}", size(rate), path_and_rtt(&link)));
+            }
+            (None, _) => {}
+        }
+    }
+}
+
+/// Bytes per second.
+pub(crate) fn rate(bytes: u64, time: Duration) -> u64 {
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "for people")]
+    let rate = (bytes as f64 / time.as_secs_f64().max(0.001)) as u64;
+    rate
+}
+
+fn path_name(path: Path) -> &'static str {
+    match path {
+        Path::Unknown => "unknown",
+        Path::Direct => "direct",
+        Path::Relayed => "relayed",
+    }
+}
+
+/// `direct, RTT 0.4 ms`.
+pub(crate) fn path_and_rtt(link: &LinkStats) -> String {
+    let path = match link.path {
+        Path::Unknown => "Connecting",
+        Path::Direct => "Direct connection",
+        Path::Relayed => "Connection through a relay (no direct path was found)",
+    };
+    match link.rtt {
+        Some(rtt) => format!("{path}, RTT {:.1} ms", rtt.as_secs_f64() * 1000.0),
+        None => path.to_owned(),
+    }
+}
+
+fn bar() -> ProgressBar {
+    let target = ProgressDrawTarget::stderr_with_hz(8);
+    let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "for people")]
+        let _ = write!(out, "{}/s", size(state.per_sec() as u64));
+    };
+    let done = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = write!(out, "{} of {}", size(state.pos()), size(state.len().unwrap_or(0)));
+    };
+    let template = "{bar:30} {percent:>3} %  {done}  {rate}  {eta}  {wide_msg}";
+    let style = BarStyle::with_template(template).unwrap_or_else(|_| BarStyle::default_bar());
+    ProgressBar::with_draw_target(Some(1), target).with_style(style.with_key("rate", rate).with_key("done", done))
+}

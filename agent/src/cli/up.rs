@@ -1,0 +1,134 @@
+//! `mesh up`: the daemon, in this terminal or in the background.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::args::UpArgs;
+use super::background::{self, Flags};
+use super::{Context, connect, prompt};
+use crate::config::StoredSession;
+use crate::daemon::consent::{Desk, DeskEvent, Policy, Question};
+use crate::daemon::{Daemon, Notify, Options};
+use crate::exit::Outcome;
+
+pub(crate) async fn run(context: Context, args: UpArgs) -> Outcome {
+    if args.detach {
+        // Asked here rather than in the child, where nobody reads.
+        StoredSession::load(&context.paths, connect::now())?;
+        let flags = Flags { allow: args.allow, deny: args.deny, out: args.out };
+        let pid = super::until_stopped(&context.stop, background::start(&context.paths, &flags)).await?;
+        context.output.result(
+            &format!("The daemon runs in the background (process {pid}); `mesh down` stops it."),
+            json!({"event": "up", "pid": pid}),
+        );
+        return Ok(());
+    }
+    if args.background {
+        return in_background(context, args).await;
+    }
+    in_foreground(context, args).await
+}
+
+fn options(context: &Context, args: &UpArgs) -> Outcome<Options> {
+    let mut allow = context.settings.allow.clone();
+    allow.extend(args.allow.iter().copied());
+    let downloads = match &args.out {
+        Some(out) => out.clone(),
+        None => context.settings.download_dir()?,
+    };
+    Ok(Options { policy: Policy { allow, deny: args.deny || context.settings.deny }, downloads })
+}
+
+async fn start(context: &Context, args: &UpArgs, notify: Notify) -> Outcome<Daemon> {
+    let signed_in = connect::signed_in(&context.paths)?;
+    let options = options(context, args)?;
+    Daemon::start(&context.paths, &context.settings, options, signed_in, context.stop.clone(), notify).await
+}
+
+async fn in_background(context: Context, args: UpArgs) -> Outcome {
+    background::leave_terminal();
+    let notify: Notify = Arc::new(|sentence| tracing::info!("{sentence}"));
+    match start(&context, &args, notify).await {
+        Ok(daemon) => daemon.run(|| background::tell_parent(Ok(()))).await,
+        Err(failure) => {
+            background::tell_parent(Err(failure.clone()));
+            Err(failure)
+        }
+    }
+}
+
+async fn in_foreground(context: Context, args: UpArgs) -> Outcome {
+    let output = context.output;
+    let notify: Notify = Arc::new(move |sentence| output.note(&sentence, json!({"event": "notice", "detail": sentence})));
+    let daemon = super::until_stopped(&context.stop, start(&context, &args, notify)).await?;
+    let session = connect::signed_in(&context.paths)?.1;
+    let desk = daemon.desk();
+    let questions = prompt::can_ask().then(|| tokio::spawn(ask(desk, output)));
+    let asks = questions.is_some();
+    let ready = move || {
+        let human = format!(
+            "This device is up as {} on {}; Ctrl-C stops it and everything that it shares.",
+            session.name, session.server
+        );
+        output.note(&human, json!({"event": "up", "pid": std::process::id()}));
+        if !asks && !output.is_json() {
+            output.note("Nobody can be asked here: only what `--allow` names is granted.", json!({}));
+        }
+    };
+    let outcome = daemon.run(ready).await;
+    if let Some(questions) = questions {
+        questions.abort();
+    }
+    outcome?;
+    output.note("Stopped; nothing is shared any more.", json!({"event": "stopped"}));
+    Ok(())
+}
+
+/// Puts questions one after the other; the next line typed answers the one that stands.
+async fn ask(desk: Desk, output: super::output::Output) {
+    let mut source = desk.attach();
+    let mut lines: mpsc::Receiver<String> = prompt::lines();
+    let mut waiting: Vec<(u64, Question)> = Vec::new();
+    let show = |question: &Question| output.say(&format!("{} Allow it? [y/N] ", question.sentence()));
+    loop {
+        tokio::select! {
+            event = source.next() => match event {
+                Some(DeskEvent::Ask { id, question }) => {
+                    waiting.push((id, question));
+                    if let [(_, only)] = &waiting[..] {
+                        show(only);
+                    }
+                }
+                Some(DeskEvent::Withdrawn { id }) => {
+                    let first = waiting.first().is_some_and(|(first, _)| *first == id);
+                    waiting.retain(|(other, _)| *other != id);
+                    if first {
+                        output.say("That question is settled.");
+                        if let Some((_, next)) = waiting.first() {
+                            show(next);
+                        }
+                    }
+                }
+                None => break,
+            },
+            line = lines.recv() => {
+                // End of input: nobody is there to answer any more.
+                let Some(line) = line else { break };
+                let Some((id, question)) = waiting.first() else { continue };
+                match prompt::yes_or_no(&line) {
+                    Some(allow) => {
+                        // Its withdrawal comes back as an event, which must not be announced again.
+                        desk.answer(*id, allow);
+                        waiting.remove(0);
+                        if let Some((_, next)) = waiting.first() {
+                            show(next);
+                        }
+                    }
+                    None => show(question),
+                }
+            }
+        }
+    }
+}

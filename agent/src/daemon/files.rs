@@ -1,0 +1,67 @@
+//! Files that are offered to this device while nobody runs `mesh receive`.
+
+use mesh_protocol::capability::Capability;
+use mesh_protocol::ids::PeerId;
+use mesh_protocol::signal::{Reason, TransferRequest};
+use tokio::sync::watch;
+
+use super::Core;
+use super::consent::{Question, Verdict, plain};
+use super::ipc::TransferStatus;
+use crate::transfer::incoming::{self, Arrived};
+use crate::transfer::offer::Offer;
+
+/// `share.file.request`: judged, consented to, received.
+pub(super) async fn offered(core: Core, from: PeerId, who: String, room: String, request: TransferRequest) {
+    let mut offer = match Offer::judge(&core.context, from, request).await {
+        Ok(offer) => offer,
+        Err(rejected) => return core.tell(format!("An offer of {who} was refused: {}.", rejected.why)),
+    };
+    let inbox = match offer.inbox(&core.options.downloads) {
+        Ok(inbox) => inbox,
+        Err(why) => {
+            core.tell(format!("An offer of {who} was declined: {why}."));
+            return offer.decline(&core.context, Reason::Failed).await;
+        }
+    };
+    let question = Question { capability: Capability::ShareFile, who: who.clone(), room, details: offer.lines() };
+    let verdict = tokio::select! {
+        verdict = core.desk.ask(question) => verdict,
+        reason = offer.withdrawn() => return core.tell(format!("{who} took the offer back ({reason:?}).")),
+        () = core.stop.cancelled() => Verdict::Declined(Reason::Cancelled),
+    };
+    if let Verdict::Declined(reason) = verdict {
+        return offer.decline(&core.context, reason).await;
+    }
+    let name = plain(&offer.request.name);
+    let (open, accepted) = match offer.accept(&core.context).await {
+        Ok(opened) => opened,
+        Err(error) => return core.tell(format!("{name} of {who} could not be received: {error}.")),
+    };
+    let _live = core.count_live();
+    let (progress, mut shown) = watch::channel(mesh_peer::transfer::Progress::default());
+    let number = core.number();
+    let status = TransferStatus { from: who.clone(), name: name.clone(), done: 0, size: accepted.size };
+    core.transfers().insert(number, status);
+    let arrived = |file: Arrived| {
+        core.tell(format!("Received {} from {who}: BLAKE3 {} verified.", file.path.display(), file.hash));
+    };
+    let keep_status = async {
+        while shown.changed().await.is_ok() {
+            let done = shown.borrow_and_update().bytes_done;
+            if let Some(status) = core.transfers().get_mut(&number) {
+                status.done = done;
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    let outcome = tokio::select! {
+        outcome = incoming::receive(open, accepted, inbox, &progress, &core.stop, arrived) => outcome,
+        () = keep_status => Ok(()),
+    };
+    core.transfers().remove(&number);
+    if let Err(error) = outcome {
+        let again = "what has arrived is kept, and the same offer goes on from there.";
+        core.tell(error.failure(&who, again).sentence);
+    }
+}

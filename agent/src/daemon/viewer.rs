@@ -1,0 +1,141 @@
+//! One viewer of a shared terminal, from the open session to its end: frames to the share, leases judged, control asked
+//! for and granted.
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use mesh_peer::session::{Binding, OpenSession};
+use mesh_protocol::capability::Capability;
+use mesh_protocol::channel::Frame;
+use mesh_protocol::signal::{ClientMessage, ControlGrant, Reason, ServerMessage, SessionAnswer};
+use tokio::sync::oneshot;
+use tokio::time::{Duration, timeout};
+
+use super::Core;
+use super::consent::{Question, Verdict};
+use super::shares::{Command, ShareHandle};
+use super::terminals::Asking;
+
+/// How long the last frames of a share may take to leave before its channel is closed.
+const LAST_FRAMES: Duration = Duration::from_millis(100);
+
+pub(super) async fn serve(core: &Core, session: OpenSession, share: ShareHandle, asking: &Asking) {
+    let OpenSession { frames_tx, mut frames_rx, binding, judge, mut control, .. } = session;
+    let peer = binding.remote.clone();
+    let (number, commands) = (core.number(), share.commands.clone());
+    // From here on only the share's task and the table keep the share alive.
+    drop(share);
+    let attach = Command::Attach { peer: peer.clone(), number, name: asking.who.clone(), frames: frames_tx };
+    if commands.send(attach).await.is_err() {
+        return;
+    }
+    let _live = core.count_live();
+    core.tell(format!("{} watches your terminal in {}.", asking.who, asking.room));
+
+    let mut asked: Option<BoxFuture<'_, Verdict>> = None;
+    loop {
+        let answered = async {
+            match &mut asked {
+                Some(answer) => answer.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = control.ended() => break,
+            () = commands.closed() => {
+                let _ = timeout(LAST_FRAMES, control.ended()).await;
+                break;
+            }
+            verdict = answered => {
+                asked = None;
+                settle_control(core, &binding, &commands, verdict, asking).await;
+            }
+            Some(message) = control.next() => match message {
+                ServerMessage::TerminalControlTake(request) => {
+                    let judged = match &request.cap_token {
+                        Some(token) => judge.judge(token, Capability::TerminalControl).await.map(drop),
+                        None => Err(mesh_peer::session::SessionError::Declined(Reason::Failed)),
+                    };
+                    if let Err(error) = judged {
+                        tracing::info!(%error, who = asking.who, "a wish for control was refused");
+                        deny(core, &binding, Reason::Failed).await;
+                    } else if asked.is_some() {
+                        deny(core, &binding, Reason::Busy).await;
+                    } else {
+                        let question = Question {
+                            capability: Capability::TerminalControl,
+                            who: asking.who.clone(),
+                            room: asking.room.clone(),
+                            details: Vec::new(),
+                        };
+                        let desk = core.desk.clone();
+                        asked = Some(async move { desk.ask(question).await }.boxed());
+                    }
+                }
+                ServerMessage::TerminalControlRelease(_) => {
+                    asked = None;
+                    let _ = commands.send(Command::Release { peer: peer.clone() }).await;
+                }
+                _ => {}
+            },
+            message = frames_rx.recv() => {
+                let Some(message) = message else { break };
+                let command = match Frame::decode(&message) {
+                    Ok(Frame::Renew(renew)) => {
+                        if judge.judge(&renew.cap_token, Capability::TerminalControl).await.is_ok() {
+                            let _ = commands.send(Command::RenewControl { peer: peer.clone() }).await;
+                        }
+                        match judge.judge(&renew.cap_token, Capability::TerminalView).await {
+                            Ok(_) => Command::RenewView { peer: peer.clone() },
+                            Err(_) => continue,
+                        }
+                    }
+                    Ok(frame) => Command::Frame { peer: peer.clone(), frame },
+                    Err(error) => {
+                        tracing::info!(%error, who = asking.who, "a viewer broke the protocol");
+                        break;
+                    }
+                };
+                if commands.send(command).await.is_err() {
+                    continue;
+                }
+            }
+        }
+    }
+    let _ = commands.send(Command::Detach { peer, number }).await;
+    core.tell(format!("{} does not watch your terminal any more.", asking.who));
+}
+
+async fn settle_control(
+    core: &Core,
+    binding: &Binding,
+    commands: &tokio::sync::mpsc::Sender<Command>,
+    verdict: Verdict,
+    asking: &Asking,
+) {
+    if let Verdict::Declined(reason) = verdict {
+        return deny(core, binding, reason).await;
+    }
+    let (reply, epoch) = oneshot::channel();
+    let _ = commands.send(Command::Grant { peer: binding.remote.clone(), reply }).await;
+    let Ok(Some(epoch)) = epoch.await else { return deny(core, binding, Reason::Failed).await };
+    core.tell(format!("{} controls your terminal in {}.", asking.who, asking.room));
+    let grant = ControlGrant {
+        room_id: binding.room_id.clone(),
+        target: binding.remote.clone(),
+        session_id: binding.session_id.clone(),
+        epoch,
+    };
+    // The viewer learns of it on the channel as well.
+    let _ = core.context.signal().send(ClientMessage::TerminalControlGrant(grant)).await;
+}
+
+async fn deny(core: &Core, binding: &Binding, reason: Reason) {
+    let answer = SessionAnswer {
+        room_id: binding.room_id.clone(),
+        target: Some(binding.remote.clone()),
+        session_id: binding.session_id.clone(),
+        reason: Some(reason),
+    };
+    let _ = core.context.signal().send(ClientMessage::TerminalControlDeny(answer)).await;
+}

@@ -1,0 +1,296 @@
+//! Files that are being received into one folder: what a [`mesh_peer::transfer::Receiver`] asks of the disk.
+//!
+//! Beside `<name>.part` stands `<name>.part.state`, the engine's notes of which chunks are there. A new attempt, on
+//! whatever connection, reads each noted chunk again and believes only what the note confirms, so that neither a kill nor
+//! a power cut can make it believe in bytes that are not there. The state file is locked while a transfer writes; a second
+//! transfer of the same name takes ` (1).part`. Methods block and may run side by side.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mesh_peer::transfer::{Entry, Held, PartRecord, VerifiedChunk, WrittenChunk};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::folder::{MAX_NUMBERED, Parent, numbered, rename_without_replacing};
+use super::{DiskError, Folder};
+
+/// After this many bytes the kernel is asked to begin writing, so that the last synchronisation is short.
+const SYNC_EVERY: u64 = 64 * 1024 * 1024;
+/// Parts of an earlier attempt that stay open between inspection and writing; others are opened again.
+const KEPT_OPEN: usize = 64;
+/// Existing files of the same name and size that are compared with what is offered.
+const COMPARED: u32 = 4;
+/// The longest side file that is read: 48 bytes and 36 for each chunk of 4 TiB, each noted once.
+const MAX_STATE: u64 = 48 + 36 * 4 * 1024 * 1024;
+
+/// One folder and the files on their way into it.
+#[derive(Debug)]
+pub struct Inbox {
+    folder: Folder,
+    /// By file number of the transfer. Held for map operations only.
+    open: Mutex<HashMap<u32, Arc<Part>>>,
+    /// Held while a part is looked for or made: two chunks of one file may come at once, and only one may make it.
+    making: Mutex<()>,
+}
+
+/// One `.part` with its notes, claimed by this transfer.
+#[derive(Debug)]
+struct Part {
+    parent: Parent,
+    name: String,
+    state_name: String,
+    content: File,
+    /// Opened for appending; one note is one write.
+    state: File,
+    unsynced: AtomicU64,
+    syncing: Arc<AtomicBool>,
+}
+
+impl Inbox {
+    pub fn new(folder: Folder) -> Self {
+        Self { folder, open: Mutex::default(), making: Mutex::default() }
+    }
+
+    /// Where the files go.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// What is there of a file: the whole under its own name, or the confirmed chunks of a part.
+    pub fn inspect(&self, entry: &Entry) -> Result<Held, DiskError> {
+        let parent = self.folder.parent_of(&entry.path)?;
+        if stands_already(&parent, entry) {
+            return Ok(Held::Whole);
+        }
+        let Some(part) = Part::find(parent, entry, false)? else { return Ok(Held::Nothing) };
+        let records = part.confirmed(entry)?;
+        let mut open = self.open();
+        if open.len() < KEPT_OPEN {
+            open.insert(entry.file, Arc::new(part));
+        }
+        Ok(if records.is_empty() { Held::Nothing } else { Held::Chunks(records) })
+    }
+
+    /// Writes a chunk, then its note.
+    pub fn write(&self, entry: &Entry, chunk: VerifiedChunk) -> Result<WrittenChunk, DiskError> {
+        let part = self.part(entry)?;
+        let at = |error| DiskError::at(part.shown(), error);
+        let written = chunk.write(|position, bytes| {
+            part.begin_writing_out(bytes.len() as u64);
+            part.content.write_all_at(bytes, position)
+        });
+        let written = written.map_err(at)?;
+        (&part.state).write_all(&PartRecord::note(&written)).map_err(at)?;
+        Ok(written)
+    }
+
+    /// Synchronises a file whose hash the engine found right, and gives it the first free name. Says where it stands.
+    pub fn commit(&self, entry: &Entry) -> Result<PathBuf, DiskError> {
+        let part = self.part(entry)?;
+        self.open().remove(&entry.file);
+        let at = |error: std::io::Error| DiskError::at(part.shown(), error);
+        if let Some(modified) = entry.modified_at {
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_millis(modified);
+            // A date that the file system cannot hold is no reason to lose the file.
+            let _ = part.content.set_modified(time);
+        }
+        part.content.sync_all().map_err(at)?;
+        part.still_named()?;
+        let folder = &part.parent.folder;
+        let name = rename_without_replacing(folder, &part.name, &part.parent.name).map_err(|errno| at(errno.into()))?;
+        let _ = rustix::fs::unlinkat(folder, &part.state_name, AtFlags::empty());
+        rustix::fs::fsync(folder).map_err(|errno| at(errno.into()))?;
+        Ok(part.parent.shown.join(name))
+    }
+
+    /// Removes a part that proved wrong.
+    pub fn discard(&self, entry: &Entry) -> Result<(), DiskError> {
+        let part = self.part(entry)?;
+        self.open().remove(&entry.file);
+        for name in [&part.name, &part.state_name] {
+            rustix::fs::unlinkat(&part.parent.folder, name, AtFlags::empty())
+                .map_err(|errno| DiskError::at(part.shown(), errno))?;
+        }
+        Ok(())
+    }
+
+    /// The part of this file, made when it is missing.
+    fn part(&self, entry: &Entry) -> Result<Arc<Part>, DiskError> {
+        let known = || self.open().get(&entry.file).cloned();
+        if let Some(part) = known() {
+            return Ok(part);
+        }
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(part) = known() {
+            return Ok(part);
+        }
+        let parent = self.folder.parent_of(&entry.path)?;
+        let name = parent.name.clone();
+        let made = Part::find(parent, entry, true)?.ok_or(DiskError::Place(name, "too many files of that name"))?;
+        let part = Arc::new(made);
+        self.open().insert(entry.file, part.clone());
+        Ok(part)
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<u32, Arc<Part>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const FLAGS: OFlags = OFlags::RDWR.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
+const NEW: OFlags = OFlags::CREATE.union(OFlags::EXCL);
+const STATE_MODE: Mode = Mode::from_raw_mode(0o600);
+const CONTENT_MODE: Mode = Mode::from_raw_mode(0o666);
+
+impl Part {
+    /// The part of an earlier attempt at this very content, or, with `create`, a new one under the first free name.
+    fn find(parent: Parent, entry: &Entry, create: bool) -> Result<Option<Self>, DiskError> {
+        for number in 0..=MAX_NUMBERED {
+            let name = numbered(&parent.name, number, ".part");
+            let state_name = numbered(&parent.name, number, ".part.state");
+            let claimed = match claim_existing(&parent, &name, &state_name, entry)? {
+                Claim::Ours(content, state) => Some((content, state)),
+                Claim::Foreign => None,
+                Claim::Free if create => claim_new(&parent, &name, &state_name, entry)?,
+                Claim::Free => return Ok(None),
+            };
+            if let Some((content, state)) = claimed {
+                let unsynced = AtomicU64::new(0);
+                return Ok(Some(Self { parent, name, state_name, content, state, unsynced, syncing: Arc::default() }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads each noted chunk and keeps the notes that hold.
+    fn confirmed(&self, entry: &Entry) -> Result<Vec<PartRecord>, DiskError> {
+        let at = |error| DiskError::at(self.shown(), error);
+        let mut notes = Vec::new();
+        let mut state = self.state.try_clone().map_err(at)?;
+        std::io::Seek::rewind(&mut state).map_err(at)?;
+        state.take(MAX_STATE).read_to_end(&mut notes).map_err(at)?;
+        let mut buffer = Vec::new();
+        let mut records = PartRecord::parse(&notes, entry).unwrap_or_default();
+        records.retain(|record| {
+            let (position, len) = record.range(entry.size);
+            buffer.resize(usize::try_from(len).unwrap_or(0), 0);
+            self.content.read_exact_at(&mut buffer, position).is_ok() && record.confirms(&buffer)
+        });
+        Ok(records)
+    }
+
+    /// Has the kernel write out what has gathered; one thread at a time, which ends with its one call. An error shows
+    /// again when the file is committed.
+    fn begin_writing_out(&self, bytes: u64) {
+        let gathered = self.unsynced.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if gathered < SYNC_EVERY || self.syncing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.unsynced.store(0, Ordering::Relaxed);
+        if let Ok(content) = self.content.try_clone() {
+            let syncing = self.syncing.clone();
+            std::thread::spawn(move || {
+                let _ = content.sync_data();
+                syncing.store(false, Ordering::Release);
+            });
+        }
+    }
+
+    /// The name still means the file that was written.
+    fn still_named(&self) -> Result<(), DiskError> {
+        let named = rustix::fs::statat(&self.parent.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|errno| DiskError::at(self.shown(), errno))?;
+        let open = self.content.metadata().map_err(|error| DiskError::at(self.shown(), error))?;
+        #[allow(clippy::useless_conversion, reason = "the widths differ between systems")]
+        if u64::from(named.st_ino) == open.ino() && u64::from(named.st_dev) == open.dev() {
+            return Ok(());
+        }
+        Err(DiskError::Place(self.name.clone(), "something else was put in its place"))
+    }
+
+    fn shown(&self) -> PathBuf {
+        self.parent.shown.join(&self.name)
+    }
+}
+
+/// What stands under the two names of a part.
+enum Claim {
+    /// A part of this content, locked for us.
+    Ours(File, File),
+    /// Another content, another transfer, or not made by this program.
+    Foreign,
+    /// Nothing.
+    Free,
+}
+
+fn claim_existing(parent: &Parent, name: &str, state_name: &str, entry: &Entry) -> Result<Claim, DiskError> {
+    let Some(state) = open_ordinary(parent, state_name, OFlags::APPEND)? else {
+        let taken = |name: &str| rustix::fs::statat(&parent.folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+        return Ok(if taken(name) || taken(state_name) { Claim::Foreign } else { Claim::Free });
+    };
+    if rustix::fs::flock(&state, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Ok(Claim::Foreign);
+    }
+    let header = PartRecord::header(entry);
+    let mut found = vec![0; header.len()];
+    if state.read_exact_at(&mut found, 0).is_err() || found != header {
+        return Ok(Claim::Foreign);
+    }
+    Ok(open_ordinary(parent, name, OFlags::empty())?.map_or(Claim::Foreign, |content| Claim::Ours(content, state)))
+}
+
+fn claim_new(parent: &Parent, name: &str, state_name: &str, entry: &Entry) -> Result<Option<(File, File)>, DiskError> {
+    let at = |error: std::io::Error| DiskError::at(parent.shown.join(name), error);
+    let content = match rustix::fs::openat(&parent.folder, name, FLAGS | NEW, CONTENT_MODE) {
+        Ok(content) => File::from(content),
+        Err(Errno::EXIST) => return Ok(None),
+        Err(errno) => return Err(at(errno.into())),
+    };
+    let state = rustix::fs::openat(&parent.folder, state_name, FLAGS | NEW | OFlags::APPEND, STATE_MODE);
+    let prepared = state.map_err(std::io::Error::from).and_then(|state| {
+        let mut state = File::from(state);
+        rustix::fs::flock(&state, FlockOperation::NonBlockingLockExclusive)?;
+        state.write_all(&PartRecord::header(entry))?;
+        Ok(state)
+    });
+    prepared.map(|state| Some((content, state))).or_else(|error| {
+        // An empty part without notes would only be in the way.
+        let _ = rustix::fs::unlinkat(&parent.folder, name, AtFlags::empty());
+        if error.kind() == std::io::ErrorKind::AlreadyExists { Ok(None) } else { Err(at(error)) }
+    })
+}
+
+/// Opens a file that is there, if it is an ordinary file with this one name: a link could lead anywhere.
+fn open_ordinary(parent: &Parent, name: &str, more: OFlags) -> Result<Option<File>, DiskError> {
+    let opened = match rustix::fs::openat(&parent.folder, name, FLAGS | more, Mode::empty()) {
+        Ok(opened) => File::from(opened),
+        Err(Errno::LOOP | Errno::ISDIR | Errno::NOENT | Errno::ACCESS | Errno::NXIO) => return Ok(None),
+        Err(errno) => return Err(DiskError::at(parent.shown.join(name), errno)),
+    };
+    let metadata = opened.metadata().map_err(|error| DiskError::at(parent.shown.join(name), error))?;
+    Ok((metadata.is_file() && metadata.nlink() == 1).then_some(opened))
+}
+
+/// Whether the very content stands already under the name, or one of its first numbers: an earlier transfer ended before
+/// it could say so.
+fn stands_already(parent: &Parent, entry: &Entry) -> bool {
+    for number in 0..COMPARED {
+        let name = numbered(&parent.name, number, "");
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let Ok(found) = rustix::fs::openat(&parent.folder, &name, flags, Mode::empty()).map(File::from) else { return false };
+        if !found.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == entry.size) {
+            continue;
+        }
+        let mut hasher = blake3::Hasher::new();
+        if hasher.update_reader(found).is_ok_and(|hasher| hasher.finalize() == entry.hash) {
+            return true;
+        }
+    }
+    false
+}

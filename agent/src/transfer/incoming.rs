@@ -1,0 +1,149 @@
+//! Receiving: verifies and writes chunks on blocking threads; holds the sender back while the disk is behind.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mesh_peer::session::OpenSession;
+use mesh_peer::transfer::{
+    Accepted, CorruptChunk, Entry, Held, Outcome, Progress, Receiver, ReceiverTask, WriteChunk, WrittenChunk,
+};
+use mesh_protocol::channel::Frame;
+use mesh_protocol::error_code::ChannelCode;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{FAREWELL, TransferError, show};
+use crate::disk::{DiskError, Inbox};
+
+/// A file that stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    pub file: u32,
+    pub path: PathBuf,
+    pub size: u64,
+    pub hash: blake3::Hash,
+}
+
+/// What a disk thread gives back.
+enum Done {
+    Inspected(u32, Held),
+    Written(WrittenChunk),
+    Corrupt(CorruptChunk),
+    Committed(Arrived),
+    Discarded(u32),
+    Failed(u32, DiskError),
+}
+
+/// Receives what was accepted into the inbox. Files that stand are given to `arrived` one by one; a failure leaves the
+/// others as parts for the next attempt.
+pub async fn receive(
+    session: OpenSession,
+    accepted: Accepted,
+    inbox: Arc<Inbox>,
+    progress: &watch::Sender<Progress>,
+    stop: &CancellationToken,
+    mut arrived: impl FnMut(Arrived),
+) -> Result<(), TransferError> {
+    let OpenSession { frames_tx, mut frames_rx, control, .. } = session;
+    let mut receiver = Receiver::new(accepted);
+    // Bounded by the engine: `poll_task` and `ready` hold back.
+    let mut tasks: JoinSet<Done> = JoinSet::new();
+    let mut stopping = false;
+    let lost = loop {
+        while let Some(task) = receiver.poll_task() {
+            let inbox = inbox.clone();
+            let entry = match &task {
+                ReceiverTask::Inspect(entry) | ReceiverTask::Commit(entry) | ReceiverTask::Discard(entry) => Some(entry.clone()),
+                ReceiverTask::Write(chunk) => entry_of(&receiver, chunk),
+            };
+            if let Some(entry) = entry {
+                tasks.spawn_blocking(move || carry_out(&inbox, task, entry));
+            }
+        }
+        while receiver.has_frame() {
+            let Ok(permit) = frames_tx.try_reserve() else { break };
+            let Some(frame) = receiver.poll_frame() else { break };
+            permit.send(frame);
+        }
+        show(progress, receiver.progress());
+        if receiver.outcome().is_some() && !receiver.has_frame() {
+            break false;
+        }
+        tokio::select! {
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                receiver.cancel(ChannelCode::Cancelled, "the receiver cancelled");
+            }
+            Some(done) = tasks.join_next() => match done {
+                Ok(Done::Inspected(file, held)) => {
+                    if held == Held::Whole {
+                        arrived_whole(&receiver, &inbox, file, &mut arrived);
+                    }
+                    receiver.inspected(file, held);
+                }
+                Ok(Done::Written(chunk)) => receiver.chunk_written(chunk),
+                Ok(Done::Corrupt(chunk)) => receiver.chunk_corrupt(chunk),
+                Ok(Done::Committed(file)) => {
+                    receiver.committed(file.file);
+                    arrived(file);
+                }
+                Ok(Done::Discarded(file)) => receiver.discarded(file),
+                Ok(Done::Failed(file, error)) => receiver.task_failed(file, error.code(), error.to_string()),
+                Err(error) => receiver.cancel(ChannelCode::Io, error.to_string()),
+            },
+            permit = frames_tx.reserve(), if receiver.has_frame() => match permit {
+                Ok(permit) => if let Some(frame) = receiver.poll_frame() { permit.send(frame) },
+                Err(_) => break true,
+            },
+            frame = frames_rx.recv(), if receiver.ready() => match frame.map(|message| Frame::decode(&message)) {
+                Some(Ok(Frame::Renew(_))) => {}
+                Some(Ok(frame)) => receiver.handle(frame),
+                Some(Err(error)) => receiver.cancel(ChannelCode::Protocol, error.to_string()),
+                None => break true,
+            },
+        }
+    };
+    // Writes that began are finished, so that their notes are true and the locks are free for the next attempt.
+    while tasks.join_next().await.is_some() {}
+    drop(frames_tx);
+    match receiver.outcome().cloned() {
+        Some(Outcome::Finished) => Ok(()),
+        None if receiver.is_complete() => Ok(()),
+        Some(Outcome::Failed(failure)) => {
+            if !lost {
+                let _ = timeout(FAREWELL, control.finish()).await;
+            }
+            Err(TransferError::Failed(failure))
+        }
+        None => Err(TransferError::Lost(control.ended().await)),
+    }
+}
+
+fn entry_of(receiver: &Receiver, chunk: &WriteChunk) -> Option<Entry> {
+    receiver.entries().get(usize::try_from(chunk.file()).ok()?).cloned()
+}
+
+fn arrived_whole(receiver: &Receiver, inbox: &Inbox, file: u32, arrived: &mut impl FnMut(Arrived)) {
+    if let Some(entry) = usize::try_from(file).ok().and_then(|file| receiver.entries().get(file)) {
+        let path = inbox.folder().path().join(entry.path.as_str());
+        arrived(Arrived { file, path, size: entry.size, hash: entry.hash });
+    }
+}
+
+fn carry_out(inbox: &Inbox, task: ReceiverTask, entry: Entry) -> Done {
+    let file = entry.file;
+    let done = match task {
+        ReceiverTask::Inspect(_) => inbox.inspect(&entry).map(|held| Done::Inspected(file, held)),
+        ReceiverTask::Write(chunk) => match chunk.verify() {
+            Ok(verified) => inbox.write(&entry, verified).map(Done::Written),
+            Err(corrupt) => Ok(Done::Corrupt(corrupt)),
+        },
+        ReceiverTask::Commit(_) => inbox.commit(&entry).map(|path| {
+            Done::Committed(Arrived { file, path, size: entry.size, hash: entry.hash })
+        }),
+        ReceiverTask::Discard(_) => inbox.discard(&entry).map(|()| Done::Discarded(file)),
+    };
+    done.unwrap_or_else(|error| Done::Failed(file, error))
+}

@@ -1,0 +1,79 @@
+//! Files between this disk and an open session: the engines of `mesh-peer`, driven.
+//!
+//! [`outgoing`] sends, [`incoming`] receives; [`offer`] is what happens before: an offer is judged, shown and answered.
+//! Disk work runs on blocking threads, several chunks at once, while frames go on; the engines bound what is held.
+
+pub mod incoming;
+pub mod offer;
+pub mod outgoing;
+
+use std::time::Duration;
+
+use mesh_peer::session::SessionEnd;
+use mesh_peer::transfer;
+use mesh_protocol::error_code::ChannelCode;
+
+use tokio::sync::watch;
+
+use crate::exit::Failure;
+
+/// How long the last frames may take to be delivered once all is said.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Why a transfer did not finish.
+#[derive(Debug)]
+pub enum TransferError {
+    /// An end gave up and said why.
+    Failed(transfer::Failure),
+    /// The link ended in the middle.
+    Lost(SessionEnd),
+}
+
+impl TransferError {
+    /// The sentence for the person at this end. `kept` is where partial content stands, `again` what resumes.
+    pub fn failure(&self, other: &str, again: &str) -> Failure {
+        match self {
+            Self::Lost(SessionEnd::Revoked(why)) => {
+                Failure::refused(format!("The permission was taken back ({why}); {again}"))
+            }
+            Self::Lost(end) => Failure::network(format!("The connection to {other} was lost ({}); {again}", short(end))),
+            Self::Failed(failure) => failed(failure, other, again),
+        }
+    }
+}
+
+/// Shows progress to whoever looks, if there is any.
+fn show(progress: &watch::Sender<transfer::Progress>, now: transfer::Progress) {
+    progress.send_if_modified(|shown| std::mem::replace(shown, now) != now);
+}
+
+fn short(end: &SessionEnd) -> String {
+    match end {
+        SessionEnd::Closed(why) => why.clone(),
+        SessionEnd::PeerLeft => "it left the room".into(),
+        end => end.to_string(),
+    }
+}
+
+fn failed(failure: &transfer::Failure, other: &str, again: &str) -> Failure {
+    let detail = crate::daemon::consent::plain(&failure.detail);
+    let detail = detail.trim_end_matches('.');
+    let by = if failure.by_peer { format!("{other} ended it") } else { "It was ended".to_owned() };
+    match failure.code {
+        ChannelCode::Cancelled if failure.by_peer => Failure::refused(format!("{other} cancelled; {again}")),
+        ChannelCode::Cancelled => Failure::interrupted(),
+        ChannelCode::Stopped => Failure::refused(format!("{by}: {detail}.")),
+        ChannelCode::Revoked | ChannelCode::CapRefused => Failure::refused(format!("{by}: {detail}.")),
+        ChannelCode::SourceChanged if !failure.by_peer => Failure::general(format!("{}.", capital(detail))),
+        ChannelCode::DiskFull if failure.by_peer => {
+            Failure::general(format!("The disk of {other} is full: once there is space, {again}"))
+        }
+        ChannelCode::DiskFull => Failure::general(format!("{}.", capital(detail))),
+        code => Failure::general(format!("{by} ({code}): {detail}.")),
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}

@@ -1,0 +1,95 @@
+//! Sending: reads and lays out chunks on blocking threads, and feeds the path as fast as it takes them.
+
+use std::sync::Arc;
+
+use mesh_peer::session::OpenSession;
+use mesh_peer::transfer::{Outcome, PreparedChunk, Progress, ReadChunk, Sender};
+use mesh_protocol::channel::Frame;
+use mesh_protocol::error_code::ChannelCode;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{FAREWELL, TransferError, show};
+use crate::disk::{DiskError, SourceFile};
+
+/// What a reading thread gives back.
+type Read = (u32, Result<PreparedChunk, DiskError>);
+
+/// Sends the files, whose order is the engine's, until the other end has them all. `stop` cancels and says so.
+pub async fn send(
+    session: OpenSession,
+    mut sender: Sender,
+    files: Arc<Vec<SourceFile>>,
+    progress: &watch::Sender<Progress>,
+    stop: &CancellationToken,
+) -> Result<(), TransferError> {
+    let OpenSession { frames_tx, mut frames_rx, control, .. } = session;
+    // Bounded by the engine: it hands out at most HELD_BYTES of reads.
+    let mut reads: JoinSet<Read> = JoinSet::new();
+    let mut stopping = false;
+    let lost = loop {
+        while let Some(chunk) = sender.poll_read() {
+            let files = files.clone();
+            reads.spawn_blocking(move || read(&files, chunk));
+        }
+        // As many frames as the path takes now.
+        while sender.has_frame() {
+            let Ok(permit) = frames_tx.try_reserve() else { break };
+            let Some(frame) = sender.poll_frame() else { break };
+            permit.send(frame);
+        }
+        show(progress, sender.progress());
+        if sender.outcome().is_some() && !sender.has_frame() {
+            break false;
+        }
+        tokio::select! {
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                sender.cancel(ChannelCode::Cancelled, "the sender cancelled");
+            }
+            frame = frames_rx.recv() => match frame.map(|message| Frame::decode(&message)) {
+                Some(Ok(Frame::Renew(_))) => {}
+                Some(Ok(frame)) => sender.handle(frame),
+                Some(Err(error)) => sender.cancel(ChannelCode::Protocol, error.to_string()),
+                None => break true,
+            },
+            Some(done) = reads.join_next() => match done {
+                Ok((_, Ok(prepared))) => sender.chunk_read(prepared),
+                Ok((file, Err(error))) => sender.read_failed(file, error.code(), error.to_string()),
+                Err(error) => sender.cancel(ChannelCode::Io, error.to_string()),
+            },
+            permit = frames_tx.reserve(), if sender.has_frame() => match permit {
+                Ok(permit) => if let Some(frame) = sender.poll_frame() { permit.send(frame) },
+                Err(_) => break true,
+            },
+        }
+    };
+    drop(frames_tx);
+    let outcome = sender.outcome().cloned();
+    match outcome {
+        Some(Outcome::Finished) => {
+            // The last frame only tells the receiver that nothing follows; it has everything.
+            let _ = timeout(FAREWELL, control.finish()).await;
+            Ok(())
+        }
+        Some(Outcome::Failed(failure)) => {
+            if !lost {
+                let _ = timeout(FAREWELL, control.finish()).await;
+            }
+            Err(TransferError::Failed(failure))
+        }
+        None => Err(TransferError::Lost(control.ended().await)),
+    }
+}
+
+fn read(files: &[SourceFile], chunk: ReadChunk) -> Read {
+    let number = chunk.file;
+    let Some(file) = usize::try_from(number).ok().and_then(|number| files.get(number)) else {
+        return (number, Err(DiskError::SourceGone(Default::default(), std::io::ErrorKind::NotFound.into())));
+    };
+    let prepared = chunk.fill(|position, buffer| file.read(position, buffer));
+    // Looked at after the read, so that a change during it is seen too.
+    (number, prepared.and_then(|prepared| file.unchanged().map(|()| prepared)))
+}

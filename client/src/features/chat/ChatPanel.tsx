@@ -1,0 +1,46 @@
+import { useLingui } from '@lingui/react/macro';
+import { useEffect, useMemo } from 'react';
+import { useStore } from 'zustand';
+import { useMesh, useSession } from '../../app/mesh';
+import { chatOf } from '../../state/chatStore';
+import type { RoomView } from '../../state/roomStore';
+import { Composer } from './Composer';
+import classes from './chat.module.css';
+import { MessageList } from './MessageList';
+import { Typing } from './Typing';
+import { timeline } from './timeline';
+
+export function ChatPanel({
+  room,
+  visible,
+  onInvite,
+}: {
+  room: RoomView;
+  visible: boolean;
+  onInvite: () => void;
+}) {
+  const { t } = useLingui();
+  const mesh = useMesh();
+  const { roomId } = room;
+  const me = useSession((state) => state.me);
+  const chat = useStore(mesh.chat, (state) => chatOf(state, roomId));
+  const items = useMemo(() => timeline(chat.messages, chat.pending, me), [chat.messages, chat.pending, me]);
+
+  useEffect(() => {
+    const look = () => mesh.chatActions.look(visible && !document.hidden ? roomId : undefined);
+    look();
+    document.addEventListener('visibilitychange', look);
+    return () => {
+      document.removeEventListener('visibilitychange', look);
+      mesh.chatActions.look(undefined);
+    };
+  }, [mesh, roomId, visible]);
+
+  return (
+    <section className={classes.chat} aria-label={t`Chat`}>
+      <MessageList room={room} chat={chat} items={items} onInvite={onInvite} />
+      <Typing room={room} typing={chat.typing} />
+      <Composer roomId={roomId} roomName={room.name} />
+    </section>
+  );
+}

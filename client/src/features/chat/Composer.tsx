@@ -1,0 +1,80 @@
+import { useLingui } from '@lingui/react/macro';
+import { ActionIcon, Textarea, Tooltip } from '@mantine/core';
+import { IconSend2 } from '@tabler/icons-react';
+import { type KeyboardEvent, useEffect, useState } from 'react';
+import { useMesh } from '../../app/mesh';
+import { MAX_TEXT_CHARS } from '../../state/chatActions';
+import classes from './chat.module.css';
+
+/** Drafts outlive a change of room. */
+const drafts = new Map<string, string>();
+
+export function Composer({ roomId, roomName }: { roomId: string; roomName: string }) {
+  const { t } = useLingui();
+  const mesh = useMesh();
+  const [text, setText] = useState(() => drafts.get(roomId) ?? '');
+  const tooLong = text.trim().length > MAX_TEXT_CHARS;
+  const empty = text.trim() === '';
+
+  useEffect(() => {
+    if (text) drafts.set(roomId, text);
+    else drafts.delete(roomId);
+  }, [roomId, text]);
+
+  function send() {
+    if (!mesh.chatActions.send(roomId, text)) return;
+    setText('');
+  }
+
+  function keyDown(event: KeyboardEvent) {
+    // While an input method composes a word, Enter chooses it.
+    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
+    event.preventDefault();
+    send();
+  }
+
+  return (
+    <form
+      className={classes.composer}
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      <Textarea
+        className={classes.input}
+        aria-label={t`Message`}
+        placeholder={t`Write to ${roomName}`}
+        autosize
+        minRows={1}
+        maxRows={8}
+        size="md"
+        radius="lg"
+        value={text}
+        error={tooLong ? t`A message has at most ${MAX_TEXT_CHARS} characters.` : undefined}
+        onChange={(event) => {
+          setText(event.currentTarget.value);
+          mesh.chatActions.typing(roomId, event.currentTarget.value.trim() !== '');
+        }}
+        onKeyDown={keyDown}
+        onBlur={() => mesh.chatActions.typing(roomId, false)}
+        rightSection={
+          <Tooltip label={t`Send (Enter)`}>
+            <ActionIcon
+              type="submit"
+              variant={empty ? 'subtle' : 'filled'}
+              color={empty ? 'gray' : 'lagoon'}
+              size={32}
+              radius="md"
+              aria-label={t`Send`}
+              disabled={empty || tooLong}
+            >
+              <IconSend2 size={18} />
+            </ActionIcon>
+          </Tooltip>
+        }
+        rightSectionWidth={46}
+      />
+    </form>
+  );
+}

@@ -1,0 +1,168 @@
+import { Plural, Trans, useLingui } from '@lingui/react/macro';
+import { ActionIcon, Progress, Text, Tooltip } from '@mantine/core';
+import {
+  IconCircleCheckFilled,
+  IconFileDownload,
+  IconFileUpload,
+  IconShieldCheck,
+  IconX,
+} from '@tabler/icons-react';
+import { explain } from '../../app/failures';
+import { useMesh } from '../../app/mesh';
+import { formatBytes, formatDuration, formatRate, shortHash } from '../../lib/format';
+import { isOpen, type TransferView } from '../../state/transferStore';
+import { PathBadge } from '../../ui/PathBadge';
+import classes from './files.module.css';
+
+export function TransferCard({ transfer }: { transfer: TransferView }) {
+  const { t, i18n } = useLingui();
+  const mesh = useMesh();
+  const { sessionId, phase, direction, name, size, moved, count } = transfer;
+  const open = isOpen(transfer);
+  const other = (transfer.peerKind === 'agent' && transfer.deviceName) || transfer.peerName;
+  const percent = phase === 'done' ? 100 : size > 0 ? Math.floor((moved / size) * 100) : 0;
+  return (
+    <li className={classes.card} aria-label={name} data-phase={phase}>
+      <div className={classes.cardHead}>
+        <span className={classes.direction} aria-hidden="true">
+          {direction === 'in' ? <IconFileDownload size={18} /> : <IconFileUpload size={18} />}
+        </span>
+        <div className={classes.cardNames}>
+          <Text size="sm" fw={580} className={classes.fileName} title={name}>
+            {name}
+          </Text>
+          <Text size="xs" c="dimmed" truncate>
+            {direction === 'in' ? <Trans>from {other}</Trans> : <Trans>to {other}</Trans>}
+            {count > 1 && (
+              <>
+                {' · '}
+                <Plural value={count} one="# file" other="# files" />
+              </>
+            )}
+            {' · '}
+            {formatBytes(size, i18n.locale)}
+          </Text>
+        </div>
+        <Tooltip label={open ? t`Cancel` : t`Dismiss`}>
+          <ActionIcon
+            size="sm"
+            aria-label={open ? t`Cancel ${name}` : t`Dismiss ${name}`}
+            onClick={() =>
+              open ? mesh.transferActions.cancel(sessionId) : mesh.transferActions.dismiss(sessionId)
+            }
+          >
+            <IconX size={15} />
+          </ActionIcon>
+        </Tooltip>
+      </div>
+      {(phase === 'moving' || phase === 'saving') && (
+        <Progress
+          value={percent}
+          size="sm"
+          radius="xl"
+          aria-label={t`Progress of ${name}`}
+          transitionDuration={150}
+        />
+      )}
+      <div className={classes.cardFoot} role="status">
+        <Status transfer={transfer} percent={percent} />
+      </div>
+      {phase === 'done' && <Verified transfer={transfer} />}
+    </li>
+  );
+}
+
+function Status({ transfer, percent }: { transfer: TransferView; percent: number }) {
+  const { i18n } = useLingui();
+  const { phase, direction, size, moved, prepared, rate } = transfer;
+  const preparedPercent = size > 0 ? Math.floor((prepared / size) * 100) : 100;
+  switch (phase) {
+    case 'offered':
+      return null;
+    case 'asking':
+      return (
+        <Text size="xs" c="dimmed">
+          <Trans>Waiting until it is accepted…</Trans>
+        </Text>
+      );
+    case 'preparing':
+      return (
+        <Text size="xs" c="dimmed" className="numbers">
+          <Trans>Computing the hash… {preparedPercent} %</Trans>
+        </Text>
+      );
+    case 'connecting':
+      return (
+        <Text size="xs" c="dimmed">
+          <Trans>Making the direct connection…</Trans>
+        </Text>
+      );
+    case 'moving':
+    case 'saving':
+      return (
+        <>
+          <Text size="xs" c="dimmed" className="numbers" truncate flex={1}>
+            {percent} % · {formatBytes(moved, i18n.locale)}
+            {rate > 0 && phase === 'moving' && (
+              <>
+                {' · '}
+                <span data-testid="transfer-rate">{formatRate(rate, i18n.locale)}</span>
+                {moved < size && ` · ${formatDuration((size - moved) / rate)}`}
+              </>
+            )}
+          </Text>
+          <PathBadge path={transfer.path} />
+        </>
+      );
+    case 'done':
+      return (
+        <>
+          <Text size="xs" fw={560} className={classes.done} flex={1}>
+            <IconCircleCheckFilled size={15} aria-hidden="true" />
+            {direction === 'in' ? <Trans>Received and saved</Trans> : <Trans>Delivered</Trans>}
+          </Text>
+          <PathBadge path={transfer.path} />
+        </>
+      );
+    case 'declined':
+      return (
+        <Text size="xs" c="dimmed">
+          <Trans>Declined</Trans>
+        </Text>
+      );
+    case 'cancelled':
+      return (
+        <Text size="xs" c="dimmed">
+          {explain(i18n, transfer.error ?? { code: 'cancelled', detail: '' })}
+        </Text>
+      );
+    case 'failed':
+      return (
+        <Text size="xs" className={classes.failed} role="alert">
+          {explain(i18n, transfer.error ?? { code: 'IO', detail: '' })}
+        </Text>
+      );
+  }
+}
+
+/** Only where it is true: every file's hash was computed at the receiving end and equals the announced one. */
+function Verified({ transfer }: { transfer: TransferView }) {
+  const hashes = transfer.files.filter((file) => file.verified && file.hash);
+  if (hashes.length === 0 || hashes.length < transfer.files.length) return null;
+  const [first] = hashes;
+  return (
+    <Text size="xs" className={classes.verified}>
+      <IconShieldCheck size={15} aria-hidden="true" />
+      <span>
+        <Trans>BLAKE3 verified</Trans>
+      </span>
+      {hashes.length === 1 && first?.hash && (
+        <Tooltip label={first.hash} multiline maw={330} styles={{ tooltip: { overflowWrap: 'anywhere' } }}>
+          <code data-testid="transfer-hash" data-hash={first.hash}>
+            {shortHash(first.hash)}
+          </code>
+        </Tooltip>
+      )}
+    </Text>
+  );
+}

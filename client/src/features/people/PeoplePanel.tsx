@@ -1,0 +1,197 @@
+// Who is there: people with their presence, and machines with what they offer.
+
+import { Trans, useLingui } from '@lingui/react/macro';
+import { ActionIcon, Badge, Button, Stack, Text, Tooltip } from '@mantine/core';
+import { IconDeviceDesktop, IconFileUpload, IconTerminal2 } from '@tabler/icons-react';
+import { useSession } from '../../app/mesh';
+import type { Peer } from '../../protocol/signal';
+import { type Availability, type Machine, machinesOf, type Person } from '../../state/presence';
+import type { RoomView } from '../../state/roomStore';
+import { Avatar } from '../../ui/Avatar';
+import { Command } from '../../ui/Command';
+import ui from '../../ui/ui.module.css';
+import classes from './people.module.css';
+
+interface Props {
+  room: RoomView;
+  people: Person[];
+  onTerminal: (peer: Peer) => void;
+  onSend: (peer: Peer) => void;
+}
+
+export function PeoplePanel({ room, people, onTerminal, onSend }: Props) {
+  const { t } = useLingui();
+  const me = useSession((state) => state.me);
+  const machines = machinesOf(room, me?.user_id);
+  return (
+    <div className={classes.panel}>
+      <section aria-label={t`Machines`}>
+        <h2 className={ui.sectionTitle}>
+          <Trans>Machines</Trans>
+        </h2>
+        {machines.length === 0 ? (
+          <NoMachine />
+        ) : (
+          <ul className={classes.list}>
+            {machines.map((machine) => (
+              <MachineItem
+                key={machine.peer.peer_id}
+                machine={machine}
+                room={room}
+                onTerminal={onTerminal}
+                onSend={onSend}
+              />
+            ))}
+          </ul>
+        )}
+      </section>
+      <section aria-label={t`People`}>
+        <h2 className={ui.sectionTitle}>
+          <Trans>People</Trans>
+        </h2>
+        <ul className={classes.list}>
+          {people.map((person) => (
+            <PersonItem key={person.userId} person={person} onSend={onSend} />
+          ))}
+        </ul>
+      </section>
+    </div>
+  );
+}
+
+function NoMachine() {
+  return (
+    <Stack gap={8} className={classes.hint}>
+      <Text size="sm" c="dimmed">
+        <Trans>No machine is here. On the machine that you want to reach, sign in and start the agent:</Trans>
+      </Text>
+      <Command value={`mesh login ${window.location.origin}`} />
+      <Command value="mesh up" />
+    </Stack>
+  );
+}
+
+function MachineItem({
+  machine,
+  room,
+  onTerminal,
+  onSend,
+}: { machine: Machine; room: RoomView } & Pick<Props, 'onTerminal' | 'onSend'>) {
+  const { t } = useLingui();
+  const { peer, mine, sharesTerminal } = machine;
+  const name = peer.device_name || peer.name;
+  const guest = room.role === 'guest';
+  const offersTerminal = peer.offers.includes('terminal');
+  const offersFile = peer.offers.includes('file');
+  const terminalReason = guest
+    ? t`Guests may not open terminals in this room.`
+    : offersTerminal
+      ? undefined
+      : t`This machine answers no requests for its terminal. On it, run: mesh share terminal`;
+  return (
+    <li className={classes.machine} aria-label={name}>
+      <div className={classes.row}>
+        <span className={classes.machineIcon} aria-hidden="true">
+          <IconDeviceDesktop size={18} />
+        </span>
+        <div className={classes.names}>
+          <Text size="sm" fw={580} truncate>
+            {name}
+          </Text>
+          <Text size="xs" c="dimmed" truncate>
+            {mine ? <Trans>Yours</Trans> : peer.name} · <AvailabilityText availability={peer.status} />
+          </Text>
+        </div>
+        {offersFile && (
+          <Tooltip label={t`Send a file to ${name}`}>
+            <ActionIcon aria-label={t`Send a file to ${name}`} onClick={() => onSend(peer)}>
+              <IconFileUpload size={18} />
+            </ActionIcon>
+          </Tooltip>
+        )}
+      </div>
+      {sharesTerminal !== undefined && (
+        <Text size="xs" c="dimmed" className={classes.share} truncate>
+          {sharesTerminal ? (
+            <Trans>Shares its terminal: {sharesTerminal}</Trans>
+          ) : (
+            <Trans>Shares its terminal</Trans>
+          )}
+        </Text>
+      )}
+      <Tooltip label={terminalReason} disabled={!terminalReason} multiline maw={260}>
+        <Button
+          fullWidth
+          size="xs"
+          h={32}
+          variant="light"
+          leftSection={<IconTerminal2 size={16} />}
+          data-disabled={terminalReason ? true : undefined}
+          aria-disabled={terminalReason ? true : undefined}
+          aria-description={terminalReason ?? t`Asks ${name} for its terminal`}
+          onClick={(event) => {
+            event.preventDefault();
+            if (!terminalReason) onTerminal(peer);
+          }}
+        >
+          <Trans>Terminal</Trans>
+        </Button>
+      </Tooltip>
+    </li>
+  );
+}
+
+function PersonItem({ person, onSend }: { person: Person } & Pick<Props, 'onSend'>) {
+  const { t } = useLingui();
+  const page = person.pages.find((peer) => peer.offers.includes('file'));
+  const device = person.pages.map((peer) => peer.device_name).find((one) => one !== '');
+  return (
+    <li className={classes.row} aria-label={person.name} data-availability={person.availability}>
+      <Avatar name={person.name} id={person.userId} status={person.availability} />
+      <div className={classes.names}>
+        <Text size="sm" fw={560} truncate>
+          {person.name}{' '}
+          {person.isMe && (
+            <Text span size="xs" c="dimmed">
+              <Trans>(you)</Trans>
+            </Text>
+          )}
+        </Text>
+        <Text size="xs" c="dimmed" truncate>
+          <AvailabilityText availability={person.availability} />
+          {device ? ` · ${device}` : ''}
+        </Text>
+      </div>
+      {person.role === 'owner' && (
+        <Badge size="xs" variant="default" tt="none" fw={560}>
+          <Trans>Owner</Trans>
+        </Badge>
+      )}
+      {person.role === 'guest' && (
+        <Badge size="xs" variant="default" tt="none" fw={560}>
+          <Trans>Guest</Trans>
+        </Badge>
+      )}
+      {page && (
+        <Tooltip label={t`Send a file to ${person.name}`}>
+          <ActionIcon aria-label={t`Send a file to ${person.name}`} onClick={() => onSend(page)}>
+            <IconFileUpload size={18} />
+          </ActionIcon>
+        </Tooltip>
+      )}
+    </li>
+  );
+}
+
+function AvailabilityText({ availability }: { availability: Availability }) {
+  switch (availability) {
+    case 'online':
+      return <Trans>Online</Trans>;
+    case 'away':
+      return <Trans>Away</Trans>;
+    case 'busy':
+      return <Trans>Busy</Trans>;
+    case 'offline':
+      return <Trans>Offline</Trans>;
+  }
+}

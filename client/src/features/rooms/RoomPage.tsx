@@ -1,0 +1,173 @@
+// `/rooms/<id>`: the room. On a wide screen chat and terminals share the middle and people, machines and transfers stand
+// at the side; on a narrow one each has a tab at the bottom.
+
+import { Trans, useLingui } from '@lingui/react/macro';
+import { Button, Center, Loader } from '@mantine/core';
+import { useDisclosure, useMediaQuery } from '@mantine/hooks';
+import { IconDoorOff, IconUserPlus } from '@tabler/icons-react';
+import { Link, useParams } from '@tanstack/react-router';
+import { lazy, Suspense, useEffect, useMemo, useState } from 'react';
+import { useStore } from 'zustand';
+import { explain } from '../../app/failures';
+import { useMesh, useRoom, useSession } from '../../app/mesh';
+import { peopleOf } from '../../state/presence';
+import type { RoomView } from '../../state/roomStore';
+import { terminalsIn } from '../../state/terminalStore';
+import { EmptyState } from '../../ui/EmptyState';
+import { ChatPanel } from '../chat/ChatPanel';
+import { DropZone } from '../files/DropZone';
+import { Offers } from '../files/Offers';
+import { SendFiles, useSendFiles } from '../files/SendFiles';
+import { TransfersPanel } from '../files/TransfersPanel';
+import { PeoplePanel } from '../people/PeoplePanel';
+import { PageHeader } from './PageHeader';
+import { BottomTabs, MainTabs, type View } from './RoomTabs';
+import classes from './rooms.module.css';
+import { NARROW } from './Shell';
+
+// Not on the first screen: loaded when they are opened.
+const Invite = lazy(() => import('./Invite').then((module) => ({ default: module.Invite })));
+const TerminalPane = lazy(() =>
+  import('../terminal/TerminalPane').then((module) => ({ default: module.TerminalPane })),
+);
+
+export function RoomPage() {
+  const { roomId } = useParams({ from: '/signed-in/rooms/$roomId' });
+  const { t, i18n } = useLingui();
+  const mesh = useMesh();
+  const room = useRoom(roomId);
+  const refused = useStore(mesh.rooms, (state) => state.refused[roomId]);
+
+  useEffect(() => mesh.roomActions.enter(roomId), [mesh, roomId]);
+
+  if (room) return <Room key={roomId} room={room} />;
+  if (refused)
+    return (
+      <>
+        <PageHeader title={<Trans>Room</Trans>} />
+        <main id="main" className={classes.page}>
+          <EmptyState icon={<IconDoorOff size={26} />} title={<Trans>You cannot enter this room</Trans>}>
+            <span role="alert">{explain(i18n, { code: refused, detail: '' })}</span>
+            <Button component={Link} to="/" variant="light">
+              <Trans>Go to your rooms</Trans>
+            </Button>
+          </EmptyState>
+        </main>
+      </>
+    );
+  return (
+    <Center h="100%">
+      <Loader aria-label={t`Loading`} />
+    </Center>
+  );
+}
+
+function Room({ room }: { room: RoomView }) {
+  const mesh = useMesh();
+  const me = useSession((state) => state.me);
+  const myPeerId = useSession((state) => state.connection.peerId);
+  const narrow = useMediaQuery(NARROW, window.matchMedia(NARROW).matches, { getInitialValueInEffect: false });
+  const [view, setView] = useState<View>({ kind: 'chat' });
+  const [inviting, invite] = useDisclosure(false);
+  const sending = useSendFiles(room);
+
+  const all = useStore(mesh.terminals, (state) => state.terminals);
+  const terminals = useMemo(() => terminalsIn({ terminals: all }, room.roomId), [all, room.roomId]);
+  const people = useMemo(() => peopleOf(room, me?.user_id, myPeerId), [room, me, myPeerId]);
+  const here = people.filter((person) => person.availability !== 'offline').length;
+
+  // A terminal that was closed leaves its place to the chat; the panels of a phone stand at the side of a wide screen.
+  const gone = view.kind === 'terminal' && !terminals.some((one) => one.sessionId === view.sessionId);
+  const misplaced = !narrow && (view.kind === 'people' || view.kind === 'files');
+  const shown: View = gone || misplaced ? { kind: 'chat' } : view;
+
+  useEffect(() => {
+    document.title = `${room.name} · Mesh`;
+    return () => {
+      document.title = 'Mesh';
+    };
+  }, [room.name]);
+
+  const peoplePanel = (
+    <PeoplePanel
+      room={room}
+      people={people}
+      onTerminal={(peer) =>
+        setView({ kind: 'terminal', sessionId: mesh.terminalActions.open(room.roomId, peer) })
+      }
+      onSend={sending.chooseFor}
+    />
+  );
+
+  return (
+    <DropZone onFiles={(files) => sending.send(files)} enabled={sending.recipients.length > 0}>
+      <PageHeader title={room.name} detail={<Trans>{here} here</Trans>}>
+        {(room.role === 'owner' || room.role === 'moderator') && (
+          <Button
+            size="sm"
+            variant="default"
+            className={classes.compact}
+            leftSection={<IconUserPlus size={16} />}
+            onClick={invite.open}
+          >
+            <Trans>Invite</Trans>
+          </Button>
+        )}
+        <SendFiles sending={sending} />
+      </PageHeader>
+      <div className={classes.room}>
+        <main id="main" className={classes.roomMain}>
+          <Offers roomId={room.roomId} />
+          {!narrow && <MainTabs terminals={terminals} view={shown} onView={setView} />}
+          <div className={classes.panel} hidden={shown.kind !== 'chat'} id="panel-chat">
+            <ChatPanel room={room} visible={shown.kind === 'chat'} onInvite={invite.open} />
+          </div>
+          {terminals.map((terminal) => (
+            <div
+              key={terminal.sessionId}
+              className={classes.panel}
+              hidden={shown.kind !== 'terminal' || shown.sessionId !== terminal.sessionId}
+              id={`panel-${terminal.sessionId}`}
+            >
+              <Suspense>
+                <TerminalPane
+                  terminal={terminal}
+                  visible={shown.kind === 'terminal' && shown.sessionId === terminal.sessionId}
+                  onAgain={() => {
+                    const peer = room.peers[terminal.peerId] ?? sameMachine(room, terminal.deviceName);
+                    mesh.terminalActions.close(terminal.sessionId);
+                    if (peer)
+                      setView({ kind: 'terminal', sessionId: mesh.terminalActions.open(room.roomId, peer) });
+                  }}
+                />
+              </Suspense>
+            </div>
+          ))}
+          {narrow && shown.kind === 'people' && <div className={classes.panel}>{peoplePanel}</div>}
+          {narrow && shown.kind === 'files' && (
+            <div className={classes.panel}>
+              <TransfersPanel roomId={room.roomId} />
+            </div>
+          )}
+        </main>
+        {!narrow && (
+          <aside className={classes.side}>
+            {peoplePanel}
+            <TransfersPanel roomId={room.roomId} />
+          </aside>
+        )}
+      </div>
+      {narrow && <BottomTabs roomId={room.roomId} terminals={terminals} view={shown} onView={setView} />}
+      {inviting && (
+        <Suspense>
+          <Invite roomId={room.roomId} onClose={invite.close} />
+        </Suspense>
+      )}
+    </DropZone>
+  );
+}
+
+/** After a reconnect the same machine is another peer. */
+function sameMachine(room: RoomView, deviceName: string) {
+  return Object.values(room.peers).find((peer) => peer.kind === 'agent' && peer.device_name === deviceName);
+}

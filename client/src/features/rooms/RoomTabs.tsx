@@ -1,0 +1,110 @@
+import { Trans, useLingui } from '@lingui/react/macro';
+import { ActionIcon, Indicator, UnstyledButton } from '@mantine/core';
+import { IconArrowsUpDown, IconMessage, IconTerminal2, IconUsers, IconX } from '@tabler/icons-react';
+import type { ReactNode } from 'react';
+import { useStore } from 'zustand';
+import { useMesh } from '../../app/mesh';
+import type { TerminalView } from '../../state/terminalStore';
+import { isOpen } from '../../state/transferStore';
+import classes from './rooms.module.css';
+
+export type View =
+  | { kind: 'chat' }
+  | { kind: 'people' }
+  | { kind: 'files' }
+  | { kind: 'terminal'; sessionId: string };
+
+interface TabsProps {
+  terminals: TerminalView[];
+  view: View;
+  onView: (view: View) => void;
+}
+
+/** Chat and open terminals, on a wide screen. Hidden while there is only chat. */
+export function MainTabs({ terminals, view, onView }: TabsProps) {
+  const { t } = useLingui();
+  const mesh = useMesh();
+  if (terminals.length === 0) return null;
+  return (
+    <div className={classes.tabs} role="tablist" aria-label={t`In this room`}>
+      <UnstyledButton
+        role="tab"
+        className={classes.tab}
+        aria-selected={view.kind === 'chat'}
+        aria-controls="panel-chat"
+        onClick={() => onView({ kind: 'chat' })}
+      >
+        <IconMessage size={16} aria-hidden="true" />
+        <Trans>Chat</Trans>
+      </UnstyledButton>
+      {terminals.map((terminal) => {
+        const selected = view.kind === 'terminal' && view.sessionId === terminal.sessionId;
+        return (
+          <div key={terminal.sessionId} className={classes.tabGroup} data-selected={selected || undefined}>
+            <UnstyledButton
+              role="tab"
+              className={classes.tab}
+              aria-selected={selected}
+              aria-controls={`panel-${terminal.sessionId}`}
+              onClick={() => onView({ kind: 'terminal', sessionId: terminal.sessionId })}
+            >
+              <IconTerminal2 size={16} aria-hidden="true" />
+              <span className={classes.truncate}>{terminal.deviceName || terminal.ownerName}</span>
+              <span className={classes.phase} data-phase={terminal.phase} aria-hidden="true" />
+            </UnstyledButton>
+            <ActionIcon
+              size="xs"
+              aria-label={t`Close the terminal of ${terminal.deviceName}`}
+              onClick={() => mesh.terminalActions.close(terminal.sessionId)}
+            >
+              <IconX size={13} />
+            </ActionIcon>
+          </div>
+        );
+      })}
+    </div>
+  );
+}
+
+/** The phone's way around a room. */
+export function BottomTabs({ roomId, terminals, view, onView }: TabsProps & { roomId: string }) {
+  const { t } = useLingui();
+  const mesh = useMesh();
+  const moving = useStore(
+    mesh.transfers,
+    (state) => Object.values(state.transfers).filter((one) => one.roomId === roomId && isOpen(one)).length,
+  );
+  const latest = terminals.at(-1);
+  const tab = (kind: View['kind'], target: View, icon: ReactNode, label: ReactNode, count = 0) => (
+    <UnstyledButton
+      className={classes.bottomTab}
+      aria-current={view.kind === kind ? 'page' : undefined}
+      onClick={() => onView(target)}
+    >
+      <Indicator label={count} disabled={count === 0} size={16} offset={2}>
+        {icon}
+      </Indicator>
+      <span>{label}</span>
+    </UnstyledButton>
+  );
+  return (
+    <nav className={classes.bottomTabs} aria-label={t`In this room`}>
+      {tab('chat', { kind: 'chat' }, <IconMessage size={21} aria-hidden="true" />, <Trans>Chat</Trans>)}
+      {tab('people', { kind: 'people' }, <IconUsers size={21} aria-hidden="true" />, <Trans>People</Trans>)}
+      {latest &&
+        tab(
+          'terminal',
+          { kind: 'terminal', sessionId: latest.sessionId },
+          <IconTerminal2 size={21} aria-hidden="true" />,
+          <Trans>Terminals</Trans>,
+        )}
+      {tab(
+        'files',
+        { kind: 'files' },
+        <IconArrowsUpDown size={21} aria-hidden="true" />,
+        <Trans>Files</Trans>,
+        moving,
+      )}
+    </nav>
+  );
+}

@@ -1,0 +1,62 @@
+// The frame around every page of somebody who is signed in: rooms at the side, on a phone in a drawer.
+
+import { Trans, useLingui } from '@lingui/react/macro';
+import { Drawer } from '@mantine/core';
+import { useDisclosure, useMediaQuery } from '@mantine/hooks';
+import { Outlet, useLocation, useNavigate } from '@tanstack/react-router';
+import { createContext, useContext, useEffect } from 'react';
+import { useSession } from '../../app/mesh';
+import { ConnectionBanner } from './ConnectionBanner';
+import classes from './rooms.module.css';
+import { Sidebar } from './Sidebar';
+
+export const NARROW = '(max-width: 61.99em)';
+
+const OpenRooms = createContext<() => void>(() => {});
+/** Opens the list of rooms where it is not in sight. */
+export const useOpenRooms = () => useContext(OpenRooms);
+
+export function Shell() {
+  const { t } = useLingui();
+  const narrow = useMediaQuery(NARROW, window.matchMedia(NARROW).matches, { getInitialValueInEffect: false });
+  const [opened, drawer] = useDisclosure(false);
+  const phase = useSession((state) => state.phase);
+  const navigate = useNavigate();
+  const { pathname, href } = useLocation();
+
+  useEffect(() => {
+    if (phase === 'out') void navigate({ to: '/login', search: { next: href }, replace: true });
+  }, [phase, navigate, href]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: every change of the address closes the drawer
+  useEffect(() => drawer.close(), [pathname]);
+
+  return (
+    <div className={classes.shell}>
+      <a className={classes.skip} href="#main">
+        <Trans>Skip to the content</Trans>
+      </a>
+      {narrow ? (
+        <Drawer
+          opened={opened}
+          onClose={drawer.close}
+          size={288}
+          padding={0}
+          withCloseButton={false}
+          aria-label={t`Rooms`}
+          classNames={{ body: classes.drawerBody, content: classes.drawerContent }}
+        >
+          <Sidebar />
+        </Drawer>
+      ) : (
+        <Sidebar />
+      )}
+      <div className={classes.content}>
+        <ConnectionBanner />
+        <OpenRooms.Provider value={drawer.open}>
+          <Outlet />
+        </OpenRooms.Provider>
+      </div>
+    </div>
+  );
+}

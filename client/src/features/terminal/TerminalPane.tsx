@@ -1,0 +1,96 @@
+// One terminal: its state in a bar that always says who watches and who controls, and the screen.
+
+import { Trans, useLingui } from '@lingui/react/macro';
+import { Button, Code, Loader, Stack, Text } from '@mantine/core';
+import { IconPlugConnectedX, IconTerminal2 } from '@tabler/icons-react';
+import { useEffect, useRef } from 'react';
+import { explain } from '../../app/failures';
+import { useMesh } from '../../app/mesh';
+import type { TerminalView } from '../../state/terminalStore';
+import { EmptyState } from '../../ui/EmptyState';
+import { KeyBar } from './KeyBar';
+import { TerminalBar } from './TerminalBar';
+import classes from './terminal.module.css';
+
+export function TerminalPane({
+  terminal,
+  visible,
+  onAgain,
+}: {
+  terminal: TerminalView;
+  visible: boolean;
+  onAgain: () => void;
+}) {
+  const { t, i18n } = useLingui();
+  const mesh = useMesh();
+  const holder = useRef<HTMLDivElement>(null);
+  const { sessionId, phase, deviceName } = terminal;
+  const started = phase === 'live' || (phase === 'ended' && terminal.end?.code === 'EXIT');
+
+  useEffect(() => {
+    const container = holder.current;
+    const screen = mesh.terminalActions.screen(sessionId);
+    if (!container || !screen || !started) return;
+    void screen.attach(container);
+    const observer = new ResizeObserver(() => screen.fitFont());
+    observer.observe(container);
+    return () => {
+      observer.disconnect();
+      screen.detach();
+    };
+  }, [mesh, sessionId, started]);
+
+  useEffect(() => {
+    if (visible && started) mesh.terminalActions.screen(sessionId)?.focus();
+  }, [mesh, sessionId, started, visible]);
+
+  return (
+    <section className={classes.pane} aria-label={t`Terminal of ${deviceName}`}>
+      {started && <TerminalBar terminal={terminal} onAgain={onAgain} />}
+      <div className={classes.stage} data-live={started || undefined}>
+        {started && <div className={classes.screen} ref={holder} data-testid="terminal-screen" />}
+        {phase === 'asking' && (
+          <EmptyState
+            icon={<IconTerminal2 size={26} />}
+            title={<Trans>Asking {deviceName} for its terminal</Trans>}
+          >
+            <Stack gap="sm" align="center" role="status">
+              <Text size="sm" c="dimmed" maw={420}>
+                <Trans>Somebody at that machine has to say yes. The question stands there now.</Trans>
+              </Text>
+              <Loader type="dots" aria-hidden="true" />
+              <Button variant="default" size="sm" onClick={() => mesh.terminalActions.close(sessionId)}>
+                <Trans>Cancel</Trans>
+              </Button>
+            </Stack>
+          </EmptyState>
+        )}
+        {phase === 'connecting' && (
+          <EmptyState icon={<IconTerminal2 size={26} />} title={<Trans>Connecting to {deviceName}</Trans>}>
+            <Stack gap="sm" align="center" role="status">
+              <Text size="sm" c="dimmed">
+                <Trans>Allowed. The direct connection is being made.</Trans>
+              </Text>
+              <Loader type="dots" aria-hidden="true" />
+            </Stack>
+          </EmptyState>
+        )}
+        {phase === 'ended' && !started && (
+          <EmptyState
+            icon={<IconPlugConnectedX size={26} />}
+            title={<Trans>The terminal of {deviceName} is closed</Trans>}
+          >
+            <Text size="sm" c="dimmed" maw={440} role="alert">
+              {explain(i18n, terminal.end ?? { code: 'CONNECTION', detail: '' })}
+            </Text>
+            {terminal.end?.code === 'unsupported' && <Code>mesh share terminal</Code>}
+            <Button size="sm" onClick={onAgain}>
+              <Trans>Ask again</Trans>
+            </Button>
+          </EmptyState>
+        )}
+      </div>
+      {phase === 'live' && terminal.control === 'held' && <KeyBar sessionId={sessionId} />}
+    </section>
+  );
+}

@@ -1,0 +1,259 @@
+//! What every session of a device shares, and what one session knows of itself.
+//!
+//! Owns [`SessionContext`], [`Binding`], and the two halves of trust that outlive the opening: [`Judge`] for the other
+//! end's tokens, [`Renewal`] for our own.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mesh_protocol::capability::{Capability, CapabilityError, Claims, Expected, Feature};
+use mesh_protocol::http::{CapabilityGrant, CapabilityRequest};
+use mesh_protocol::ids::{PeerId, RoomId, SessionId};
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::{SessionError, SessionRouter, sdp_fingerprint};
+use crate::rtc::{IceServer, RtcConfig};
+use crate::signal::{ControlPlane, Keys, SignalError, SignalHandle};
+
+/// Tells the time in Unix seconds.
+pub type UnixClock = fn() -> u64;
+
+/// The system's clock.
+pub fn unix_now() -> u64 {
+    // A clock before 1970 makes every token "not valid yet", which is what it should do.
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+/// What a device needs for its sessions; cheap to clone, one for all of them.
+#[derive(Clone, Debug)]
+pub struct SessionContext {
+    control: ControlPlane,
+    signal: SignalHandle,
+    keys: Keys,
+    router: SessionRouter,
+    rtc: RtcConfig,
+    clock: UnixClock,
+    ice: Arc<Mutex<Option<CachedIce>>>,
+}
+
+#[derive(Clone, Debug)]
+struct CachedIce {
+    servers: Vec<IceServer>,
+    until: Instant,
+}
+
+impl SessionContext {
+    /// `control` has a session, `signal` is the socket of that same session, and `router` gets its events. The servers
+    /// of `GET /ice` are used beside those of `rtc`.
+    pub fn new(
+        control: ControlPlane,
+        signal: SignalHandle,
+        keys: Keys,
+        router: SessionRouter,
+        rtc: RtcConfig,
+    ) -> Self {
+        Self {
+            control,
+            signal,
+            keys,
+            router,
+            rtc,
+            clock: unix_now,
+            ice: Arc::default(),
+        }
+    }
+
+    /// With another clock, for tests.
+    pub fn with_clock(self, clock: UnixClock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// The REST client.
+    pub fn control(&self) -> &ControlPlane {
+        &self.control
+    }
+
+    /// The socket.
+    pub fn signal(&self) -> &SignalHandle {
+        &self.signal
+    }
+
+    /// The published keys.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// The routes of all sessions.
+    pub fn router(&self) -> &SessionRouter {
+        &self.router
+    }
+
+    pub(super) fn clock(&self) -> UnixClock {
+        self.clock
+    }
+
+    /// Who we are on the socket now.
+    pub(super) fn me(&self) -> Result<PeerId, SessionError> {
+        self.signal
+            .current_peer()
+            .ok_or(SessionError::Signal(SignalError::Offline))
+    }
+
+    /// Judges the token of a request *before* anyone is asked for consent. A request to the room comes without one (it is
+    /// bound to nobody); then the offer's is the first that can be judged, and that is done before it is answered.
+    pub async fn judge_request(
+        &self,
+        binding: &Binding,
+        cap_token: Option<&str>,
+    ) -> Result<Option<Claims>, SessionError> {
+        let Some(token) = cap_token else { return Ok(None) };
+        let claims = self.keys.verify(token, (self.clock)()).await?;
+        // Which certificate it is bound to shows with the offer; that it is bound to one must show now.
+        let bound = claims
+            .cnf
+            .as_ref()
+            .ok_or(CapabilityError::Unbound("fingerprint"))?
+            .fp
+            .clone();
+        claims.check(&binding.expected(binding.feature.capability(), &bound))?;
+        Ok(Some(claims))
+    }
+
+    /// The configuration of a new connection. Without an answer of the server about relays it is tried without them.
+    pub(super) async fn rtc_config(&self) -> RtcConfig {
+        let mut config = self.rtc.clone();
+        config.ice_servers.extend(self.ice_servers().await);
+        config
+    }
+
+    async fn ice_servers(&self) -> Vec<IceServer> {
+        let cached = self.ice.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(cached) = cached.filter(|cached| Instant::now() < cached.until) {
+            return cached.servers;
+        }
+        match self.control.ice().await {
+            Ok(answer) => {
+                let convert = |server: mesh_protocol::http::IceServer| IceServer {
+                    urls: server.urls,
+                    username: server.username,
+                    credential: server.credential,
+                };
+                let servers: Vec<IceServer> = answer.ice_servers.into_iter().map(convert).collect();
+                // Half of their life, so that a relay's credentials outlive the opening.
+                let until = Instant::now() + Duration::from_secs(answer.ttl.min(3600) / 2);
+                let cached = CachedIce {
+                    servers: servers.clone(),
+                    until,
+                };
+                *self.ice.lock().unwrap_or_else(PoisonError::into_inner) = Some(cached);
+                servers
+            }
+            Err(error) => {
+                debug!(%error, "no ICE servers; trying without");
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// Between whom a session is, where and for what: everything that a token must agree with but the certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The room that both are in.
+    pub room_id: RoomId,
+    /// The session.
+    pub session_id: SessionId,
+    /// Who we are.
+    pub me: PeerId,
+    /// The other end, as the server named it.
+    pub remote: PeerId,
+    /// What it is for.
+    pub feature: Feature,
+}
+
+impl Binding {
+    /// What a token of the other end is held against; `fingerprint` as in SDP.
+    pub fn expected<'a>(&'a self, capability: Capability, fingerprint: &'a str) -> Expected<'a> {
+        Expected {
+            capability,
+            room_id: &self.room_id,
+            session_id: &self.session_id,
+            bearer: &self.remote,
+            target: &self.me,
+            fingerprint,
+        }
+    }
+}
+
+/// Judges further tokens of the other end of a session, such as those of RENEW.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    keys: Keys,
+    clock: UnixClock,
+    binding: Binding,
+    remote_fingerprint: String,
+}
+
+impl Judge {
+    /// `remote_fingerprint` may be bare or as in SDP.
+    pub fn new(keys: Keys, clock: UnixClock, binding: Binding, remote_fingerprint: &str) -> Self {
+        Self {
+            keys,
+            clock,
+            binding,
+            remote_fingerprint: sdp_fingerprint(remote_fingerprint),
+        }
+    }
+
+    /// Whether `token` gives `capability` to the other end, now, for this session over this connection.
+    pub async fn judge(&self, token: &str, capability: Capability) -> Result<Claims, SessionError> {
+        let claims = self.keys.verify(token, (self.clock)()).await?;
+        claims.check(&self.binding.expected(capability, &self.remote_fingerprint))?;
+        Ok(claims)
+    }
+}
+
+/// Gets fresh tokens of our own for a session, for RENEW and for control.
+#[derive(Clone, Debug)]
+pub struct Renewal {
+    ctx: SessionContext,
+    binding: Binding,
+    /// Of our own certificate, as in SDP.
+    fingerprint: String,
+}
+
+impl Renewal {
+    pub(super) fn new(ctx: SessionContext, binding: Binding, fingerprint: &str) -> Self {
+        Self {
+            ctx,
+            binding,
+            fingerprint: sdp_fingerprint(fingerprint),
+        }
+    }
+
+    /// A fresh token with these rights, bound to this session, its other end and this connection: `POST /caps`.
+    pub async fn renew(&self, caps: &[Capability]) -> Result<CapabilityGrant, SessionError> {
+        self.ask(caps.to_vec(), Some(&self.binding.remote), None).await
+    }
+
+    pub(super) async fn ask(
+        &self,
+        caps: Vec<Capability>,
+        target: Option<&PeerId>,
+        max_size: Option<u64>,
+    ) -> Result<CapabilityGrant, SessionError> {
+        let body = CapabilityRequest {
+            room_id: self.binding.room_id.clone(),
+            peer_id: self.ctx.me()?,
+            caps,
+            target_peer_id: target.cloned(),
+            max_size,
+            session_id: Some(self.binding.session_id.clone()),
+            fingerprint: Some(self.fingerprint.clone()),
+        };
+        Ok(self.ctx.control.caps(&body).await?)
+    }
+}

@@ -1,0 +1,290 @@
+//! Offer, answer and candidates of one session, until the channel is open and both ends have shown who they are.
+//!
+//! Owns one [`Attempt`]. The other end's token is judged against the fingerprint in its description before this end
+//! takes that description.
+
+use mesh_protocol::capability::{Capability, CapabilityError};
+use mesh_protocol::http::CapabilityGrant;
+use mesh_protocol::ids::PeerId;
+use mesh_protocol::signal::{
+    ClientMessage, Description, IceCandidate as WireCandidate, Reason, ServerMessage, SessionAnswer,
+    TrickledCandidate,
+};
+use tokio::sync::mpsc;
+use tracing::debug;
+
+use super::hello::{HelloExchange, exchange_hello};
+use super::live::{self, OpenSession};
+use super::message::{self, Answer};
+use super::{Binding, Judge, Renewal, SessionContext, SessionError, SessionRoute, sdp_fingerprint};
+use crate::rtc::{Connection, ConnectionEvent, IceCandidate, RtcTransport, fingerprint_of_sdp};
+use crate::signal::Posted;
+use crate::transport::Transport as _;
+
+/// Which end this is.
+#[derive(Clone, Debug)]
+pub(super) enum Role {
+    /// Offers, with this token.
+    Requester { cap_token: String },
+    /// Answers, with a token that has these rights.
+    Answerer { caps: Vec<Capability> },
+}
+
+/// Everything of a session that is being opened.
+pub(super) struct Attempt {
+    pub(super) ctx: SessionContext,
+    pub(super) binding: Binding,
+    pub(super) connection: Connection,
+    pub(super) events: mpsc::Receiver<ConnectionEvent>,
+    pub(super) route: SessionRoute,
+    /// A message whose refusal ends the attempt: the last of accept, offer, answer.
+    pub(super) posted: Option<Posted>,
+}
+
+impl Attempt {
+    /// Runs it to the open session. The caller sets the time limit.
+    pub(super) async fn open(mut self, role: Role) -> Result<OpenSession, SessionError> {
+        let (transport, cap_token) = self.connect(role).await?;
+        let Self {
+            ctx,
+            binding,
+            connection,
+            events,
+            route,
+            ..
+        } = self;
+        let judge = Judge::new(
+            ctx.keys().clone(),
+            ctx.clock(),
+            binding.clone(),
+            transport.remote_fingerprint(),
+        );
+        let exchange = HelloExchange::new(binding.clone(), cap_token.clone(), transport.remote_fingerprint());
+        let link = transport.link();
+        let (frames_tx, mut frames_rx) = transport.split();
+        let claims = tokio::select! {
+            claims = exchange_hello(&exchange, &frames_tx, &mut frames_rx, ctx.keys(), ctx.clock()) => claims,
+            end = route.ended() => return Err(end.into()),
+        };
+        let claims = match claims {
+            Ok(claims) => claims,
+            Err(error) => {
+                // The BYE is to arrive: the connection closes by itself once the queue is delivered.
+                drop((frames_tx, frames_rx));
+                live::linger(connection, events);
+                return Err(error.into());
+            }
+        };
+        let renewal = Renewal::new(ctx.clone(), binding.clone(), connection.fingerprint());
+        let control = live::supervise(ctx, binding.clone(), connection, events, route, cap_token);
+        Ok(OpenSession {
+            frames_tx,
+            frames_rx,
+            link,
+            claims,
+            binding,
+            renewal,
+            judge,
+            control,
+        })
+    }
+
+    /// Until the channel is open. Gives our own token too.
+    async fn connect(&mut self, role: Role) -> Result<(RtcTransport, String), SessionError> {
+        // Our candidates can go once we have a token to send them with.
+        let mut token: Option<String> = None;
+        let mut described = false;
+        if let Role::Requester { cap_token } = &role {
+            let sdp = self.connection.offer().await?;
+            self.post(ClientMessage::RtcOffer(self.description(sdp, cap_token)))
+                .await?;
+            token = Some(cap_token.clone());
+        }
+        loop {
+            tokio::select! {
+                event = self.events.recv(), if token.is_some() => match (event, &token) {
+                    (Some(ConnectionEvent::Candidate(candidate)), Some(token)) => {
+                        trickle(&self.ctx, &self.binding, token, Some(candidate)).await;
+                    }
+                    (Some(ConnectionEvent::EndOfCandidates), Some(token)) => {
+                        trickle(&self.ctx, &self.binding, token, None).await;
+                    }
+                    (Some(ConnectionEvent::Open(transport)), Some(token)) => return Ok((transport, token.clone())),
+                    (Some(ConnectionEvent::Closed(why)), _) => return Err(SessionError::Closed(why)),
+                    (None, _) | (_, None) => return Err(SessionError::Closed("the connection ended".to_owned())),
+                },
+                said = self.route.next() => {
+                    let (from, message) = said?;
+                    if from != self.binding.remote {
+                        turn_away(&self.ctx, &self.binding, from).await;
+                        continue;
+                    }
+                    match message {
+                        ServerMessage::RtcOffer(offer) => {
+                            let Role::Answerer { caps } = &role else { continue };
+                            if described {
+                                continue;
+                            }
+                            described = true;
+                            token = Some(self.answer(&offer, caps.clone()).await?);
+                        }
+                        ServerMessage::RtcAnswer(answer) => {
+                            if described || matches!(role, Role::Answerer { .. }) {
+                                continue;
+                            }
+                            described = true;
+                            self.judge(&answer).await?;
+                            self.connection.accept_answer(&answer.sdp).await?;
+                        }
+                        ServerMessage::RtcIce(trickled) => take_candidate(&self.connection, trickled).await,
+                        other => if let Some(Answer::No(reason)) = message::answer_of(&other) {
+                            return Err(SessionError::Declined(reason));
+                        }
+                    }
+                }
+                error = refused(&mut self.posted) => return Err(error),
+            }
+        }
+    }
+
+    /// Judges the offer, gets our own token and answers. Gives that token.
+    async fn answer(&mut self, offer: &Description, caps: Vec<Capability>) -> Result<String, SessionError> {
+        self.judge(offer).await?;
+        let CapabilityGrant { cap_token, .. } = self.renewal().renew(&caps).await?;
+        let sdp = self.connection.accept_offer(&offer.sdp).await?;
+        self.post(ClientMessage::RtcAnswer(self.description(sdp, &cap_token)))
+            .await?;
+        Ok(cap_token)
+    }
+
+    /// The token that came with a description, against the certificate that this description promises. The transport
+    /// holds the certificate that is then presented against the same promise.
+    async fn judge(&self, description: &Description) -> Result<(), SessionError> {
+        let unusable = || SessionError::Protocol("a description without one SHA-256 fingerprint".to_owned());
+        let fingerprint = fingerprint_of_sdp(&description.sdp).ok_or_else(unusable)?;
+        let token = description
+            .cap_token
+            .as_deref()
+            .ok_or(CapabilityError::Unbound("target"))?;
+        let (ctx, binding) = (&self.ctx, &self.binding);
+        let judge = Judge::new(
+            ctx.keys().clone(),
+            ctx.clock(),
+            binding.clone(),
+            &sdp_fingerprint(&fingerprint),
+        );
+        judge.judge(token, binding.feature.capability()).await.map(drop)
+    }
+
+    pub(super) fn renewal(&self) -> Renewal {
+        Renewal::new(
+            self.ctx.clone(),
+            self.binding.clone(),
+            self.connection.fingerprint(),
+        )
+    }
+
+    fn description(&self, sdp: String, cap_token: &str) -> Description {
+        let Binding {
+            room_id,
+            session_id,
+            remote,
+            feature,
+            ..
+        } = self.binding.clone();
+        Description {
+            room_id,
+            target: remote,
+            session_id,
+            feature: Some(feature),
+            cap_token: Some(cap_token.to_owned()),
+            sdp,
+        }
+    }
+
+    async fn post(&mut self, message: ClientMessage) -> Result<(), SessionError> {
+        self.posted = Some(self.ctx.signal().post(message).await?);
+        Ok(())
+    }
+}
+
+/// Resolves when what was posted last is refused.
+pub(super) async fn refused(posted: &mut Option<Posted>) -> SessionError {
+    use mesh_protocol::error_code::SignalCode;
+    let error = match posted {
+        Some(posted) => posted.refused().await,
+        None => std::future::pending().await,
+    };
+    match error {
+        crate::signal::SignalError::Refused {
+            code: SignalCode::Unroutable,
+            ..
+        } => SessionError::PeerGone,
+        error => error.into(),
+    }
+}
+
+/// Sends one of our candidates, or the end of them. A lost one is not the end: others are tried.
+pub(super) async fn trickle(
+    ctx: &SessionContext,
+    binding: &Binding,
+    cap_token: &str,
+    candidate: Option<IceCandidate>,
+) {
+    let candidate = candidate.map(|candidate| WireCandidate {
+        candidate: candidate.candidate,
+        sdp_mid: candidate.sdp_mid,
+        sdp_mline_index: candidate.sdp_mline_index,
+        username_fragment: candidate.username_fragment,
+    });
+    let Binding {
+        room_id,
+        session_id,
+        remote,
+        feature,
+        ..
+    } = binding.clone();
+    let message = TrickledCandidate {
+        room_id,
+        target: remote,
+        session_id,
+        feature: Some(feature),
+        cap_token: Some(cap_token.to_owned()),
+        candidate,
+    };
+    if let Err(error) = ctx.signal().send(ClientMessage::RtcIce(message)).await {
+        debug!(%error, "a candidate was not sent");
+    }
+}
+
+/// Takes one of the other end's candidates; one that cannot be used is left out.
+pub(super) async fn take_candidate(connection: &Connection, trickled: TrickledCandidate) {
+    let candidate = trickled.candidate.unwrap_or_default();
+    let candidate = IceCandidate {
+        candidate: candidate.candidate,
+        sdp_mid: candidate.sdp_mid,
+        sdp_mline_index: candidate.sdp_mline_index,
+        username_fragment: candidate.username_fragment,
+    };
+    if let Err(error) = connection.add_candidate(candidate).await {
+        debug!(%error, "a candidate was not taken");
+    }
+}
+
+/// Tells a device that accepted a request to the room after another one had.
+pub(super) async fn turn_away(ctx: &SessionContext, binding: &Binding, late: PeerId) {
+    tell(ctx, binding, Some(late), Reason::Taken).await;
+}
+
+/// Says "stop" for this session, to one peer or to the room.
+pub(super) async fn tell(ctx: &SessionContext, binding: &Binding, target: Option<PeerId>, reason: Reason) {
+    let answer = SessionAnswer {
+        room_id: binding.room_id.clone(),
+        target,
+        session_id: binding.session_id.clone(),
+        reason: Some(reason),
+    };
+    if let Err(error) = ctx.signal().send(message::end(binding.feature, answer)).await {
+        debug!(%error, "the other end was not told");
+    }
+}

@@ -1,0 +1,356 @@
+//! The end whose shell it is.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use bytes::Bytes;
+use mesh_protocol::channel::{Frame, TermIn, TermResize, TermSize};
+use mesh_protocol::error_code::ChannelCode;
+use mesh_protocol::ids::PeerId;
+use mesh_protocol::limits::LEASE;
+
+use super::clamped;
+use super::filter::{EscapeFilter, Event, Query};
+use super::ring::Ring;
+use super::screen::Screen;
+use super::watcher::{Shared, Watcher};
+
+/// Input that waits for the PTY. What comes beyond it is dropped: the program does not read. Heed [`Host::input_ready`].
+pub const PTY_QUEUE: usize = 256 * 1024;
+/// Answers to the program that wait for the PTY; more are dropped, since nobody reads them.
+const PTY_REPLIES: usize = 4 * 1024;
+/// Changes of size that a viewer may be behind by before it gets a snapshot.
+const RESIZES: usize = 32;
+
+/// Viewers that TERM_VIEWERS names: what fits into one frame whatever their names.
+const LISTED_VIEWERS: usize = 128;
+
+/// How a host begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostConfig {
+    pub size: TermSize,
+    /// Whether the person's own terminal is attached to the PTY and answers what programs ask of a terminal. Without
+    /// one the host answers.
+    pub local_terminal: bool,
+}
+
+/// What the driver does to the PTY.
+#[derive(Clone, PartialEq, Eq)]
+pub enum PtyAction {
+    /// Bytes that the holder of control typed, or an answer to the program.
+    Input(Bytes),
+    Resize(TermSize),
+}
+
+impl std::fmt::Debug for PtyAction {
+    /// What is typed may be a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Input(bytes) => write!(f, "Input({} bytes)", bytes.len()),
+            Self::Resize(size) => write!(f, "Resize({size:?})"),
+        }
+    }
+}
+
+/// Who may type.
+#[derive(Debug)]
+struct Control {
+    holder: PeerId,
+    epoch: u32,
+    until: Instant,
+}
+
+/// Shares one terminal. After any call, look at [`Host::poll_pty`], and at [`Host::poll_frame`] for each viewer; call
+/// [`Host::handle_timeout`] when [`Host::poll_timeout`] says.
+#[derive(Debug)]
+pub struct Host {
+    filter: EscapeFilter,
+    shared: Shared,
+    watchers: BTreeMap<PeerId, Watcher>,
+    control: Option<Control>,
+    epoch: u32,
+    local_terminal: bool,
+    to_pty: VecDeque<PtyAction>,
+    to_pty_bytes: usize,
+}
+
+impl Host {
+    /// A terminal of this size (within [`super::MAX_SIZE`]), empty, with no viewers.
+    pub fn new(config: HostConfig) -> Self {
+        Self {
+            filter: EscapeFilter::new(),
+            shared: Shared::new(Screen::new(clamped(config.size)), Ring::default()),
+            watchers: BTreeMap::new(),
+            control: None,
+            epoch: 0,
+            local_terminal: config.local_terminal,
+            to_pty: VecDeque::new(),
+            to_pty_bytes: 0,
+        }
+    }
+
+    /// The person's own terminal came or went.
+    pub fn set_local_terminal(&mut self, attached: bool) {
+        self.local_terminal = attached;
+    }
+
+    /// Output of the shell, as the PTY gave it.
+    pub fn output(&mut self, bytes: &[u8]) {
+        let filtered = self.filter.push(bytes);
+        let mut from = 0;
+        for (at, event) in filtered.events {
+            self.shared.screen.feed(&filtered.bytes[from..at]);
+            from = at;
+            match event {
+                Event::Query(query) => self.answer(query),
+                event => self.shared.screen.apply(event),
+            }
+        }
+        self.shared.screen.feed(&filtered.bytes[from..]);
+        self.shared.ring.push(&filtered.bytes);
+    }
+
+    /// A viewer whose HELLO was good. The first frame that it gets is a snapshot.
+    pub fn attach(&mut self, viewer: PeerId, name: impl Into<String>, now: Instant) {
+        self.drop_control_of(&viewer);
+        self.watchers.insert(viewer, Watcher::new(name.into(), now + LEASE));
+        self.viewers_changed();
+    }
+
+    /// A viewer whose link is gone.
+    pub fn detach(&mut self, viewer: &PeerId) {
+        if self.watchers.remove(viewer).is_some() {
+            self.drop_control_of(viewer);
+            self.viewers_changed();
+        }
+    }
+
+    /// Ends one viewer: nothing but BYE is sent to it from now on.
+    pub fn cut(&mut self, viewer: &PeerId, code: ChannelCode, detail: &str) {
+        if self.watchers.get_mut(viewer).is_some_and(|watcher| watcher.cut(code, detail)) {
+            self.drop_control_of(viewer);
+            self.viewers_changed();
+        }
+    }
+
+    /// Ends every viewer.
+    pub fn cut_all(&mut self, code: ChannelCode, detail: &str) {
+        self.set_control(None);
+        for watcher in self.watchers.values_mut() {
+            watcher.cut(code, detail);
+        }
+    }
+
+    /// A frame of a viewer; HELLO and RENEW are the session's.
+    pub fn handle(&mut self, viewer: &PeerId, frame: Frame, now: Instant) {
+        self.handle_timeout(now);
+        let Some(watcher) = self.watchers.get_mut(viewer).filter(|watcher| !watcher.is_cut()) else { return };
+        match frame {
+            Frame::TermIn(input) => self.input(viewer, input),
+            Frame::TermResize(wish) => self.resize_wish(viewer, wish),
+            Frame::TermAck(ack) if watcher.acknowledge(ack.seq) => {}
+            Frame::Bye(_) => self.detach(viewer),
+            _ => self.cut(viewer, ChannelCode::Protocol, "a viewer does not send this"),
+        }
+    }
+
+    /// Gives control to a viewer, taking it from whoever has it. `None` when there is no such viewer.
+    pub fn grant(&mut self, viewer: &PeerId, now: Instant) -> Option<u32> {
+        self.watchers.get(viewer).filter(|watcher| !watcher.is_cut())?;
+        // Zero is the host's own; after four thousand million grants, begin again.
+        self.epoch = self.epoch.checked_add(1).unwrap_or(1);
+        self.set_control(Some(Control { holder: viewer.clone(), epoch: self.epoch, until: now + LEASE }));
+        Some(self.epoch)
+    }
+
+    /// Takes control back, whoever has it.
+    pub fn revoke_control(&mut self) {
+        self.set_control(None);
+    }
+
+    /// This viewer gives control back, if it has it.
+    pub fn release(&mut self, viewer: &PeerId) {
+        self.drop_control_of(viewer);
+    }
+
+    /// The session verified a fresh `terminal:view` of this viewer.
+    pub fn renew_view(&mut self, viewer: &PeerId, now: Instant) {
+        self.handle_timeout(now);
+        if let Some(watcher) = self.watchers.get_mut(viewer) {
+            watcher.view_until = now + LEASE;
+        }
+    }
+
+    /// The session verified a fresh `terminal:control` of this viewer; `false` when it does not hold control.
+    pub fn renew_control(&mut self, viewer: &PeerId, now: Instant) -> bool {
+        self.handle_timeout(now);
+        let held = self.control.as_mut().filter(|control| control.holder == *viewer);
+        held.map(|control| control.until = now + LEASE).is_some()
+    }
+
+    /// Who holds control, and the epoch of the grant.
+    pub fn holder(&self) -> Option<(&PeerId, u32)> {
+        self.control.as_ref().map(|control| (&control.holder, control.epoch))
+    }
+
+    /// The host's own terminal has another size now.
+    pub fn resize(&mut self, size: TermSize) {
+        let size = clamped(size);
+        if size != self.shared.screen.size() {
+            self.shared.resize(size, RESIZES);
+            self.to_pty.retain(|action| !matches!(action, PtyAction::Resize(_)));
+            self.to_pty.push_back(PtyAction::Resize(size));
+        }
+    }
+
+    /// The shell ended; `None` when a signal ended it. Viewers get the rest of the output, then the news, then BYE.
+    pub fn exit(&mut self, code: Option<i32>) {
+        self.set_control(None);
+        self.shared.exit = Some(code);
+    }
+
+    /// The next message for a viewer; ask only when its path takes one.
+    pub fn poll_frame(&mut self, viewer: &PeerId) -> Option<Bytes> {
+        let frame = self.next_frame(viewer);
+        let bye = self.watchers.get(viewer).and_then(Watcher::bye);
+        if frame.is_none() && bye.is_some() {
+            self.detach(viewer);
+            return bye;
+        }
+        frame
+    }
+
+    /// Whether this viewer is there; once it is not, and was, close its link.
+    pub fn is_attached(&self, viewer: &PeerId) -> bool {
+        self.watchers.contains_key(viewer)
+    }
+
+    /// Who watches, with their names.
+    pub fn viewers(&self) -> impl Iterator<Item = (&PeerId, &str)> {
+        let watching = self.watchers.iter().filter(|(_, watcher)| !watcher.is_cut());
+        watching.map(|(peer, watcher)| (peer, watcher.name.as_str()))
+    }
+
+    /// The next thing to do to the PTY.
+    pub fn poll_pty(&mut self) -> Option<PtyAction> {
+        let action = self.to_pty.pop_front();
+        if let Some(PtyAction::Input(bytes)) = &action {
+            self.to_pty_bytes -= bytes.len();
+        }
+        action
+    }
+
+    /// Whether to take frames from viewers; `false` while the program does not read what was typed.
+    pub const fn input_ready(&self) -> bool {
+        self.to_pty_bytes < PTY_QUEUE / 2
+    }
+
+    /// When the next lease lapses.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let views = self.watchers.values().filter(|watcher| !watcher.is_cut()).map(|watcher| watcher.view_until);
+        views.chain(self.control.as_ref().map(|control| control.until)).min()
+    }
+
+    /// Cuts what has lapsed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.control.as_ref().is_some_and(|control| control.until <= now) {
+            self.set_control(None);
+        }
+        let lapsed = |(_, watcher): &(&PeerId, &Watcher)| watcher.view_until <= now && !watcher.is_cut();
+        let lapsed: Vec<PeerId> = self.watchers.iter().filter(lapsed).map(|(peer, _)| peer.clone()).collect();
+        for viewer in lapsed {
+            self.cut(&viewer, ChannelCode::LeaseLapsed, "the permission to watch was not renewed");
+        }
+    }
+
+    /// The title that the program set, plain.
+    pub fn title(&self) -> &str {
+        self.shared.screen.title()
+    }
+
+    /// The size of the terminal.
+    pub const fn size(&self) -> TermSize {
+        self.shared.screen.size()
+    }
+
+    fn next_frame(&mut self, viewer: &PeerId) -> Option<Bytes> {
+        let watcher = self.watchers.get_mut(viewer).filter(|watcher| !watcher.is_cut())?;
+        if watcher.is_shown() && watcher.lease_due() {
+            let lease = self.lease_for(viewer);
+            return self.watchers.get_mut(viewer).map(|watcher| watcher.tell_lease(lease));
+        }
+        if watcher.is_shown() && watcher.viewers_due() {
+            let names = self.viewers().take(LISTED_VIEWERS).map(|(peer, name)| (peer.clone(), name.to_owned())).collect();
+            return self.watchers.get_mut(viewer).map(|watcher| watcher.tell_viewers(names));
+        }
+        watcher.next_frame(&mut self.shared)
+    }
+
+    fn input(&mut self, viewer: &PeerId, input: TermIn) {
+        if self.may_control(viewer, input.epoch) {
+            self.type_in(input.bytes, PTY_QUEUE);
+        }
+    }
+
+    fn resize_wish(&mut self, viewer: &PeerId, wish: TermResize) {
+        if self.may_control(viewer, wish.epoch) {
+            self.resize(wish.size);
+        }
+    }
+
+    fn may_control(&self, viewer: &PeerId, epoch: u32) -> bool {
+        let held = |control: &Control| control.holder == *viewer && control.epoch == epoch;
+        self.shared.exit.is_none() && self.control.as_ref().is_some_and(held)
+    }
+
+    fn type_in(&mut self, bytes: Bytes, limit: usize) {
+        if !bytes.is_empty() && self.to_pty_bytes + bytes.len() <= limit {
+            self.to_pty_bytes += bytes.len();
+            self.to_pty.push_back(PtyAction::Input(bytes));
+        }
+    }
+
+    fn answer(&mut self, query: Query) {
+        if self.local_terminal {
+            return;
+        }
+        let (row, col) = self.shared.screen.cursor();
+        let answer = match query {
+            Query::Cursor { private: false } => format!("\x1b[{row};{col}R"),
+            Query::Cursor { private: true } => format!("\x1b[?{row};{col}R"),
+            Query::Status => "\x1b[0n".to_owned(),
+            // A VT220 with colours, as most terminals say; no answer promises what viewers may lack.
+            Query::Primary => "\x1b[?62;22c".to_owned(),
+            Query::Secondary => "\x1b[>1;10;0c".to_owned(),
+        };
+        self.type_in(answer.into(), PTY_REPLIES);
+    }
+
+    fn drop_control_of(&mut self, viewer: &PeerId) {
+        if self.control.as_ref().is_some_and(|control| control.holder == *viewer) {
+            self.set_control(None);
+        }
+    }
+
+    fn set_control(&mut self, control: Option<Control>) {
+        if self.control.is_some() || control.is_some() {
+            self.control = control;
+            self.watchers.values_mut().for_each(Watcher::lease_changed);
+        }
+    }
+
+    fn viewers_changed(&mut self) {
+        self.watchers.values_mut().for_each(Watcher::viewers_changed);
+    }
+
+    fn lease_for(&self, viewer: &PeerId) -> mesh_protocol::channel::TermLease {
+        let holder = self.control.as_ref().map(|control| control.holder.clone());
+        let name = holder.as_ref().and_then(|peer| self.watchers.get(peer)).map(|watcher| watcher.name.clone());
+        mesh_protocol::channel::TermLease {
+            you: holder.as_ref() == Some(viewer),
+            name: name.unwrap_or_default(),
+            epoch: self.control.as_ref().map_or(0, |control| control.epoch),
+            holder,
+        }
+    }
+}

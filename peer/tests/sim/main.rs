@@ -1,0 +1,12 @@
+//! Two ends of a session in one process, in virtual time, over a link that delays, cuts and corrupts.
+//!
+//! Every run is made by a seed, so that a failure repeats. No clock, no socket, no file.
+
+mod corruption;
+mod filter;
+mod rng;
+mod terminal;
+mod terminal_world;
+mod transfer;
+mod transfer_world;
+mod viewers;

@@ -1,0 +1,52 @@
+//! What every request and every socket of one server shares.
+
+use std::sync::Arc;
+
+use mesh_protocol::capability::{CapabilitySigner, CapabilityVerifier, Jwks};
+use tokio_util::task::TaskTracker;
+
+use crate::auth::password::Passwords;
+use crate::auth::sign_in_token::SignInTokens;
+use crate::auth::throttle::Throttle;
+use crate::bus::Bus;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::hub::Hub;
+use crate::hub::tickets::Tickets;
+use crate::store::Store;
+use crate::ws::chat::ChatQueue;
+
+/// The shared parts, put together by [`crate::Server::start`].
+pub struct App {
+    pub config: Config,
+    /// Without a trailing slash.
+    pub public_url: String,
+    /// The origins whose pages may use the server.
+    pub origins: Vec<String>,
+    pub clock: Arc<dyn Clock>,
+    pub store: Arc<dyn Store>,
+    pub bus: Arc<dyn Bus>,
+    pub hub: Arc<Hub>,
+    pub signer: CapabilitySigner,
+    pub verifier: CapabilityVerifier,
+    pub jwks: Jwks,
+    pub sign_in_tokens: SignInTokens,
+    pub passwords: Passwords,
+    pub throttle: Throttle,
+    pub tickets: Tickets,
+    pub chat: ChatQueue,
+    /// Every socket's task; drained at the end.
+    pub sockets: TaskTracker,
+}
+
+impl App {
+    /// Whether a page of this origin may use the server.
+    pub fn allows_origin(&self, origin: &str) -> bool {
+        self.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+    }
+
+    /// Whether the public address is encrypted, so that cookies must be.
+    pub fn is_https(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+}

@@ -1,0 +1,83 @@
+//! `mesh-server user …`: accounts for operators, scripts and tests.
+
+use std::io::Read as _;
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+use mesh_protocol::limits::MIN_PASSWORD_CHARS;
+
+use crate::Config;
+use crate::auth::password::Passwords;
+use crate::auth::{keys, names, random};
+use crate::clock::{Clock as _, SystemClock};
+use crate::http::sign_in::new_link;
+use crate::server::{PUBLIC_URL_SETTING, local_url};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{NewUser, Store, StoreError};
+
+#[derive(Subcommand)]
+pub(super) enum UserCommand {
+    /// Make an account
+    Add {
+        name: String,
+        /// Read the password from standard input
+        #[arg(long, required = true)]
+        password_stdin: bool,
+        /// Make it an administrator
+        #[arg(long)]
+        admin: bool,
+    },
+    /// Print a link that signs the user in once, within ten minutes
+    Link { name: String },
+}
+
+pub(super) async fn run(command: UserCommand, config: Config) -> anyhow::Result<()> {
+    keys::private_dir(&config.data_dir)?;
+    let path = config.database_path();
+    let store = SqliteStore::open(&path).await.with_context(|| format!("{} cannot be opened", path.display()))?;
+    let result = match command {
+        UserCommand::Add { name, admin, .. } => add(&store, &name, admin).await,
+        UserCommand::Link { name } => link(&store, &config, &name).await,
+    };
+    store.close().await;
+    result
+}
+
+async fn add(store: &dyn Store, name: &str, admin: bool) -> anyhow::Result<()> {
+    let Some(name) = names::clean(name) else { bail!("A name has 1 to 64 printable characters.") };
+    let mut password = String::new();
+    std::io::stdin().read_to_string(&mut password).context("the password could not be read from standard input")?;
+    let password = password.trim_end_matches(['\r', '\n']);
+    if password.chars().count() < MIN_PASSWORD_CHARS {
+        bail!("A password has at least {MIN_PASSWORD_CHARS} characters.");
+    }
+    let user = NewUser {
+        id: random::id(),
+        name_key: names::key(&name),
+        name,
+        password_hash: Some(Passwords::new().await?.hash(password).await?),
+        admin,
+        now: SystemClock.now_ms(),
+    };
+    match store.create_user(&user).await {
+        Ok(()) => {
+            println!("Added {}", user.name);
+            Ok(())
+        }
+        Err(StoreError::NameTaken) => bail!("There is an account {} already.", user.name),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn link(store: &dyn Store, config: &Config, name: &str) -> anyhow::Result<()> {
+    let Some(user) = store.user_by_name(&names::key(name)).await? else {
+        bail!("There is no account {name}. Make one: mesh-server user add {name} --password-stdin");
+    };
+    let public_url = match &config.public_url {
+        Some(url) => url.clone(),
+        None => store.setting(PUBLIC_URL_SETTING).await?.unwrap_or_else(|| local_url(config.listen)),
+    };
+    let link = new_link(store, &public_url, &user.id, SystemClock.now_ms()).await?;
+    println!("{}", link.url);
+    Ok(())
+}

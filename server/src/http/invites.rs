@@ -1,0 +1,99 @@
+//! Invitations into a room: shown once, stored hashed, counted, revocable.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::routing::{delete, post};
+use axum::{Json, Router};
+use mesh_protocol::http::{CreateInvite, Done, Invite, InviteInfo, Invites, Role};
+use mesh_protocol::ids::{InviteId, RoomId, UserId};
+
+use super::error::ApiError;
+use super::extract::{At, Body};
+use super::members::outranks;
+use super::rooms::room_of;
+use super::session::Caller;
+use crate::app::App;
+use crate::auth::random;
+use crate::store::NewInvite;
+
+const DEFAULT_SECONDS: u64 = 604_800;
+/// A year.
+const MOST_SECONDS: u64 = 365 * 24 * 3_600;
+const MOST_USES: u32 = 10_000;
+
+pub(super) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/rooms/{room_id}/invites", post(create).get(list))
+        .route("/rooms/{room_id}/invites/{invite_id}", delete(revoke))
+}
+
+async fn moderated(app: &App, room: &RoomId, user: &UserId) -> Result<Role, ApiError> {
+    let role = room_of(app, room, user).await?.role;
+    if role >= Role::Moderator {
+        Ok(role)
+    } else {
+        Err(ApiError::forbidden("only owners and moderators of the room may invite"))
+    }
+}
+
+async fn create(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    At(room_id): At<RoomId>,
+    Body(body): Body<CreateInvite>,
+) -> Result<Json<Invite>, ApiError> {
+    let own = moderated(&app, &room_id, &caller.user_id).await?;
+    let role = body.role.unwrap_or(Role::Member);
+    if !outranks(own, role) {
+        return Err(ApiError::forbidden("you may invite as member or guest only"));
+    }
+    let seconds = body.expires_in.unwrap_or(DEFAULT_SECONDS);
+    let max_uses = body.max_uses.unwrap_or(1);
+    if !(1..=MOST_SECONDS).contains(&seconds) || !(1..=MOST_USES).contains(&max_uses) {
+        return Err(ApiError::bad_request(format!(
+            "expires_in is 1 to {MOST_SECONDS} seconds, max_uses is 1 to {MOST_USES}"
+        )));
+    }
+    let token = random::token();
+    let now = app.clock.now_ms();
+    let invite = NewInvite {
+        id: random::id(),
+        room_id,
+        token_hash: random::hash(&token),
+        role,
+        created_by: caller.user_id,
+        now,
+        expires_at: now + seconds * 1000,
+        max_uses,
+    };
+    app.store.create_invite(&invite).await?;
+    let url = format!("{}/invite#token={token}", app.public_url);
+    Ok(Json(Invite { invite_id: invite.id, token, url, expires_at: invite.expires_at / 1000 }))
+}
+
+async fn list(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    At(room): At<RoomId>,
+) -> Result<Json<Invites>, ApiError> {
+    moderated(&app, &room, &caller.user_id).await?;
+    let invites = app.store.invites(&room, app.clock.now_ms()).await?.into_iter().map(|invite| InviteInfo {
+        invite_id: invite.id,
+        role: invite.role,
+        expires_at: invite.expires_at / 1000,
+        max_uses: invite.max_uses,
+        uses: invite.uses,
+    });
+    Ok(Json(Invites { invites: invites.collect() }))
+}
+
+async fn revoke(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    At((room, invite)): At<(RoomId, InviteId)>,
+) -> Result<Json<Done>, ApiError> {
+    moderated(&app, &room, &caller.user_id).await?;
+    app.store.revoke_invite(&room, &invite, app.clock.now_ms()).await?;
+    Ok(Json(Done { ok: true }))
+}

@@ -1,0 +1,61 @@
+//! REST: one file per resource, each with its handlers and its `router()`. Shapes and codes are in `docs/protocol.md`.
+
+mod assets;
+mod caps;
+mod devices;
+pub(crate) mod error;
+mod extract;
+mod headers;
+mod health;
+mod ice;
+mod invites;
+mod members;
+mod messages;
+mod origin;
+mod rooms;
+pub(crate) mod session;
+pub(crate) mod sign_in;
+mod ticket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Router, middleware};
+use mesh_protocol::limits::MAX_HTTP_BODY;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::app::App;
+use error::ApiError;
+
+/// How long a request may take, its body included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Every route of the server.
+pub fn router(app: Arc<App>) -> Router {
+    let rest = Router::new()
+        .merge(health::router())
+        .merge(sign_in::router())
+        .merge(session::router())
+        .merge(devices::router())
+        .merge(rooms::router())
+        .merge(members::router())
+        .merge(invites::router())
+        .merge(messages::router())
+        .merge(caps::router())
+        .merge(ice::router())
+        .merge(ticket::router())
+        .method_not_allowed_fallback(async || ApiError::not_found("this address does not take that method"))
+        .layer(middleware::from_fn_with_state(app.clone(), origin::check))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(DefaultBodyLimit::max(MAX_HTTP_BODY));
+    Router::new()
+        .route("/ws", get(crate::ws::upgrade::upgrade))
+        .merge(rest)
+        .fallback(assets::serve)
+        .layer(middleware::from_fn(assets::pages_first))
+        .layer(middleware::from_fn(headers::finish))
+        .with_state(app)
+}

@@ -1,0 +1,200 @@
+//! Every way to sign in: name and password, the setup link, an invitation, a one-time link.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mesh_protocol::error_code::HttpCode;
+use mesh_protocol::http::{DeviceIntro, DeviceKind, LinkLogin, Login, Register, Session, Setup, SignInLink};
+use mesh_protocol::ids::UserId;
+use mesh_protocol::limits::MIN_PASSWORD_CHARS;
+
+use super::error::ApiError;
+use super::extract::Body;
+use super::headers::ClientAddress;
+use super::session::{Caller, set_cookie};
+use crate::app::App;
+use crate::auth::{names, random};
+use crate::store::{NewDevice, NewRoom, NewSignIn, NewUser, SignInId, StoreError, User};
+
+/// A page signs in again each month; an agent runs unattended for a year.
+const PAGE_SESSION: Duration = Duration::from_secs(30 * 24 * 3_600);
+const AGENT_SESSION: Duration = Duration::from_secs(365 * 24 * 3_600);
+/// How long a one-time link is good for.
+pub(crate) const LINK_TTL: Duration = Duration::from_secs(600);
+/// The room of the first account.
+const FIRST_ROOM: &str = "Home";
+
+pub(super) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/auth/login", post(login))
+        .route("/auth/setup", post(setup))
+        .route("/auth/register", post(register))
+        .route("/auth/link", post(by_link))
+        .route("/auth/links", post(create_link))
+}
+
+async fn login(
+    State(app): State<Arc<App>>,
+    ClientAddress(address): ClientAddress,
+    Body(login): Body<Login>,
+) -> Result<Response, ApiError> {
+    if login.username.trim().is_empty() || login.password.is_empty() {
+        return Err(ApiError::bad_request("type a name and a password"));
+    }
+    check_device(login.device.as_ref())?;
+    if app.config.dev_login {
+        let user = any_user(&app, &login.username).await?;
+        return open_session(&app, user, login.device).await;
+    }
+    let name_key = names::key(&login.username);
+    if let Some(wait) = app.throttle.wait(&name_key, address) {
+        return Err(ApiError::throttled(wait));
+    }
+    let user = app.store.user_by_name(&name_key).await?;
+    let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
+    let may_try = || app.throttle.wait(&name_key, address).is_none();
+    match app.passwords.verify(&login.password, stored, may_try).await? {
+        Some(true) => {}
+        Some(false) => {
+            app.throttle.failed(&name_key, address);
+            return Err(ApiError::new(HttpCode::WrongCredentials, "the name or the password is wrong"));
+        }
+        None => {
+            let wait = app.throttle.wait(&name_key, address).unwrap_or(Duration::from_secs(1));
+            return Err(ApiError::throttled(wait));
+        }
+    }
+    let user = user.ok_or_else(|| ApiError::new(HttpCode::WrongCredentials, "the name or the password is wrong"))?;
+    open_session(&app, user, login.device).await
+}
+
+/// The seed's sign-in, for development on loopback: whoever it is, they are in.
+async fn any_user(app: &App, name: &str) -> Result<User, ApiError> {
+    let new = new_user(app, name, None, false)?;
+    match app.store.create_user(&new).await {
+        Ok(()) | Err(StoreError::NameTaken) => {}
+        Err(error) => return Err(error.into()),
+    }
+    app.store.user_by_name(&new.name_key).await?.ok_or_else(ApiError::unauthenticated)
+}
+
+async fn setup(State(app): State<Arc<App>>, Body(setup): Body<Setup>) -> Result<Response, ApiError> {
+    check_device(setup.device.as_ref())?;
+    if app.store.has_users().await? {
+        return Err(StoreError::SetupDone.into());
+    }
+    check_password(&setup.password)?;
+    let mut user = new_user(&app, &setup.username, None, true)?;
+    user.password_hash = Some(app.passwords.hash(&setup.password).await?);
+    let room = NewRoom { id: random::id(), name: FIRST_ROOM.into(), owner: user.id.clone(), now: user.now };
+    app.store.set_up(&random::hash(&setup.setup_token), &user, &room).await?;
+    open_session(&app, account(user), setup.device).await
+}
+
+async fn register(State(app): State<Arc<App>>, Body(register): Body<Register>) -> Result<Response, ApiError> {
+    check_device(register.device.as_ref())?;
+    let invite = random::hash(&register.invite);
+    // Looked at first, so that nobody without an invitation costs a hash.
+    app.store.peek_invite(&invite, app.clock.now_ms()).await?;
+    check_password(&register.password)?;
+    let mut user = new_user(&app, &register.username, None, false)?;
+    user.password_hash = Some(app.passwords.hash(&register.password).await?);
+    app.store.register(&invite, &user).await?;
+    open_session(&app, account(user), register.device).await
+}
+
+async fn by_link(State(app): State<Arc<App>>, Body(link): Body<LinkLogin>) -> Result<Response, ApiError> {
+    check_device(link.device.as_ref())?;
+    let user = app.store.take_link(&random::hash(&link.token), app.clock.now_ms()).await?;
+    let user = app.store.user(&user).await?.ok_or(StoreError::LinkInvalid)?;
+    open_session(&app, user, link.device).await
+}
+
+async fn create_link(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Json<SignInLink>, ApiError> {
+    let link = new_link(&*app.store, &app.public_url, &caller.user_id, app.clock.now_ms()).await?;
+    Ok(Json(link))
+}
+
+/// Makes a one-time link for a user.
+pub(crate) async fn new_link(
+    store: &dyn crate::store::Store,
+    public_url: &str,
+    user: &UserId,
+    now_ms: u64,
+) -> Result<SignInLink, StoreError> {
+    let token = random::token();
+    let expires_ms = now_ms + u64::try_from(LINK_TTL.as_millis()).unwrap_or(u64::MAX);
+    store.create_link(&random::hash(&token), user, expires_ms, now_ms).await?;
+    let url = format!("{public_url}/link#token={token}");
+    Ok(SignInLink { token, url, expires_at: expires_ms / 1000 })
+}
+
+fn new_user(app: &App, name: &str, password_hash: Option<String>, admin: bool) -> Result<NewUser, ApiError> {
+    let name = names::clean(name).ok_or_else(|| ApiError::bad_request("a name has 1 to 64 printable characters"))?;
+    let name_key = names::key(&name);
+    Ok(NewUser { id: random::id(), name, name_key, password_hash, admin, now: app.clock.now_ms() })
+}
+
+fn account(user: NewUser) -> User {
+    User { id: user.id, name: user.name, password_hash: user.password_hash, admin: user.admin }
+}
+
+fn check_password(password: &str) -> Result<(), ApiError> {
+    if password.chars().count() < MIN_PASSWORD_CHARS {
+        return Err(ApiError::bad_request(format!("a password has at least {MIN_PASSWORD_CHARS} characters")));
+    }
+    Ok(())
+}
+
+/// Before anything is used up.
+fn check_device(device: Option<&DeviceIntro>) -> Result<(), ApiError> {
+    let Some(device) = device else { return Ok(()) };
+    names::clean(&device.name).ok_or_else(|| ApiError::bad_request("a device's name has 1 to 64 printable characters"))?;
+    let is_key = |key: &String| URL_SAFE_NO_PAD.decode(key).is_ok_and(|bytes| bytes.len() == 32);
+    if device.key.as_ref().is_some_and(|key| !is_key(key)) {
+        return Err(ApiError::bad_request("device.key is an Ed25519 public key: 32 bytes, base64url without padding"));
+    }
+    Ok(())
+}
+
+async fn open_session(app: &App, user: User, device: Option<DeviceIntro>) -> Result<Response, ApiError> {
+    let now = app.clock.now_ms();
+    let device =
+        device.unwrap_or_else(|| DeviceIntro { name: "Unnamed device".into(), kind: DeviceKind::Page, key: None });
+    let life = match device.kind {
+        DeviceKind::Page => PAGE_SESSION,
+        DeviceKind::Agent => AGENT_SESSION,
+    };
+    let enrolled = NewDevice {
+        id: random::id(),
+        user_id: user.id.clone(),
+        name: names::clean(&device.name).unwrap_or(device.name),
+        kind: device.kind,
+        key: device.key,
+        now,
+    };
+    let device_id = app.store.enroll_device(&enrolled).await?;
+    let id = SignInId(random::id::<mesh_protocol::ids::TokenId>().to_string());
+    let expires_at = now / 1000 + life.as_secs();
+    let sign_in = NewSignIn {
+        id: id.clone(),
+        user_id: user.id.clone(),
+        device_id: device_id.clone(),
+        now,
+        expires_at: expires_at * 1000,
+    };
+    app.store.create_sign_in(&sign_in).await?;
+    let token = app.sign_in_tokens.issue(&id, &user.id, now / 1000, expires_at).map_err(|e| ApiError::internal(&e))?;
+    let cookie = set_cookie(app, &token, life.as_secs())?;
+    let mut response =
+        Json(Session { token, user_id: user.id, name: user.name, device_id, expires_at }).into_response();
+    response.headers_mut().insert(header::SET_COOKIE, cookie);
+    Ok(response)
+}

@@ -1,0 +1,227 @@
+//! Who is connected to this node: live peers, the rooms they have joined, the sessions between them.
+//!
+//! All in memory and all bounded by the number of sockets. Delivers what the bus carries; asks nobody and stores nothing.
+//! **Invariant:** a peer is in a live room only while its user is a member (`BusEvent::MemberGone` takes it out), and no
+//! lock is held while another part is called. Locks nest in one order: `rooms`, then one room.
+
+mod peer;
+mod room;
+pub mod sessions;
+pub mod tickets;
+pub mod tokens;
+
+pub use peer::{LivePeer, SocketPlace};
+pub use room::{LiveRoom, ShareRefused};
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::ws::Utf8Bytes;
+use mesh_protocol::error_code::close;
+use mesh_protocol::ids::{PeerId, RoomId, SessionId, UserId};
+use mesh_protocol::signal::{PeerLeft, Revoked, ServerMessage};
+use parking_lot::{Mutex, RwLock};
+
+use crate::bus::{Bus, BusEvent, Listener};
+use crate::clock::Clock;
+use crate::ws::event::event;
+use sessions::{Ended, Sessions};
+use tokens::Tokens;
+
+/// The live state of this node.
+pub struct Hub {
+    clock: Arc<dyn Clock>,
+    /// What follows from an event (a peer left, a session ended) concerns the peers of other nodes too.
+    bus: Arc<dyn Bus>,
+    /// Bounded by the sockets; removed when a socket ends.
+    peers: RwLock<HashMap<PeerId, Arc<LivePeer>>>,
+    /// Removed with its last peer.
+    rooms: RwLock<HashMap<RoomId, Arc<LiveRoom>>>,
+    /// Sockets of each user; removed at zero.
+    places: Arc<Mutex<HashMap<UserId, usize>>>,
+    /// Who is a party of what.
+    pub sessions: Sessions,
+    /// What was issued and taken back.
+    pub tokens: Tokens,
+}
+
+impl Hub {
+    /// An empty one.
+    pub fn new(clock: Arc<dyn Clock>, bus: Arc<dyn Bus>) -> Self {
+        Self {
+            clock,
+            bus,
+            peers: RwLock::default(),
+            rooms: RwLock::default(),
+            places: Arc::default(),
+            sessions: Sessions::default(),
+            tokens: Tokens::default(),
+        }
+    }
+
+    /// A place for one more socket of the user; `None` where there are `most` already.
+    pub fn place(&self, user: &UserId, most: usize) -> Option<SocketPlace> {
+        SocketPlace::take(&self.places, user, most)
+    }
+
+    /// A peer has connected.
+    pub fn connect(&self, peer: Arc<LivePeer>) {
+        self.peers.write().insert(peer.id.clone(), peer);
+    }
+
+    /// A peer's socket has ended: it leaves every room, and the rooms are told.
+    pub fn disconnect(&self, peer: &LivePeer) {
+        self.peers.write().remove(&peer.id);
+        for room in peer.take_rooms() {
+            self.leave(&room, peer);
+        }
+        self.sessions.forget(&peer.id);
+    }
+
+    /// A live peer of this node.
+    pub fn peer(&self, id: &PeerId) -> Option<Arc<LivePeer>> {
+        self.peers.read().get(id).cloned()
+    }
+
+    /// How many sockets there are.
+    pub fn socket_count(&self) -> usize {
+        self.peers.read().len()
+    }
+
+    /// The live room, where at least one peer has joined it.
+    pub fn room(&self, id: &RoomId) -> Option<Arc<LiveRoom>> {
+        self.rooms.read().get(id).cloned()
+    }
+
+    /// The live room, where this peer has joined it.
+    pub fn room_with(&self, id: &RoomId, peer: &PeerId) -> Option<Arc<LiveRoom>> {
+        self.room(id).filter(|room| room.has(peer))
+    }
+
+    /// Puts a peer into a room; whether it was not there before.
+    pub fn enter(&self, id: &RoomId, peer: &Arc<LivePeer>) -> (Arc<LiveRoom>, bool) {
+        let mut rooms = self.rooms.write();
+        let room = rooms.entry(id.clone()).or_insert_with(|| Arc::new(LiveRoom::new(id.clone()))).clone();
+        let new = room.add(peer.clone());
+        if new {
+            peer.add_room(room.clone());
+        }
+        (room, new)
+    }
+
+    /// Takes a peer out of a room and tells those who remain; whether it was there.
+    pub fn leave(&self, room: &Arc<LiveRoom>, peer: &LivePeer) -> bool {
+        let Some(empty) = room.remove(&peer.id) else { return false };
+        peer.remove_room(room.id());
+        if empty {
+            let mut rooms = self.rooms.write();
+            if rooms.get(room.id()).is_some_and(|live| Arc::ptr_eq(live, room) && live.is_empty()) {
+                rooms.remove(room.id());
+            }
+        }
+        self.bus.publish(BusEvent::Room { room_id: room.id().clone(), frame: self.left(room.id(), peer) });
+        true
+    }
+
+    /// Ends sessions: every live party is told to cut the connection.
+    pub fn tell_ended(&self, ended: Vec<Ended>, reason: &str) {
+        for Ended { session_id, parties } in ended {
+            self.tell_revoked(&session_id, None, &parties, reason);
+        }
+    }
+
+    /// Sends `cap.revoked` to the parties.
+    pub fn tell_revoked(
+        &self,
+        session: &SessionId,
+        jti: Option<mesh_protocol::ids::TokenId>,
+        parties: &[PeerId],
+        reason: &str,
+    ) {
+        for id in parties {
+            let payload = Revoked { session_id: session.clone(), jti: jti.clone(), reason: reason.to_owned() };
+            let frame = event(&*self.clock, id.as_str(), ServerMessage::CapRevoked(payload));
+            self.bus.publish(BusEvent::Peer { peer_id: id.clone(), frame });
+        }
+    }
+
+    /// Forgets what has expired. Called every few seconds.
+    pub fn sweep(&self) {
+        let now = self.clock.now();
+        self.sessions.sweep(now);
+        self.tokens.sweep(now);
+        let now_ms = self.clock.now_ms();
+        let over: Vec<_> = self.peers.read().values().filter(|p| p.expires_at <= now_ms).cloned().collect();
+        for peer in over {
+            self.end_socket(&peer);
+        }
+    }
+
+    fn left(&self, room: &RoomId, peer: &LivePeer) -> Utf8Bytes {
+        let payload = PeerLeft { room_id: room.clone(), peer_id: peer.id.clone(), user_id: peer.user_id.clone() };
+        event(&*self.clock, room.as_str(), ServerMessage::RoomLeft(payload))
+    }
+
+    /// The peer learns that it has left, and what it had open there ends at both ends.
+    fn expel(&self, room: &Arc<LiveRoom>, peer: &LivePeer, reason: &str) {
+        self.tell_ended(self.sessions.end_of(&peer.id, Some(room.id()), self.clock.now()), reason);
+        peer.outbound.push(self.left(room.id(), peer));
+        self.leave(room, peer);
+    }
+
+    fn end_socket(&self, peer: &LivePeer) {
+        self.tell_ended(self.sessions.end_of(&peer.id, None, self.clock.now()), "sign_in_ended");
+        peer.outbound.close(close::SESSION_ENDED, "session ended");
+    }
+
+    fn peers_of(&self, room: &LiveRoom, user: &UserId) -> Vec<Arc<LivePeer>> {
+        room.peers().into_iter().filter(|peer| peer.user_id == *user).collect()
+    }
+}
+
+impl Listener for Hub {
+    fn deliver(&self, event: &BusEvent) {
+        match event {
+            BusEvent::Room { room_id, frame } => {
+                if let Some(room) = self.room(room_id) {
+                    room.send(frame);
+                }
+            }
+            BusEvent::Peer { peer_id, frame } => {
+                if let Some(peer) = self.peer(peer_id) {
+                    peer.outbound.push(frame.clone());
+                }
+            }
+            BusEvent::SignInEnded { sign_in } => {
+                let ended: Vec<_> = self.peers.read().values().filter(|p| p.sign_in == *sign_in).cloned().collect();
+                for peer in ended {
+                    self.end_socket(&peer);
+                }
+            }
+            BusEvent::MemberGone { room_id, user_id, reason } => {
+                let Some(room) = self.room(room_id) else { return };
+                for peer in self.peers_of(&room, user_id) {
+                    self.expel(&room, &peer, reason);
+                }
+            }
+            BusEvent::MemberNarrowed { room_id, user_id } => {
+                let Some(room) = self.room(room_id) else { return };
+                for peer in self.peers_of(&room, user_id) {
+                    self.tell_ended(self.sessions.end_of(&peer.id, Some(room_id), self.clock.now()), "role_changed");
+                }
+            }
+            BusEvent::RoomGone { room_id } => {
+                let Some(room) = self.room(room_id) else { return };
+                for peer in room.peers() {
+                    self.expel(&room, &peer, "room_deleted");
+                }
+            }
+            BusEvent::Drain { frame } => {
+                for peer in self.peers.read().values() {
+                    peer.outbound.push(frame.clone());
+                    peer.outbound.close(close::RESTART, "server is going away");
+                }
+            }
+        }
+    }
+}

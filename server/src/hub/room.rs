@@ -1,0 +1,144 @@
+//! One room with at least one live peer: who is there, how, and what is offered.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::ws::Utf8Bytes;
+use mesh_protocol::capability::Feature;
+use mesh_protocol::ids::{PeerId, RoomId, ShareId};
+use mesh_protocol::signal::{Peer, Share, Status};
+use parking_lot::RwLock;
+
+use super::LivePeer;
+
+/// Shares that one peer may announce in a room; a further one is refused.
+const SHARES_PER_PEER: usize = 16;
+
+struct Present {
+    peer: Arc<LivePeer>,
+    status: Status,
+    offers: Vec<Feature>,
+}
+
+impl Present {
+    fn card(&self) -> Peer {
+        self.peer.card(self.status, self.offers.clone())
+    }
+}
+
+#[derive(Default)]
+struct Inside {
+    present: HashMap<PeerId, Present>,
+    shares: Vec<Share>,
+}
+
+/// Why a share was not announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShareRefused {
+    /// Another peer announced one of that id.
+    Taken,
+    /// The peer has too many.
+    TooMany,
+}
+
+/// A live room.
+pub struct LiveRoom {
+    id: RoomId,
+    /// Read for every message, written at joins and leaves. Nothing that could wait happens under it.
+    inside: RwLock<Inside>,
+}
+
+impl LiveRoom {
+    pub(super) fn new(id: RoomId) -> Self {
+        Self { id, inside: RwLock::default() }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &RoomId {
+        &self.id
+    }
+
+    /// Whether the peer has joined.
+    pub fn has(&self, peer: &PeerId) -> bool {
+        self.inside.read().present.contains_key(peer)
+    }
+
+    /// Everyone who has joined.
+    pub fn peers(&self) -> Vec<Arc<LivePeer>> {
+        self.inside.read().present.values().map(|present| present.peer.clone()).collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.inside.read().present.is_empty()
+    }
+
+    pub(super) fn add(&self, peer: Arc<LivePeer>) -> bool {
+        let mut inside = self.inside.write();
+        let mut new = false;
+        inside.present.entry(peer.id.clone()).or_insert_with(|| {
+            new = true;
+            Present { peer, status: Status::Online, offers: Vec::new() }
+        });
+        new
+    }
+
+    /// `None` where the peer was not there, else whether the room is empty now.
+    pub(super) fn remove(&self, peer: &PeerId) -> Option<bool> {
+        let mut inside = self.inside.write();
+        inside.present.remove(peer)?;
+        inside.shares.retain(|share| share.peer_id != *peer);
+        Some(inside.present.is_empty())
+    }
+
+    /// One frame for everyone; nobody waits for anybody.
+    pub(super) fn send(&self, frame: &Utf8Bytes) {
+        for present in self.inside.read().present.values() {
+            present.peer.outbound.push(frame.clone());
+        }
+    }
+
+    /// Shows the room as it is to a peer, before anything that happens after.
+    pub fn show<T>(&self, show: impl FnOnce(Vec<Peer>, Vec<Share>) -> T) -> T {
+        let inside = self.inside.read();
+        show(inside.present.values().map(Present::card).collect(), inside.shares.clone())
+    }
+
+    /// The peer as the room sees it.
+    pub fn card(&self, peer: &PeerId) -> Option<Peer> {
+        self.inside.read().present.get(peer).map(Present::card)
+    }
+
+    /// Changes how a peer is, and returns how it is seen now.
+    pub fn set_presence(&self, peer: &PeerId, status: Status, offers: Vec<Feature>) -> Option<Peer> {
+        let mut inside = self.inside.write();
+        let present = inside.present.get_mut(peer)?;
+        present.status = status;
+        present.offers = offers;
+        Some(present.card())
+    }
+
+    /// Announces a share; announced again, it gets the new label.
+    pub fn add_share(&self, share: Share) -> Result<(), ShareRefused> {
+        let mut inside = self.inside.write();
+        if let Some(known) = inside.shares.iter_mut().find(|known| known.share_id == share.share_id) {
+            if known.peer_id != share.peer_id {
+                return Err(ShareRefused::Taken);
+            }
+            *known = share;
+            return Ok(());
+        }
+        if inside.shares.iter().filter(|known| known.peer_id == share.peer_id).count() >= SHARES_PER_PEER {
+            return Err(ShareRefused::TooMany);
+        }
+        inside.shares.push(share);
+        Ok(())
+    }
+
+    /// Takes a share back; whether it was this peer's.
+    pub fn remove_share(&self, peer: &PeerId, share: &ShareId) -> bool {
+        let mut inside = self.inside.write();
+        let before = inside.shares.len();
+        inside.shares.retain(|known| known.share_id != *share || known.peer_id != *peer);
+        inside.shares.len() < before
+    }
+}

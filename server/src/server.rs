@@ -1,0 +1,357 @@
+//! Starts the parts, accepts connections, and ends everything in order.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use mesh_protocol::capability::{CapabilityVerifier, Jwks};
+use mesh_protocol::signal::{Nothing, ServerMessage};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+use crate::app::App;
+use crate::auth::keys::{self, KeyError};
+use crate::auth::password::{PasswordError, Passwords};
+use crate::auth::random;
+use crate::auth::sign_in_token::SignInTokens;
+use crate::auth::throttle::Throttle;
+use crate::bus::{Bus, BusEvent, Listener, LocalBus};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, ConfigError};
+use crate::http;
+use crate::hub::Hub;
+use crate::hub::tickets::Tickets;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, StoreError};
+use crate::traffic::{Counted, Counters, Traffic};
+use crate::ws::chat::ChatQueue;
+use crate::ws::event::event;
+
+/// A client has this long for the headers of a request, and stays this long without one.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(8);
+/// Requests and sockets have this long to end after the drain began.
+const DRAIN: Duration = Duration::from_secs(8);
+/// What ends elsewhere (another process, the passing of time) is noticed within this.
+const SWEEP: Duration = Duration::from_secs(2);
+/// How far back a sweep looks for sign-ins that ended: it covers a slow commit and a socket that opened meanwhile.
+const SWEEP_OVERLAP_MS: u64 = 30_000;
+/// Where another process reads the public address of the running server.
+pub(crate) const PUBLIC_URL_SETTING: &str = "public_url";
+
+/// Why the server did not start; the text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(
+        "{0} is taken by another program. Stop that one, or choose another port: mesh-server --listen {ip}:{next}",
+        ip = .0.ip(), next = .0.port().wrapping_add(1)
+    )]
+    PortTaken(SocketAddr),
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, #[source] io::Error),
+    #[error("the data directory cannot be used: {0}")]
+    Keys(#[from] KeyError),
+    #[error("the database cannot be used: {}", reason(.0))]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Passwords(#[from] PasswordError),
+}
+
+/// The store hides the driver's words from clients; whoever starts the server may read them.
+fn reason(error: &StoreError) -> String {
+    match error {
+        StoreError::Unavailable(source) => source.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// A running server. Dropping it aborts; [`drain`](Self::drain) ends it in order.
+pub struct Server {
+    app: Arc<App>,
+    address: SocketAddr,
+    setup_link: Option<String>,
+    counters: Arc<Counters>,
+    stop: CancellationToken,
+    /// The accept loop, the sweeper and the chat writer.
+    accepting: JoinHandle<()>,
+    sweeping: JoinHandle<()>,
+    chat: JoinHandle<()>,
+    connections: TaskTracker,
+}
+
+impl Server {
+    /// Starts with the machine's clock.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with(config, Arc::new(SystemClock)).await
+    }
+
+    /// Starts with a clock of the caller's.
+    pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        config.check()?;
+        let listener = listen(config.listen).await?;
+        let address = listener.local_addr().map_err(|error| StartError::Listen(config.listen, error))?;
+        keys::private_dir(&config.data_dir)?;
+        let sign_in_tokens = match &config.jwt_secret {
+            Some(secret) => SignInTokens::new(secret.expose().as_bytes()),
+            None => SignInTokens::new(&keys::session_secret(&config.data_dir)?),
+        };
+        let signer = keys::capability_signer(&config.data_dir)?;
+        let jwks = Jwks { keys: vec![signer.jwk().clone()] };
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.database_path()).await?);
+        let public_url = config.public_url.clone().unwrap_or_else(|| local_url(address));
+        store.put_setting(PUBLIC_URL_SETTING, &public_url).await?;
+        let setup_link = setup_link(&*store, &public_url).await?;
+        let bus: Arc<dyn Bus> = Arc::new(LocalBus::default());
+        let hub = Arc::new(Hub::new(clock.clone(), bus.clone()));
+        let listening: Arc<dyn Listener> = hub.clone();
+        bus.subscribe(Arc::downgrade(&listening));
+        let (chat, chat_writer) = ChatQueue::new(store.clone(), bus.clone(), clock.clone());
+        let app = Arc::new(App {
+            origins: origins(&config, &public_url, address),
+            public_url,
+            clock,
+            store,
+            bus,
+            hub,
+            verifier: CapabilityVerifier::from_jwks(&jwks),
+            jwks,
+            signer,
+            sign_in_tokens,
+            passwords: Passwords::new().await?,
+            throttle: Throttle::default(),
+            tickets: Tickets::default(),
+            chat,
+            sockets: TaskTracker::new(),
+            config,
+        });
+        let stop = CancellationToken::new();
+        let counters = Arc::new(Counters::default());
+        let connections = TaskTracker::new();
+        let accept = Accept {
+            listener,
+            router: http::router(app.clone()),
+            counters: counters.clone(),
+            connections: connections.clone(),
+            stop: stop.clone(),
+        };
+        Ok(Self {
+            address,
+            setup_link,
+            counters,
+            accepting: tokio::spawn(accept.run()),
+            sweeping: tokio::spawn(sweep(app.clone(), stop.clone())),
+            chat: tokio::spawn(chat_writer),
+            connections,
+            stop,
+            app,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What people type, without a trailing slash.
+    pub fn public_url(&self) -> &str {
+        &self.app.public_url
+    }
+
+    /// While there is no account: the link that makes the first one.
+    pub fn setup_link(&self) -> Option<&str> {
+        self.setup_link.as_deref()
+    }
+
+    /// Bytes through the listener since the start.
+    pub fn traffic(&self) -> Traffic {
+        self.counters.get()
+    }
+
+    /// The store, for tests and tools that need more than REST offers.
+    pub fn store(&self) -> Arc<dyn Store> {
+        self.app.store.clone()
+    }
+
+    /// Live sockets.
+    pub fn socket_count(&self) -> usize {
+        self.app.hub.socket_count()
+    }
+
+    /// Stops accepting, tells every client, waits for what runs, and closes the store. Takes at most some ten seconds.
+    pub async fn drain(self) {
+        self.stop.cancel();
+        let frame = event(&*self.app.clock, "all", ServerMessage::Drain(Nothing {}));
+        self.app.bus.publish(BusEvent::Drain { frame });
+        self.app.sockets.close();
+        self.connections.close();
+        let ended = async {
+            self.connections.wait().await;
+            self.app.sockets.wait().await;
+        };
+        if tokio::time::timeout(DRAIN, ended).await.is_err() {
+            tracing::warn!(sockets = self.app.hub.socket_count(), "some clients did not go in time");
+        }
+        // These two end by the token.
+        let _ = self.accepting.await;
+        let _ = self.sweeping.await;
+        let (store, chat) = (self.app.store.clone(), self.chat);
+        // The last sender of the chat queue goes with the app; its writer then stores what is queued.
+        drop(self.app);
+        let abort = chat.abort_handle();
+        if tokio::time::timeout(Duration::from_secs(3), chat).await.is_err() {
+            abort.abort();
+        }
+        store.close().await;
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => StartError::PortTaken(address),
+        _ => StartError::Listen(address, error),
+    })
+}
+
+/// The address as someone on this machine types it.
+pub(crate) fn local_url(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        IpAddr::V6(ip) if ip.is_unspecified() => "[::1]".to_owned(),
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    format!("http://{ip}:{}", address.port())
+}
+
+/// The public URL and those that were named. On a server for this machine the other names of loopback count as the same.
+fn origins(config: &Config, public_url: &str, address: SocketAddr) -> Vec<String> {
+    let mut origins = vec![public_url.to_owned()];
+    if address.ip().is_loopback() {
+        let port = address.port();
+        origins.extend(["127.0.0.1", "localhost", "[::1]"].map(|host| format!("http://{host}:{port}")));
+    }
+    origins.extend(config.allowed_origins.iter().cloned());
+    origins
+}
+
+/// A new token at each start for as long as there is no account.
+async fn setup_link(store: &dyn Store, public_url: &str) -> Result<Option<String>, StoreError> {
+    if store.has_users().await? {
+        return Ok(None);
+    }
+    let token = random::token();
+    store.put_setup_token(&random::hash(&token)).await?;
+    Ok(Some(format!("{public_url}/setup#token={token}")))
+}
+
+struct Accept {
+    listener: TcpListener,
+    router: Router,
+    counters: Arc<Counters>,
+    connections: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Accept {
+    async fn run(self) {
+        loop {
+            let accepted = tokio::select! {
+                () = self.stop.cancelled() => return,
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    self.connections.spawn(serve(
+                        stream,
+                        peer,
+                        self.router.clone(),
+                        self.counters.clone(),
+                        self.stop.clone(),
+                    ));
+                }
+                Err(error) => {
+                    // Out of descriptors, most likely: connections that end give some back.
+                    tracing::error!(%error, "a connection was not accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, counters: Arc<Counters>, stop: CancellationToken) {
+    // Messages are small and wanted at once.
+    let _ = stream.set_nodelay(true);
+    let service = router.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        request.map(axum::body::Body::new)
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(16 * 1024)
+        .serve_connection(TokioIo::new(Counted::new(stream, counters)), TowerToHyperService::new(service))
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    // A broken connection is the client's affair.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+/// Notices what no request tells: expiry, and sign-ins that another process ended.
+async fn sweep(app: Arc<App>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    let mut since_throttle = 0_u32;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        app.hub.sweep();
+        app.tickets.sweep(app.clock.now());
+        since_throttle += 1;
+        if since_throttle >= 30 {
+            since_throttle = 0;
+            app.throttle.sweep();
+        }
+        if app.hub.socket_count() == 0 {
+            continue;
+        }
+        match app.store.ended_since(app.clock.now_ms().saturating_sub(SWEEP_OVERLAP_MS)).await {
+            Ok(ended) => {
+                for sign_in in ended {
+                    app.bus.publish(BusEvent::SignInEnded { sign_in });
+                }
+            }
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "ended sign-ins were not read"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_told_with_what_to_do() {
+        let text = StartError::PortTaken("127.0.0.1:8000".parse().unwrap()).to_string();
+        assert!(text.contains("127.0.0.1:8000 is taken") && text.ends_with("--listen 127.0.0.1:8001"), "{text}");
+    }
+
+    #[test]
+    fn any_address_is_typed_as_loopback() {
+        assert_eq!(local_url("0.0.0.0:8000".parse().unwrap()), "http://127.0.0.1:8000");
+        assert_eq!(local_url("[::]:80".parse().unwrap()), "http://[::1]:80");
+    }
+}

@@ -1,0 +1,104 @@
+//! Chat: stored first, then acknowledged, then shown to the room.
+//!
+//! One task stores for all sockets, so that a batch shares one commit and the room sees messages in the order of their
+//! `seq`. Bound of its queue: 1,024 messages; past it the sender gets `STORE_UNAVAILABLE` and nobody waits. Ends with the
+//! last sender, after what is queued.
+
+use std::sync::Arc;
+
+use mesh_protocol::error_code::SignalCode;
+use mesh_protocol::ids::MessageId;
+use mesh_protocol::signal::ServerMessage;
+use tokio::sync::mpsc;
+
+use super::event::{ack, error, event};
+use crate::bus::{Bus, BusEvent};
+use crate::clock::Clock;
+use crate::hub::LivePeer;
+use crate::store::{Appended, NewMessage, Store};
+
+const QUEUE: usize = 1_024;
+/// The most messages of one transaction.
+const BATCH: usize = 128;
+
+/// A message on its way to the store.
+pub(super) struct Pending {
+    pub(super) message: NewMessage,
+    pub(super) author: Arc<LivePeer>,
+    /// What `ack` or `error` names.
+    pub(super) reference: Option<MessageId>,
+}
+
+/// Where sockets put messages.
+#[derive(Clone)]
+pub struct ChatQueue {
+    queue: mpsc::Sender<Pending>,
+}
+
+impl ChatQueue {
+    /// The queue and the task that empties it.
+    pub fn new(store: Arc<dyn Store>, bus: Arc<dyn Bus>, clock: Arc<dyn Clock>) -> (Self, impl Future<Output = ()>) {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        (Self { queue }, Writer { store, bus, clock }.run(waiting))
+    }
+
+    /// Queues a message; `false` where the store cannot keep up.
+    pub(super) fn push(&self, pending: Pending) -> bool {
+        self.queue.try_send(pending).is_ok()
+    }
+}
+
+struct Writer {
+    store: Arc<dyn Store>,
+    bus: Arc<dyn Bus>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Writer {
+    async fn run(self, mut waiting: mpsc::Receiver<Pending>) {
+        let mut batch = Vec::new();
+        while waiting.recv_many(&mut batch, BATCH).await > 0 {
+            let messages: Vec<_> = batch.iter().map(|pending| pending.message.clone()).collect();
+            match self.store.append_messages(&messages).await {
+                Ok(outcomes) => {
+                    for (pending, outcome) in batch.drain(..).zip(outcomes) {
+                        self.tell(&pending, outcome);
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "chat messages were not stored");
+                    for pending in batch.drain(..) {
+                        self.refuse(&pending, SignalCode::StoreUnavailable, "the message was not stored: try again");
+                    }
+                }
+            }
+        }
+    }
+
+    fn tell(&self, pending: &Pending, outcome: Appended) {
+        match outcome {
+            Appended::Stored(message) => {
+                self.acknowledge(pending, message.seq);
+                let room_id = message.room_id.clone();
+                let frame = event(&*self.clock, room_id.as_str(), ServerMessage::ChatMessageCreated(message));
+                self.bus.publish(BusEvent::Room { room_id, frame });
+            }
+            Appended::Repeated(seq) => self.acknowledge(pending, seq),
+            Appended::Conflict => {
+                self.refuse(pending, SignalCode::BadPayload, "this client_id was used in another room: take a new one");
+            }
+            Appended::NotAMember => self.refuse(pending, SignalCode::RoomNotFound, "there is no such room for you"),
+        }
+    }
+
+    fn acknowledge(&self, pending: &Pending, seq: u64) {
+        if let Some(reference) = pending.reference.clone() {
+            pending.author.outbound.push(ack(&*self.clock, pending.author.id.as_str(), reference, Some(seq)));
+        }
+    }
+
+    fn refuse(&self, pending: &Pending, code: SignalCode, detail: &str) {
+        let (to, reference) = (pending.author.id.as_str(), pending.reference.clone());
+        pending.author.outbound.push(error(&*self.clock, to, code, detail, reference));
+    }
+}

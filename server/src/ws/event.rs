@@ -1,0 +1,49 @@
+//! Writes what goes out: the server's own messages and the envelope of relayed ones.
+
+use axum::extract::ws::Utf8Bytes;
+use mesh_protocol::error_code::SignalCode;
+use mesh_protocol::ids::MessageId;
+use mesh_protocol::signal::{Ack, Envelope, FROM_SERVER, ServerMessage, SignalError};
+
+use crate::auth::random;
+use crate::clock::{Clock, rfc3339};
+
+/// A message of the server, serialised once for all who receive it.
+pub fn event(clock: &dyn Clock, to: &str, message: ServerMessage) -> Utf8Bytes {
+    let envelope = Envelope {
+        id: Some(random::id()),
+        timestamp: Some(rfc3339(clock.now())),
+        from: Some(FROM_SERVER.to_owned()),
+        to: Some(to.to_owned()),
+        message,
+    };
+    match serde_json::to_string(&envelope) {
+        Ok(text) => text.into(),
+        Err(error) => {
+            // Only a map with keys other than text can fail, and the protocol has none.
+            tracing::error!(%error, "a server message could not be written");
+            Utf8Bytes::from_static("{\"type\":\"system.resync\",\"payload\":{}}")
+        }
+    }
+}
+
+/// An `error` for one client.
+pub fn error(clock: &dyn Clock, to: &str, code: SignalCode, detail: &str, reference: Option<MessageId>) -> Utf8Bytes {
+    event(clock, to, ServerMessage::Error(SignalError { code, detail: detail.to_owned(), reference }))
+}
+
+/// An `ack` for one client.
+pub fn ack(clock: &dyn Clock, to: &str, reference: MessageId, seq: Option<u64>) -> Utf8Bytes {
+    event(clock, to, ServerMessage::Ack(Ack { reference, seq }))
+}
+
+/// The envelope of a relayed message: everything but the payload is the server's.
+pub fn relayed(clock: &dyn Clock, kind: &str, from: &str, to: &str, payload: &str) -> Utf8Bytes {
+    let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
+    let timestamp = rfc3339(clock.now());
+    // Type, peers and rooms are checked identifiers: nothing in them needs an escape.
+    format!(
+        "{{\"type\":\"{kind}\",\"id\":\"{id}\",\"timestamp\":\"{timestamp}\",\"from\":\"{from}\",\"to\":\"{to}\",\"payload\":{payload}}}"
+    )
+    .into()
+}

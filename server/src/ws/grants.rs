@@ -1,0 +1,131 @@
+//! Judges the capability of each message of one socket (rule 5).
+//!
+//! Remembers the last four verified tokens, compared byte for byte, since one session's messages carry the same one;
+//! their time is looked at on every use. Remembers the session of every token used, until it expires: a `sub` lives on
+//! exactly one socket, so no other place needs to know.
+
+use std::collections::HashMap;
+
+use mesh_protocol::capability::{Capability, CapabilityError, CapabilityVerifier, Claims};
+use mesh_protocol::error_code::SignalCode;
+use mesh_protocol::ids::{PeerId, RoomId, SessionId, TokenId};
+use mesh_protocol::limits::CLOCK_LEEWAY;
+
+use crate::auth::random;
+use crate::hub::tokens::Tokens;
+
+/// Verified tokens kept.
+const CACHED: usize = 4;
+/// Tokens whose session is remembered; expired ones go first, and past it a token is refused. The rate of a socket times
+/// the life of a token stays below.
+const BOUND: usize = 8_192;
+
+/// What a message wants to do with its token.
+pub(super) struct Want<'a> {
+    pub(super) capability: Capability,
+    pub(super) token: Option<&'a str>,
+    pub(super) bearer: &'a PeerId,
+    pub(super) room: &'a RoomId,
+    pub(super) target: Option<&'a PeerId>,
+    pub(super) session: Option<SessionId>,
+    /// Bytes that a transfer announces.
+    pub(super) size: Option<u64>,
+    /// Whether a token that is not among the verified ones may cost a signature check.
+    pub(super) may_verify: bool,
+}
+
+/// The capability is good.
+#[derive(Debug)]
+pub(super) struct Granted {
+    pub(super) session: SessionId,
+    /// Whether the token is bound to the message's target, who may then see it.
+    pub(super) bound_to_target: bool,
+}
+
+/// The tokens of one socket.
+#[derive(Default)]
+pub(super) struct Grants {
+    /// Most recent first.
+    verified: Vec<(Box<str>, Claims)>,
+    sessions: HashMap<TokenId, (SessionId, u64)>,
+}
+
+impl Grants {
+    pub(super) fn check(
+        &mut self,
+        verifier: &CapabilityVerifier,
+        tokens: &Tokens,
+        want: Want<'_>,
+        now: u64,
+    ) -> Result<Granted, SignalCode> {
+        let token = want.token.ok_or(SignalCode::CapRequired)?;
+        let claims = self.claims(verifier, token, want.may_verify, now)?;
+        let fits = claims.sub == *want.bearer
+            && claims.room_id == *want.room
+            && claims.allows(want.capability).is_ok()
+            && claims.target_peer_id.as_ref().is_none_or(|bound| want.target == Some(bound))
+            && want.size.is_none_or(|size| claims.max_size.is_none_or(|most| size <= most))
+            && claims.session_id.as_ref().is_none_or(|bound| want.session.as_ref().is_none_or(|asked| asked == bound))
+            && !tokens.is_revoked(&claims.jti);
+        if !fits {
+            return Err(SignalCode::CapRequired);
+        }
+        let bound_to_target = claims.target_peer_id.is_some();
+        let (jti, exp) = (claims.jti.clone(), claims.exp);
+        let asked = want.session.or_else(|| claims.session_id.clone());
+        let session = self.bind(jti, exp, asked, tokens, now)?;
+        Ok(Granted { session, bound_to_target })
+    }
+
+    fn claims(
+        &mut self,
+        verifier: &CapabilityVerifier,
+        token: &str,
+        may_verify: bool,
+        now: u64,
+    ) -> Result<&Claims, SignalCode> {
+        let refused = |error| match error {
+            CapabilityError::Expired => SignalCode::CapExpired,
+            _ => SignalCode::CapRequired,
+        };
+        match self.verified.iter().position(|(known, _)| **known == *token) {
+            Some(at) => self.verified[..=at].rotate_right(1),
+            None if !may_verify => return Err(SignalCode::RateLimited),
+            None => {
+                let claims = verifier.verify(token, now).map_err(refused)?;
+                self.verified.truncate(CACHED - 1);
+                self.verified.insert(0, (token.into(), claims));
+            }
+        }
+        let (_, claims) = self.verified.first().ok_or(SignalCode::CapRequired)?;
+        claims.check_time(now).map_err(refused)?;
+        Ok(claims)
+    }
+
+    /// The first use decides the session of a token.
+    fn bind(
+        &mut self,
+        jti: TokenId,
+        exp: u64,
+        asked: Option<SessionId>,
+        tokens: &Tokens,
+        now: u64,
+    ) -> Result<SessionId, SignalCode> {
+        if let Some((bound, _)) = self.sessions.get(&jti) {
+            return match asked {
+                Some(asked) if asked != *bound => Err(SignalCode::CapReplayed),
+                _ => Ok(bound.clone()),
+            };
+        }
+        if self.sessions.len() >= BOUND {
+            self.sessions.retain(|_, (_, until)| *until >= now);
+        }
+        if self.sessions.len() >= BOUND {
+            return Err(SignalCode::CapReplayed);
+        }
+        let session = asked.unwrap_or_else(random::id);
+        tokens.bound(&jti, &session);
+        self.sessions.insert(jti, (session.clone(), exp + CLOCK_LEEWAY.as_secs()));
+        Ok(session)
+    }
+}

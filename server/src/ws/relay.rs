@@ -1,0 +1,325 @@
+//! The rules by which a message is passed on, in the order of `docs/protocol.md`, section 3.
+//!
+//! Everything here is decided in memory and without waiting; `room.join`, the one message that asks the store, is handed
+//! back to the connection.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mesh_protocol::capability::{Capability, Feature};
+use mesh_protocol::error_code::SignalCode;
+use mesh_protocol::ids::{MessageId, PeerId, RoomId, SessionId};
+use mesh_protocol::limits::MAX_BAD_FRAMES;
+use mesh_protocol::signal::{Admission, ClientType, Destination, PeerInRoom, ServerMessage, Share};
+
+use super::chat::Pending;
+use super::event::{error, event, relayed};
+use super::frame::{self, Head, Incoming};
+use super::grants::{Grants, Want};
+use super::payload::{self, Act, Payload};
+use super::rate::{BadFrames, Rate};
+use crate::app::App;
+use crate::bus::BusEvent;
+use crate::hub::sessions::Opening;
+use crate::hub::{LivePeer, LiveRoom, ShareRefused};
+use crate::store::NewMessage;
+
+/// Why a message is not passed on.
+pub(super) struct Refusal {
+    pub(super) code: SignalCode,
+    pub(super) detail: Cow<'static, str>,
+}
+
+fn refuse<T>(code: SignalCode, detail: impl Into<Cow<'static, str>>) -> Result<T, Refusal> {
+    Err(Refusal { code, detail: detail.into() })
+}
+
+const NO_ROOM: &str = "there is no such room, or you have not joined it";
+const TOO_FAST: &str = "too many messages: slow down";
+
+/// What remains to be done by the connection.
+pub(super) enum Outcome {
+    Done,
+    /// Ask the store, then enter.
+    Join { room_id: RoomId, reference: Option<MessageId> },
+    /// Too many bad frames.
+    Close,
+}
+
+/// The state of one socket that the rules need.
+pub(super) struct Relay {
+    app: Arc<App>,
+    peer: Arc<LivePeer>,
+    grants: Grants,
+    rate: Rate,
+    bad_frames: BadFrames,
+}
+
+impl Relay {
+    pub(super) fn new(app: Arc<App>, peer: Arc<LivePeer>) -> Self {
+        let limits = app.config.limits;
+        let rate = Rate::new(limits.frames_per_second, limits.frame_burst, Instant::now());
+        Self { app, peer, grants: Grants::default(), rate, bad_frames: BadFrames::default() }
+    }
+
+    /// Answers a frame that is no text.
+    pub(super) fn binary(&mut self) -> Outcome {
+        self.bad(SignalCode::BadFrame, "frames are text", None)
+    }
+
+    /// One frame of this socket.
+    pub(super) fn text(&mut self, text: &str) -> Outcome {
+        let in_rate = self.rate.take(Instant::now());
+        // Rule 1.
+        let Ok(incoming) = frame::parse(text) else {
+            return self.bad(SignalCode::BadFrame, "a frame is a JSON object with a string type and an object payload", None);
+        };
+        let reference = incoming.id.clone();
+        match self.judge(incoming, in_rate) {
+            Ok(outcome) => outcome,
+            Err(refusal) if refusal.code == SignalCode::BadPayload => {
+                self.bad(refusal.code, &refusal.detail, reference)
+            }
+            Err(refusal) => {
+                self.tell(refusal.code, &refusal.detail, reference);
+                Outcome::Done
+            }
+        }
+    }
+
+    pub(super) fn tell(&self, code: SignalCode, detail: &str, reference: Option<MessageId>) {
+        let frame = error(&*self.app.clock, self.peer.id.as_str(), code, detail, reference);
+        self.peer.outbound.push(frame);
+    }
+
+    fn bad(&mut self, code: SignalCode, detail: &str, reference: Option<MessageId>) -> Outcome {
+        self.tell(code, detail, reference);
+        if self.bad_frames.add(Instant::now()) >= MAX_BAD_FRAMES { Outcome::Close } else { Outcome::Done }
+    }
+
+    fn judge(&mut self, incoming: Incoming<'_>, in_rate: bool) -> Result<Outcome, Refusal> {
+        // Rule 2.
+        let Some(kind) = ClientType::parse(&incoming.kind) else {
+            return refuse(SignalCode::UnknownType, "clients do not send this type");
+        };
+        // Rule 3.
+        let head = match Head::parse(incoming.payload) {
+            Ok(head) => head,
+            Err(error) => return refuse(SignalCode::BadPayload, error.to_string()),
+        };
+        let Some(room_id) = head.room_id() else {
+            return refuse(SignalCode::MissingRoomId, "the payload needs a room_id");
+        };
+        let Ok(room_id) = serde_json::from_str::<String>(room_id) else {
+            return refuse(SignalCode::BadPayload, "room_id must be a string");
+        };
+        let Ok(room_id) = RoomId::try_from(room_id) else { return refuse(SignalCode::RoomNotFound, NO_ROOM) };
+        // Rule 4; for `room.join` the store is asked.
+        if kind == ClientType::RoomJoin {
+            if !in_rate {
+                return refuse(SignalCode::RateLimited, TOO_FAST);
+            }
+            return Ok(Outcome::Join { room_id, reference: incoming.id });
+        }
+        let Some(room) = self.app.hub.room_with(&room_id, &self.peer.id) else {
+            return refuse(SignalCode::RoomNotFound, NO_ROOM);
+        };
+        let payload = match payload::decode(kind, incoming.payload) {
+            Ok(payload) => payload,
+            Err(detail) => return refuse(SignalCode::BadPayload, detail),
+        };
+        // Rule 5.
+        let admitted = self.admit(kind, &room, &payload, in_rate)?;
+        // Rule 6.
+        let target = match kind.destination() {
+            Destination::Room => None,
+            Destination::Target | Destination::TargetOrRoom => payload.target.as_ref(),
+        };
+        if target.is_some_and(|target| !room.has(target)) {
+            return refuse(SignalCode::Unroutable, "the target is not in this room");
+        }
+        // Rule 7.
+        if !in_rate {
+            return refuse(SignalCode::RateLimited, TOO_FAST);
+        }
+        let forward = self.act(&payload, &room, target, admitted.session.as_ref(), incoming.id)?;
+        if forward {
+            let keep = admitted.show_token && target.is_some();
+            let body = head.forwarded(incoming.payload, keep, admitted.session.as_ref());
+            self.forward(kind, &room, target, &body);
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn admit(
+        &mut self,
+        kind: ClientType,
+        room: &LiveRoom,
+        payload: &Payload,
+        in_rate: bool,
+    ) -> Result<Admitted, Refusal> {
+        match kind.admission() {
+            Admission::Membership => Ok(Admitted::default()),
+            Admission::Capability(capability) => self.admit_capability(capability, room, payload, in_rate),
+            Admission::NamedFeature => {
+                let capability = payload.feature.map_or(Capability::Rtc, Feature::capability);
+                self.admit_capability(capability, room, payload, in_rate)
+            }
+            Admission::Party(feature) => self.admit_party(room, payload, |f| f == feature, feature.as_str()),
+            Admission::TransferParty => {
+                self.admit_party(room, payload, |f| matches!(f, Feature::File | Feature::Folder), "file or folder")
+            }
+        }
+    }
+
+    fn admit_capability(
+        &mut self,
+        capability: Capability,
+        room: &LiveRoom,
+        payload: &Payload,
+        in_rate: bool,
+    ) -> Result<Admitted, Refusal> {
+        let (size, announced) = match &payload.act {
+            Act::Transfer(_, size) => (Some(*size), None),
+            // A share has no session of its own: its token is bound to the share.
+            Act::ShareStarted(share, _) | Act::ShareEnded(share) => (None, share.as_str().parse().ok()),
+            _ => (None, None),
+        };
+        let is_notice = announced.is_some();
+        let want = Want {
+            capability,
+            token: payload.cap_token.as_deref(),
+            bearer: &self.peer.id,
+            room: room.id(),
+            target: payload.target.as_ref(),
+            session: payload.session_id.clone().or(announced),
+            size,
+            may_verify: in_rate,
+        };
+        let now = self.app.clock.now();
+        let granted = self.grants.check(&self.app.verifier, &self.app.hub.tokens, want, now).map_err(|code| {
+            let detail = if code == SignalCode::RateLimited { TOO_FAST } else { capability.as_str() };
+            Refusal { code, detail: detail.into() }
+        })?;
+        if self.app.hub.sessions.is_revoked(&granted.session, &self.peer.id, payload.target.as_ref()) {
+            return refuse(SignalCode::CapRequired, capability.as_str());
+        }
+        let session = (!is_notice).then_some(granted.session);
+        Ok(Admitted { session, show_token: granted.bound_to_target })
+    }
+
+    fn admit_party(
+        &self,
+        room: &LiveRoom,
+        payload: &Payload,
+        feature: impl Fn(Feature) -> bool,
+        name: &'static str,
+    ) -> Result<Admitted, Refusal> {
+        let session = payload.session_id.as_ref();
+        let (sender, to, now) = (&self.peer.id, payload.target.as_ref(), self.app.clock.now());
+        if session.is_some_and(|id| self.app.hub.sessions.is_party(room.id(), id, sender, to, feature, now)) {
+            return Ok(Admitted::default());
+        }
+        refuse(SignalCode::CapRequired, format!("not a party of this {name} session"))
+    }
+
+    /// What the message changes here; whether it is passed on.
+    fn act(
+        &self,
+        payload: &Payload,
+        room: &Arc<LiveRoom>,
+        target: Option<&PeerId>,
+        granted: Option<&SessionId>,
+        reference: Option<MessageId>,
+    ) -> Result<bool, Refusal> {
+        let (app, peer, now) = (&self.app, &self.peer, self.app.clock.now());
+        let session = payload.session_id.as_ref().or(granted);
+        match (&payload.act, session) {
+            (Act::Join | Act::Relay, _) => {}
+            (Act::Leave, _) => {
+                app.hub.tell_ended(app.hub.sessions.end_of(&peer.id, Some(room.id()), now), "left");
+                app.hub.leave(room, peer);
+                return Ok(false);
+            }
+            (Act::Presence(presence), _) => {
+                if let Some(card) = room.set_presence(&peer.id, presence.status, presence.offers.clone()) {
+                    let changed = PeerInRoom { room_id: room.id().clone(), peer: card };
+                    self.publish(room.id(), ServerMessage::PresenceChanged(changed));
+                }
+                return Ok(false);
+            }
+            (Act::Chat(message), _) => {
+                let message = NewMessage {
+                    room_id: room.id().clone(),
+                    user_id: peer.user_id.clone(),
+                    name: peer.user_name.clone(),
+                    device_id: peer.device_id.clone(),
+                    client_id: message.client_id.clone(),
+                    text: message.text.clone(),
+                    now: app.clock.now_ms(),
+                };
+                // A client that names no message still learns which one was stored.
+                let reference = reference.or_else(|| message.client_id.as_str().parse().ok());
+                if !app.chat.push(Pending { message, author: peer.clone(), reference }) {
+                    return refuse(SignalCode::StoreUnavailable, "too many messages wait to be stored: try again");
+                }
+                return Ok(false);
+            }
+            (Act::Open(feature) | Act::Transfer(feature, _), Some(session_id)) => {
+                let opening =
+                    Opening { room_id: room.id(), session_id, feature: *feature, requester: &peer.id, target };
+                if app.hub.sessions.open(&opening, now).is_err() {
+                    return refuse(SignalCode::RateLimited, "too many open sessions: end some first");
+                }
+            }
+            (Act::Accept, Some(session)) => app.hub.sessions.accepted(room.id(), session, &peer.id, target),
+            (Act::End, Some(session)) => app.hub.sessions.ended(room.id(), session, &peer.id, target, now),
+            // The types leave no session out here.
+            (Act::Open(_) | Act::Transfer(..) | Act::Accept | Act::End, None) => {
+                return refuse(SignalCode::BadPayload, "session_id is missing");
+            }
+            (Act::ShareStarted(share_id, label), _) => {
+                let share = Share {
+                    share_id: share_id.clone(),
+                    feature: Feature::Terminal,
+                    peer_id: peer.id.clone(),
+                    user_id: peer.user_id.clone(),
+                    label: label.clone(),
+                };
+                match room.add_share(share) {
+                    Ok(()) => {}
+                    Err(ShareRefused::Taken) => return refuse(SignalCode::BadPayload, "this share_id is another peer's"),
+                    Err(ShareRefused::TooMany) => {
+                        return refuse(SignalCode::RateLimited, "too many shares: end some first");
+                    }
+                }
+            }
+            (Act::ShareEnded(share_id), _) => return Ok(room.remove_share(&peer.id, share_id)),
+        }
+        Ok(true)
+    }
+
+    fn publish(&self, room_id: &RoomId, message: ServerMessage) {
+        let frame = event(&*self.app.clock, room_id.as_str(), message);
+        self.app.bus.publish(BusEvent::Room { room_id: room_id.clone(), frame });
+    }
+
+    fn forward(&self, kind: ClientType, room: &LiveRoom, target: Option<&PeerId>, body: &str) {
+        let to = target.map_or(room.id().as_str(), PeerId::as_str);
+        let frame = relayed(&*self.app.clock, kind.as_str(), self.peer.id.as_str(), to, body);
+        self.app.bus.publish(match target {
+            Some(target) => BusEvent::Peer { peer_id: target.clone(), frame },
+            None => BusEvent::Room { room_id: room.id().clone(), frame },
+        });
+    }
+}
+
+/// The message may pass.
+#[derive(Default)]
+struct Admitted {
+    /// Of a message with a capability: the session that it belongs to.
+    session: Option<SessionId>,
+    /// The token is bound to the target, who may see it to verify it.
+    show_token: bool,
+}
