@@ -1,5 +1,7 @@
 //! Opening sessions over real connections on loopback, introduced by a control plane that can be made to lie.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+#[path = "signal_fake/mod.rs"]
 mod fake;
 
 use std::time::Duration;

@@ -1,3 +1,292 @@
-use super::Context;
-use crate::exit::Outcome;
-pub(crate) async fn run(_context: Context, _args: super::args::SendArgs) -> Outcome { Ok(()) }
+//! `mesh send`: offers files to a room or a person, and sends them to the first that accepts.
+
+mod recipients;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
+use mesh_peer::session::{self, Invitation, OpenSession, SessionError, Wanted, new_session_id, open_as_requester};
+use mesh_peer::transfer::{Progress, Sender, Source};
+use mesh_protocol::capability::Feature;
+use mesh_protocol::ids::{PeerId, RoomId, SessionId};
+use mesh_protocol::limits::MAX_LISTED_FILES;
+use mesh_protocol::safe_path::{PathError, PathSet};
+use mesh_protocol::signal::{ClientMessage, OfferedFile, Reason, SessionAnswer, TransferRequest};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use self::recipients::{Candidate, Recipients};
+use super::args::SendArgs;
+use super::output::size;
+use super::{Context, connect, progress};
+use crate::disk::{DiskError, SourceFile};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::online::{Incoming, Online};
+use crate::transfer::outgoing;
+
+/// Devices that are asked at once; more are left out.
+const MAX_ASKED: usize = 32;
+
+/// What is to be sent.
+struct Parcel {
+    files: Arc<Vec<SourceFile>>,
+    names: Vec<String>,
+    total: u64,
+    /// For people: the name of the only file, or how many there are.
+    title: String,
+}
+
+/// A device that was asked, and how it ended.
+type Attempt = BoxFuture<'static, (Candidate, SessionId, Result<OpenSession, SessionError>)>;
+
+pub(crate) async fn run(context: Context, args: SendArgs) -> Outcome {
+    let parcel = open_files(&args.files)?;
+    let (control, own) = connect::signed_in(&context.paths)?;
+    let rooms = super::until_stopped(&context.stop, connect::rooms(&control)).await?;
+    let room_ids: Vec<RoomId> = rooms.iter().map(|room| room.room_id.clone()).collect();
+    let entering = Online::enter(control, &context.settings, &room_ids, &[]);
+    let mut online = super::until_stopped(&context.stop, entering).await?;
+    let recipients = Recipients::new(&args.to, &rooms, own.user_id, own.device_id);
+    let hashing = hash(parcel.files.clone(), context.stop.clone());
+
+    let outcome = deliver(&context, &args, &mut online, &recipients, &parcel, hashing).await;
+    online.close().await;
+    outcome
+}
+
+async fn deliver(
+    context: &Context,
+    args: &SendArgs,
+    online: &mut Online,
+    recipients: &Recipients,
+    parcel: &Parcel,
+    hashing: JoinHandle<Outcome<Vec<blake3::Hash>>>,
+) -> Outcome {
+    let output = context.output;
+    output.note(
+        &format!("Waiting for {} to accept {} ({}).", recipients.shown(), parcel.title, size(parcel.total)),
+        json!({"event": "waiting", "to": recipients.shown(), "name": parcel.title, "size": parcel.total, "count": parcel.names.len()}),
+    );
+    let (accepted_by, session) = offer(context, args, online, recipients, parcel).await?;
+    let who = accepted_by.who;
+    output.note(&format!("{who} accepted."), json!({"event": "accepted", "by": who}));
+
+    let hashes = online.alongside(hashing).await.map_err(Failure::general)??;
+    let sources = parcel.names.iter().zip(&hashes).zip(parcel.files.iter()).map(|((name, hash), file)| Source {
+        path: name.clone(),
+        size: file.size(),
+        hash: *hash,
+        modified_at: file.modified_at(),
+    });
+    let sender = Sender::new(sources.collect()).map_err(|error| Failure::usage(connect::capitalised(&error.to_string())))?;
+    let (shown, progress) = watch::channel(Progress::default());
+    let (binding, begun) = (session.binding.clone(), Instant::now());
+    let bar = tokio::spawn(progress::show(output, progress, session.link.clone()));
+    let link = session.link.clone();
+    let sending = outgoing::send(session, sender, parcel.files.clone(), &shown, &context.stop);
+    let sent = online.alongside(sending).await;
+    bar.abort();
+    let again = "run the same command again and it goes on where it stopped.";
+    if let Err(error) = sent {
+        let done = shown.borrow().files_done;
+        let failure = changed_on_the_way(&parcel.files, &error).unwrap_or_else(|| error.failure(&who, again));
+        return Err(match done {
+            0 => failure,
+            _ if failure.exit == Exit::Interrupted => failure,
+            done => Failure::partial(format!("{done} of {} files arrived. {}", parcel.names.len(), failure.sentence)),
+        });
+    }
+    let answer = SessionAnswer {
+        room_id: binding.room_id,
+        target: Some(binding.remote),
+        session_id: binding.session_id,
+        reason: None,
+    };
+    let _ = online.context.signal().send(ClientMessage::ShareCompleted(answer)).await;
+    let (seconds, link) = (begun.elapsed(), link.borrow().clone());
+    let rate = progress::rate(parcel.total, seconds);
+    let took = format!("Sent {} in {:.1} s, {}/s. {}.", size(parcel.total), seconds.as_secs_f64(), size(rate), progress::path_and_rtt(&link));
+    output.note(&took, json!({"event": "sent", "bytes": parcel.total, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate}));
+    for ((name, hash), file) in parcel.names.iter().zip(&hashes).zip(parcel.files.iter()) {
+        output.result(
+            &format!("BLAKE3 {hash} verified by {who}: {name}"),
+            json!({"event": "verified", "name": name, "size": file.size(), "blake3": hash.to_string(), "by": who}),
+        );
+    }
+    Ok(())
+}
+
+/// Asks every device that fits, those that come later too, until one accepts.
+async fn offer(
+    context: &Context,
+    args: &SendArgs,
+    online: &mut Online,
+    recipients: &Recipients,
+    parcel: &Parcel,
+) -> Outcome<(Candidate, OpenSession)> {
+    let deadline = Instant::now() + args.timeout;
+    let mut attempts: FuturesUnordered<Attempt> = FuturesUnordered::new();
+    let mut asked: HashSet<PeerId> = HashSet::new();
+    let mut pending: Vec<(Candidate, SessionId)> = Vec::new();
+    let mut last: Option<SessionError> = None;
+    loop {
+        for candidate in recipients.among(&online.roster, online.context.signal().current_peer().as_ref()) {
+            if pending.len() < MAX_ASKED && asked.insert(candidate.peer.clone()) {
+                let session_id = new_session_id();
+                pending.push((candidate.clone(), session_id.clone()));
+                let event = json!({"event": "offered", "to": candidate.who});
+                context.output.event(event);
+                attempts.push(ask(online, candidate, session_id, parcel, deadline));
+            }
+        }
+        // Everyone who was there has answered.
+        if pending.is_empty() && let Some(error) = last.take() {
+            return Err(refusal(&error, recipients));
+        }
+        tokio::select! {
+            () = context.stop.cancelled() => {
+                take_back(online, &pending, Reason::Cancelled).await;
+                return Err(Failure::interrupted());
+            }
+            () = sleep_until(deadline) => {
+                take_back(online, &pending, Reason::Timeout).await;
+                let (whom, waited) = (recipients.shown(), args.timeout.as_secs());
+                return Err(Failure::refused(format!(
+                    "Nobody accepted within {waited} s: have {whom} run `mesh receive` or `mesh up`, or open the page, then send again."
+                )));
+            }
+            incoming = online.next() => if let Incoming::Ended(reason) = incoming {
+                return Err(crate::online::ended(&reason, online.context.control().base()));
+            },
+            Some((candidate, session_id, opened)) = attempts.next() => {
+                pending.retain(|(_, pending)| *pending != session_id);
+                match opened {
+                    Ok(session) => {
+                        drop(attempts);
+                        take_back(online, &pending, Reason::Taken).await;
+                        return Ok((candidate, session));
+                    }
+                    Err(error) => {
+                        let human = format!("{}: {error}.", candidate.who);
+                        context.output.note(&human, json!({"event": "declined", "by": candidate.who, "detail": error.to_string()}));
+                        last = Some(error);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn ask(online: &Online, candidate: Candidate, session_id: SessionId, parcel: &Parcel, deadline: Instant) -> Attempt {
+    let context = online.context.clone();
+    let wanted = Wanted {
+        room_id: candidate.room.clone(),
+        target: Some(candidate.peer.clone()),
+        feature: Feature::File,
+        session_id: session_id.clone(),
+        max_size: Some(parcel.total),
+        consent: deadline.saturating_duration_since(Instant::now()),
+    };
+    let listed = parcel.names.iter().zip(parcel.files.iter()).take(MAX_LISTED_FILES);
+    let files: Vec<OfferedFile> =
+        listed.map(|(name, file)| OfferedFile { path: name.clone(), size: file.size() }).collect();
+    let (name, total, count) = (parcel.title.clone(), parcel.total, parcel.names.len() as u64);
+    let request = move |invitation: Invitation| {
+        ClientMessage::ShareFileRequest(TransferRequest {
+            room_id: invitation.room_id,
+            target: invitation.target,
+            session_id: Some(invitation.session_id),
+            cap_token: Some(invitation.cap_token),
+            name,
+            size: total,
+            count,
+            files,
+        })
+    };
+    async move {
+        let opened = open_as_requester(&context, wanted, request).await;
+        (candidate, session_id, opened)
+    }
+    .boxed()
+}
+
+async fn take_back(online: &Online, pending: &[(Candidate, SessionId)], reason: Reason) {
+    for (candidate, session_id) in pending {
+        let answer = SessionAnswer {
+            room_id: candidate.room.clone(),
+            target: Some(candidate.peer.clone()),
+            session_id: session_id.clone(),
+            reason: Some(reason),
+        };
+        let _ = online.context.signal().send(session::end(Feature::File, answer)).await;
+    }
+}
+
+fn refusal(error: &SessionError, recipients: &Recipients) -> Failure {
+    let sentence = format!("{}: {error}.", recipients.nobody());
+    match error {
+        SessionError::Declined(_) | SessionError::Refused(_) | SessionError::Revoked(_) | SessionError::Timeout(session::Step::Consent) => {
+            Failure::refused(sentence)
+        }
+        SessionError::Network(api) => connect::api_failure(api, "URL"),
+        _ => Failure::network(sentence),
+    }
+}
+
+/// The other end found content that is not what was announced, and here is why.
+fn changed_on_the_way(files: &[SourceFile], error: &crate::transfer::TransferError) -> Option<Failure> {
+    let crate::transfer::TransferError::Failed(failure) = error else { return None };
+    (failure.code == mesh_protocol::error_code::ChannelCode::HashMismatch).then_some(())?;
+    files.iter().find_map(|file| file.unchanged().err()).map(|changed| disk_failure(&changed))
+}
+
+fn disk_failure(error: &DiskError) -> Failure {
+    Failure::general(connect::capitalised(&error.to_string()))
+}
+
+fn open_files(paths: &[PathBuf]) -> Outcome<Parcel> {
+    let (mut files, mut names, mut known) = (Vec::new(), Vec::new(), PathSet::default());
+    for path in paths {
+        if path.is_dir() {
+            return Err(Failure::usage(format!(
+                "{} is a folder: folders cannot be sent yet; pack it first, for example with `tar -czf`.",
+                path.display()
+            )));
+        }
+        let file = SourceFile::open(path).map_err(|error| disk_failure(&error))?;
+        let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
+            Failure::usage(format!("{} has a name that other systems cannot hold: rename it.", path.display()))
+        })?;
+        known.insert(name).map_err(|error| match error {
+            PathError::Collision(_) => Failure::usage(format!("Two of the files are called \"{name}\": send them one after the other.")),
+            error => Failure::usage(format!("{} cannot be sent under its name ({error}): rename it.", path.display())),
+        })?;
+        names.push(name.to_owned());
+        files.push(file);
+    }
+    let total = files.iter().map(SourceFile::size).sum();
+    let title = match &names[..] {
+        [only] => only.clone(),
+        many => format!("{} files", many.len()),
+    };
+    Ok(Parcel { files: Arc::new(files), names, total, title })
+}
+
+/// Hashes all files on a thread of its own, while nobody has accepted yet.
+fn hash(files: Arc<Vec<SourceFile>>, stop: CancellationToken) -> JoinHandle<Outcome<Vec<blake3::Hash>>> {
+    tokio::task::spawn_blocking(move || {
+        let hashed = files.iter().map(|file| match file.hash(|_| !stop.is_cancelled()) {
+            Ok(Some(hash)) => Ok(hash),
+            Ok(None) => Err(Failure::interrupted()),
+            Err(error) => Err(disk_failure(&error)),
+        });
+        hashed.collect()
+    })
+}

@@ -71,11 +71,12 @@ impl Settings {
     /// Environment over file over defaults.
     pub fn load(paths: &Paths) -> Outcome<Self> {
         Figment::from(Serialized::defaults(Self::default()))
-            .merge(Toml::file_exact(paths.config_file()))
+            .merge(Toml::file(paths.config_file()))
             .merge(Env::prefixed("MESH_").only(FROM_ENVIRONMENT))
             .extract()
             .map_err(|error| {
-                Failure::usage(format!("A setting cannot be used: {}.", error.to_string().trim_end_matches('.')))
+                let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+                Failure::usage(format!("A setting cannot be used: {}.", text.trim_end_matches('.')))
             })
     }
 

@@ -107,10 +107,10 @@ async fn verdict_unless_withdrawn(core: &Core, question: Question, route: &mut S
     loop {
         tokio::select! {
             verdict = &mut asked => return Some(verdict),
-            _ = route.ended() => return None,
             () = core.stop.cancelled() => return Some(Verdict::Declined(Reason::Cancelled)),
-            (_, message) = route.next() => if let ServerMessage::TerminalShareDecline(_) = message {
-                return None;
+            message = route.next() => match message {
+                Ok((_, ServerMessage::TerminalShareDecline(_))) | Err(_) => return None,
+                Ok(_) => {}
             },
         }
     }

@@ -31,6 +31,7 @@ pub(super) async fn serve(core: &Core, session: OpenSession, share: ShareHandle,
     let _live = core.count_live();
     core.tell(format!("{} watches your terminal in {}.", asking.who, asking.room));
 
+    let mut end = control.watch_end();
     let mut asked: Option<BoxFuture<'_, Verdict>> = None;
     loop {
         let answered = async {
@@ -41,7 +42,7 @@ pub(super) async fn serve(core: &Core, session: OpenSession, share: ShareHandle,
         };
         tokio::select! {
             biased;
-            _ = control.ended() => break,
+            () = async { drop(end.wait_for(Option::is_some).await) } => break,
             () = commands.closed() => {
                 let _ = timeout(LAST_FRAMES, control.ended()).await;
                 break;

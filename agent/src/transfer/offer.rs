@@ -58,7 +58,7 @@ impl Offer {
             let claims = claims.map_err(|error| failed(error.to_string()))?;
             let max_size = claims.and_then(|claims| claims.max_size);
             check(&request, max_size).map_err(failed)?;
-            Ok((route, max_size))
+            Ok::<_, Rejected>((route, max_size))
         };
         match judged.await {
             Ok((route, max_size)) => Ok(Self { room_id, from, session_id, request, max_size, route }),
@@ -103,11 +103,10 @@ impl Offer {
     /// Resolves when the sender takes the offer back, or must not go on.
     pub async fn withdrawn(&mut self) -> Reason {
         loop {
-            tokio::select! {
-                _ = self.route.ended() => return Reason::Failed,
-                (_, message) = self.route.next() => if let ServerMessage::ShareCancel(said) = message {
-                    return said.reason.unwrap_or(Reason::Cancelled);
-                },
+            match self.route.next().await {
+                Ok((_, ServerMessage::ShareCancel(said))) => return said.reason.unwrap_or(Reason::Cancelled),
+                Ok(_) => {}
+                Err(_) => return Reason::Failed,
             }
         }
     }

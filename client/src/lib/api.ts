@@ -3,6 +3,7 @@
 
 import type { Decoder } from '../protocol/decode';
 import * as rest from '../protocol/rest';
+import { devicePublicKey } from './deviceKey';
 
 export class ApiError extends Error {
   constructor(
@@ -119,7 +120,7 @@ function problemOf(response: Response, text: string): ApiError {
 }
 
 /** A name people recognise in a list of devices: browser and system. */
-export function pageDevice(agent: string = navigator.userAgent): PageDevice {
+export function deviceName(agent: string): string {
   const browser = /Edg\//.test(agent)
     ? 'Edge'
     : /Firefox\//.test(agent)
@@ -140,5 +141,11 @@ export function pageDevice(agent: string = navigator.userAgent): PageDevice {
           : /Linux|X11/.test(agent)
             ? 'Linux'
             : '';
-  return { name: system ? `${browser} on ${system}` : browser, kind: 'page' };
+  return system ? `${browser} on ${system}` : browser;
+}
+
+/** How this page introduces itself at sign-in. */
+export async function pageDevice(): Promise<PageDevice> {
+  const key = await devicePublicKey();
+  return { name: deviceName(navigator.userAgent), kind: 'page', ...(key ? { key } : {}) };
 }

@@ -7,7 +7,7 @@
 
 const BLOCK_BYTES = 64;
 const CHUNK_BYTES = 1024;
-export const HASH_BYTES = 32;
+const HASH_BYTES = 32;
 
 const CHUNK_START = 1;
 const CHUNK_END = 2;

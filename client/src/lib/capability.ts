@@ -19,7 +19,7 @@ export class CapabilityRefused extends Error {
   }
 }
 
-export interface Expected {
+interface Expected {
   roomId: string;
   sessionId: string;
   /** The bearer: the peer that the server named as sender. */
@@ -81,8 +81,8 @@ export function createVerifier(
   };
 }
 
-/** Every claim that ties the token to this one connection. Exported for the tests. */
-export function check(found: Claims, expected: Expected, nowSeconds: number): void {
+/** Every claim that ties the token to this one connection. */
+function check(found: Claims, expected: Expected, nowSeconds: number): void {
   const must = (holds: boolean, why: string) => {
     if (!holds) throw new CapabilityRefused(why);
   };
@@ -100,7 +100,7 @@ export function check(found: Claims, expected: Expected, nowSeconds: number): vo
   );
 }
 
-export function normalFingerprint(fingerprint: string): string {
+function normalFingerprint(fingerprint: string): string {
   const [algorithm = '', value = ''] = fingerprint.trim().split(/\s+/);
   return `${algorithm.toLowerCase()} ${value.toUpperCase()}`;
 }

@@ -13,13 +13,7 @@ const FONT_DEFAULT_PX = 14;
 const FONT_MIN_PX = 5;
 const FONT_MAX_PX = 18;
 
-export interface TerminalTheme {
-  background: string;
-  foreground: string;
-  [colour: string]: string;
-}
-
-export interface ScreenEvents {
+interface ScreenEvents {
   send: (frame: Frame) => void;
   size: (cols: number, rows: number) => void;
   /** Somebody typed without holding control. */

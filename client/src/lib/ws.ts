@@ -15,7 +15,7 @@ import {
 import { ApiError } from './api';
 import { newId } from './ids';
 
-export type ConnectionStatus =
+type ConnectionStatus =
   /** Not started, or stopped on purpose. */
   | 'idle'
   | 'connecting'

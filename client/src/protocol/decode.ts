@@ -16,11 +16,6 @@ export const string: Decoder<string> = (value, path = '') => {
   return value;
 };
 
-export const number: Decoder<number> = (value, path = '') => {
-  if (typeof value !== 'number' || !Number.isFinite(value)) throw new DecodeError(path, 'a number');
-  return value;
-};
-
 /** A count or a position: a non-negative integer that JSON numbers hold exactly. */
 export const count: Decoder<number> = (value, path = '') => {
   if (!Number.isSafeInteger(value) || (value as number) < 0)

@@ -17,7 +17,7 @@ import {
   withDefault,
 } from './decode';
 
-export const MAX_FRAME_BYTES = 65_600;
+const MAX_FRAME_BYTES = 65_600;
 export const MAX_DATA_BYTES = 65_536;
 export const CHUNK_BYTES = 1024 * 1024;
 const DIGEST_BYTES = 32;

@@ -26,16 +26,14 @@ export const session = object({
 export const me = object({ user_id: id, name: string, admin: boolean, device_id: optional(id) });
 export type Me = Decoded<typeof me>;
 
-export const roomSummary = object({ room_id: id, name: string, role, last_seq: count });
+const roomSummary = object({ room_id: id, name: string, role, last_seq: count });
 export type RoomSummary = Decoded<typeof roomSummary>;
 export const roomList = object({ rooms: array(roomSummary) });
 export const roomCreated = object({ room_id: id });
 
 export const invite = object({ invite_id: id, token: string, url: string, expires_at: count });
-export type Invite = Decoded<typeof invite>;
 
 export const link = object({ token: string, url: string, expires_at: count });
-export type SignInLink = Decoded<typeof link>;
 
 const device = object({
   device_id: id,
@@ -44,7 +42,6 @@ const device = object({
   created_at: count,
   last_seen_at: optional(count),
 });
-export type Device = Decoded<typeof device>;
 export const deviceList = object({ devices: array(device) });
 
 export const chatMessage = object({
@@ -65,11 +62,10 @@ export type CapGrant = Decoded<typeof capGrant>;
 
 const iceServer = object({ urls: array(string), username: optional(string), credential: optional(string) });
 export const iceConfig = object({ ice_servers: array(iceServer), ttl: count });
-export type IceConfig = Decoded<typeof iceConfig>;
 
 export const ticket = object({ ticket: string, exp: count });
 
-export const jwk = object({ kty: oneOf('OKP'), crv: oneOf('Ed25519'), kid: string, x: string });
+const jwk = object({ kty: oneOf('OKP'), crv: oneOf('Ed25519'), kid: string, x: string });
 export type Jwk = Decoded<typeof jwk>;
 export const jwks = object({ keys: lenientArray(jwk) });
 

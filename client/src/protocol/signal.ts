@@ -19,7 +19,7 @@ import {
 import type { ClientMessage } from './generated/ClientMessage';
 import { chatMessage, role } from './rest';
 
-export const feature = oneOf('call', 'screen', 'file', 'folder', 'terminal');
+const feature = oneOf('call', 'screen', 'file', 'folder', 'terminal');
 export type Feature = Decoded<typeof feature>;
 
 /** The capability that opens a feature. */

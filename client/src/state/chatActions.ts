@@ -156,5 +156,3 @@ export function createChatActions(
     },
   };
 }
-
-export type ChatActions = ReturnType<typeof createChatActions>;

@@ -17,10 +17,16 @@ export interface Person {
 }
 
 export interface Machine {
-  /** The same machine keeps its key across reconnects. */
+  /** The device: it stays the same across reconnects, and several commands of one machine share it. */
   key: string;
-  peer: Peer;
+  name: string;
+  ownerName: string;
   mine: boolean;
+  availability: Availability;
+  /** Which of the machine's connections answers for what. */
+  terminal: Peer | undefined;
+  files: Peer | undefined;
+  /** What its owner shares right now, by the owner's label. */
   sharesTerminal: string | undefined;
 }
 
@@ -54,17 +60,29 @@ export function peopleOf(
 }
 
 export function machinesOf(room: RoomView, myUserId: string | undefined): Machine[] {
-  return Object.values(room.peers)
-    .filter((peer) => peer.kind === 'agent')
-    .map((peer) => ({
-      key: peer.device_id ?? peer.peer_id,
-      peer,
-      mine: peer.user_id === myUserId,
-      sharesTerminal: room.shares.find(
-        (share) => share.peer_id === peer.peer_id && share.feature === 'terminal',
-      )?.label,
-    }))
-    .sort((a, b) => Number(b.mine) - Number(a.mine) || a.peer.device_name.localeCompare(b.peer.device_name));
+  const devices = new Map<string, Peer[]>();
+  for (const peer of Object.values(room.peers)) {
+    if (peer.kind !== 'agent') continue;
+    const key = peer.device_id ?? peer.peer_id;
+    devices.set(key, [...(devices.get(key) ?? []), peer]);
+  }
+  return [...devices]
+    .map(([key, peers]) => {
+      const [first] = peers as [Peer];
+      const own = (peerId: string) => peers.some((peer) => peer.peer_id === peerId);
+      return {
+        key,
+        name: first.device_name || first.name,
+        ownerName: first.name,
+        mine: first.user_id === myUserId,
+        availability: availabilityOf(peers),
+        terminal: peers.find((peer) => peer.offers.includes('terminal')),
+        files: peers.find((peer) => peer.offers.includes('file')),
+        sharesTerminal: room.shares.find((share) => own(share.peer_id) && share.feature === 'terminal')
+          ?.label,
+      };
+    })
+    .sort((a, b) => Number(b.mine) - Number(a.mine) || a.name.localeCompare(b.name));
 }
 
 function availabilityOf(peers: Peer[]): Availability {

@@ -28,6 +28,17 @@ export function createRoomActions(
     }
   }
 
+  function leave(roomId: string): void {
+    store.setState((state) => {
+      const { [roomId]: _, ...rooms } = state.rooms;
+      return {
+        rooms,
+        wanted: state.wanted.filter((one) => one !== roomId),
+        refused: { ...state.refused, [roomId]: 'ROOM_NOT_FOUND' },
+      };
+    });
+  }
+
   function announce(roomId: string): void {
     try {
       socket.send('presence.set', { room_id: roomId, status, offers: PAGE_OFFERS });
@@ -90,7 +101,9 @@ export function createRoomActions(
           store.setState((state) => withPeer(state, event.payload));
           return;
         case 'room.left':
-          store.setState((state) => withoutPeer(state, event.payload));
+          // Removed from the room, or the room is gone: this page itself is what left.
+          if (event.payload.peer_id === socket.current.peerId) leave(event.payload.room_id);
+          else store.setState((state) => withoutPeer(state, event.payload));
           return;
         case 'terminal.share.started': {
           const { room_id, share_id, label } = event.payload;
@@ -106,5 +119,3 @@ export function createRoomActions(
     },
   };
 }
-
-export type RoomActions = ReturnType<typeof createRoomActions>;

@@ -13,8 +13,6 @@ export interface SessionState {
   connection: ConnectionState;
 }
 
-export type SessionStore = ReturnType<typeof createSessionStore>;
-
 export function createSessionStore() {
   return createStore<SessionState>(() => ({
     phase: 'unknown',

@@ -45,7 +45,7 @@ export class SessionRouter {
 }
 
 /** Asks the server for the ICE servers; without an answer, direct connections on the local network still work. */
-export async function iceServers(api: Pick<Api, 'ice'>): Promise<RTCIceServer[]> {
+async function iceServers(api: Pick<Api, 'ice'>): Promise<RTCIceServer[]> {
   try {
     return (await api.ice()).ice_servers;
   } catch (error) {

@@ -19,6 +19,7 @@ interface Live {
   screen: TerminalScreen;
   link: PeerLink | undefined;
   stop: () => void;
+  fingerprint: string | undefined;
   viewToken: (() => Promise<string>) | undefined;
   controlToken: (() => Promise<string>) | undefined;
   /** Epoch of the last grant: a lease frame of the host confirms it. */
@@ -176,6 +177,7 @@ export function createTerminalActions(deps: {
       screen,
       link: undefined,
       stop: () => {},
+      fingerprint: undefined,
       viewToken: undefined,
       controlToken: undefined,
       granted: undefined,
@@ -197,6 +199,7 @@ export function createTerminalActions(deps: {
       session_id: sessionId,
     });
     one.viewToken = opening.token;
+    one.fingerprint = opening.identity.fingerprint;
     const cap_token = await opening.token();
     if (!live.has(sessionId)) return;
     const unregister = router.register(sessionId, target, (event) => {
@@ -268,6 +271,7 @@ export function createTerminalActions(deps: {
           caps: ['terminal:control'],
           target_peer_id: now.peerId,
           session_id: sessionId,
+          fingerprint: one.fingerprint,
         });
         const cap_token = await one.controlToken();
         const refused = () => {
@@ -332,5 +336,3 @@ export function createTerminalActions(deps: {
     },
   };
 }
-
-export type TerminalActions = ReturnType<typeof createTerminalActions>;

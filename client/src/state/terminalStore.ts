@@ -4,7 +4,7 @@
 import { createStore } from 'zustand/vanilla';
 import type { PathInfo } from '../lib/rtc';
 
-export type TerminalPhase =
+type TerminalPhase =
   /** The other side is asked for consent. */
   | 'asking'
   /** Accepted; the direct connection is being made. */
@@ -12,7 +12,7 @@ export type TerminalPhase =
   | 'live'
   | 'ended';
 
-export type ControlState =
+type ControlState =
   /** Watching only. */
   'none' | 'asking' | 'held' | 'denied';
 

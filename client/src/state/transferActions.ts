@@ -176,6 +176,12 @@ export function createTransferActions(deps: {
         });
         return;
       case 'share.cancel':
+        // Another device of the room took it: nothing here needs attention any more.
+        if (view(sessionId)?.phase === 'offered' && event.payload.reason === 'taken') {
+          finish(sessionId, {});
+          dropTransfer(store, sessionId);
+          return;
+        }
         one?.link?.bye('CANCELLED');
         finish(sessionId, {
           phase: 'cancelled',
@@ -407,8 +413,6 @@ export function createTransferActions(deps: {
     },
   };
 }
-
-export type TransferActions = ReturnType<typeof createTransferActions>;
 
 function uniqueNames(files: readonly File[]): [string, File][] {
   const taken = new Set<string>();

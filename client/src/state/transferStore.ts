@@ -3,7 +3,7 @@
 import { createStore } from 'zustand/vanilla';
 import type { PathInfo } from '../lib/rtc';
 
-export type TransferPhase =
+type TransferPhase =
   /** Incoming: waits for this person's decision. */
   | 'offered'
   /** Outgoing: the other side is asked. */

@@ -26,6 +26,7 @@ export function PathBadge({ path }: { path: PathInfo | undefined }) {
         fw={560}
         color={direct ? 'lagoon' : 'orange'}
         className="numbers"
+        style={{ flex: 'none' }}
         leftSection={direct ? <IconArrowsLeftRight size={12} /> : <IconRoute size={12} />}
       >
         {direct ? t`Direct` : t`Relayed`}

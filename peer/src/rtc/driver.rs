@@ -419,23 +419,23 @@ impl Driver {
 
     fn on_event(&mut self, event: RTCPeerConnectionEvent) {
         match event {
-            RTCPeerConnectionEvent::OnIceConnectionStateChangeEvent(state) => match state {
-                RTCIceConnectionState::Connected | RTCIceConnectionState::Completed => {
-                    self.kick = !std::mem::replace(&mut self.ice_connected, true);
-                    if self.kick && self.channel.is_none() {
-                        self.open_deadline = Some(Instant::now() + HANDSHAKE_TIMEOUT);
-                    }
+            RTCPeerConnectionEvent::OnIceConnectionStateChangeEvent(
+                RTCIceConnectionState::Connected | RTCIceConnectionState::Completed,
+            ) => {
+                self.kick = !std::mem::replace(&mut self.ice_connected, true);
+                if self.kick && self.channel.is_none() {
+                    self.open_deadline = Some(Instant::now() + HANDSHAKE_TIMEOUT);
                 }
-                RTCIceConnectionState::Failed if self.ice_connected => {
-                    self.end("the other device has not answered for 15 seconds");
-                }
-                RTCIceConnectionState::Failed => {
-                    self.end("no path to the other device was found; a TURN server may be needed");
-                }
-                _ => {}
-            },
+            }
             RTCPeerConnectionEvent::OnConnectionStateChangeEvent(RTCPeerConnectionState::Failed) => {
-                self.end("the other device could not prove who it is: its certificate is not the one announced");
+                let reason = if self.dtls_state() == Some(RTCDtlsTransportState::Failed) {
+                    "the other device could not prove who it is: its certificate is not the one announced"
+                } else if self.ice_connected {
+                    "the other device has not answered for 15 seconds"
+                } else {
+                    "no path to the other device was found; a TURN server may be needed"
+                };
+                self.end(reason);
             }
             RTCPeerConnectionEvent::OnDataChannel(RTCDataChannelEvent::OnOpen(id)) => {
                 if let Err(reason) = self.on_open(id) {
@@ -546,14 +546,13 @@ impl Driver {
         }
     }
 
+    fn dtls_state(&self) -> Option<RTCDtlsTransportState> {
+        self.pc.sctp().map(|sctp| sctp.transport().state())
+    }
+
     /// Whether the other end has closed its DTLS connection.
     fn peer_is_gone(&self) -> bool {
-        self.pc.sctp().is_some_and(|sctp| {
-            matches!(
-                sctp.transport().state(),
-                RTCDtlsTransportState::Closed | RTCDtlsTransportState::Failed
-            )
-        })
+        matches!(self.dtls_state(), Some(RTCDtlsTransportState::Closed | RTCDtlsTransportState::Failed))
     }
 
     /// Refreshes the readings of the link.

@@ -57,9 +57,32 @@ impl History {
     pub(super) fn push(&mut self, line: &avt::Line) {
         let before = self.open.len();
         write_line(line, &mut self.open);
+        self.account(before, 1);
+    }
+
+    /// Adds whole lines of text without colours.
+    pub(super) fn push_text(&mut self, text: &str, lines: usize) {
+        let (mut rest, mut lines_left) = (text, lines);
+        while rest.len() > BLOCK_BYTES {
+            let end = rest.as_bytes()[..BLOCK_BYTES].iter().rposition(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+            let (block, more) = rest.split_at(end);
+            let count = if more.is_empty() { lines_left } else { block.bytes().filter(|byte| *byte == b'\n').count() };
+            self.push_block(block, count);
+            (rest, lines_left) = (more, lines_left - count);
+        }
+        self.push_block(rest, lines_left);
+    }
+
+    fn push_block(&mut self, text: &str, lines: usize) {
+        let before = self.open.len();
+        self.open.extend_from_slice(text.as_bytes());
+        self.account(before, lines);
+    }
+
+    fn account(&mut self, before: usize, lines: usize) {
         self.bytes += self.open.len() - before;
-        self.open_lines += 1;
-        self.lines += 1;
+        self.open_lines += lines;
+        self.lines += lines;
         if self.open.len() >= BLOCK_BYTES {
             let bytes = Bytes::from(std::mem::take(&mut self.open));
             self.blocks.push_back(Block { bytes, lines: std::mem::take(&mut self.open_lines) });

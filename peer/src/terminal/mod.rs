@@ -9,6 +9,7 @@
 //! is replaced by the screen as it is now (`sim::terminal::a_stalled_viewer_costs_no_memory_and_catches_up`).
 //! **Invariant**: only allowed sequences pass, at the host and again at the viewer (`sim::filter`).
 
+mod bulk;
 mod csi;
 mod filter;
 mod history;

@@ -2,6 +2,7 @@
 
 use mesh_protocol::channel::TermSize;
 
+use super::bulk;
 use super::filter::Event;
 use super::history::History;
 use super::modes::Modes;
@@ -12,6 +13,8 @@ pub(super) struct Screen {
     history: History,
     modes: Modes,
     size: TermSize,
+    /// Whether plain lines simply scroll; unknown after a sequence.
+    plain: Option<bool>,
 }
 
 impl std::fmt::Debug for Screen {
@@ -25,7 +28,7 @@ impl Screen {
     pub(super) fn new(size: TermSize) -> Self {
         let terminal = avt::Terminal::new(usize::from(size.cols), usize::from(size.rows))
             .expect("a clamped size has rows and columns");
-        Self { terminal, history: History::default(), modes: Modes::default(), size }
+        Self { terminal, history: History::default(), modes: Modes::default(), size, plain: None }
     }
 
     pub(super) const fn size(&self) -> TermSize {
@@ -41,9 +44,33 @@ impl Screen {
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.terminal.feed_with(&*String::from_utf8_lossy(bytes), Leaving(&mut self.history));
+        let text = String::from_utf8_lossy(bytes);
+        match bulk::find(&text, self.size) {
+            Some(flood) => self.flood(&flood),
+            None => self.show(&text, 0),
         }
+    }
+
+    fn show(&mut self, text: &str, unseen: usize) {
+        if text.bytes().any(|byte| matches!(byte, 0x1b | 0x0e | 0x0f)) {
+            self.plain = None;
+        }
+        self.terminal.feed_with(text, Leaving { history: &mut self.history, unseen });
+    }
+
+    fn flood(&mut self, flood: &bulk::Flood<'_>) {
+        self.show(flood.head, 0);
+        let above = usize::from(self.size.rows) - 1;
+        let terminal = &self.terminal;
+        let at_bottom = terminal.cursor().row == above && terminal.cursor().col == 0;
+        if !at_bottom || !*self.plain.get_or_insert_with(|| bulk::is_plain(terminal)) {
+            self.show(flood.middle, 0);
+            return self.show(flood.tail, 0);
+        }
+        // The screen leaves; the middle follows it; the blank rows that are left then make room for the tail.
+        self.show(&"\n".repeat(above), 0);
+        self.history.push_text(flood.middle, flood.middle_lines);
+        self.show(flood.tail, above);
     }
 
     /// What the filter noticed, at the place where it did.
@@ -56,7 +83,27 @@ impl Screen {
 
     pub(super) fn resize(&mut self, size: TermSize) {
         self.size = size;
-        self.terminal.resize_with(usize::from(size.cols), usize::from(size.rows), Leaving(&mut self.history));
+        self.plain = None;
+        self.terminal.resize_with(usize::from(size.cols), usize::from(size.rows), Leaving { history: &mut self.history, unseen: 0 });
+    }
+
+    /// What, written to a terminal of this size in any state, gives the screen as it is, and leaves the scrollback.
+    pub(super) fn repaint(&self) -> String {
+        // The dump is for a fresh terminal: both screens are put back to that first, without clearing what has left.
+        const FRESH: &str = "\x1b[?7h\x1b[?1047h\x1b[!p\x1b[?1047l\x1b[!p\x1b[r\x1b[?25h\x1b[?1l\x1b[20l\x1b(B\x1b)B\x0f\x1b[m\x1b[H\x1b[J";
+        FRESH.to_owned() + &self.portable_dump() + &self.modes.dump()
+    }
+
+    /// A cursor outside the margins in origin mode cannot be reached by sequences: it takes a restored cursor or a new
+    /// size to put it there. What gives up margins and mode but keeps the cursor, to be shown to every viewer, if so.
+    pub(super) fn settle(&mut self) -> Option<String> {
+        if !self.terminal.dump().contains("\x1b[u") {
+            return None;
+        }
+        let (row, col) = self.cursor();
+        let settling = format!("\x1b[?6l\x1b[r\x1b[{row};{col}H");
+        self.show(&settling, 0);
+        Some(settling)
     }
 
     /// Row and column of the cursor, from 1.
@@ -72,22 +119,82 @@ impl Screen {
         // From whatever row the history ended in, this pushes all of it off the screen and no blank line with it.
         out.extend(std::iter::repeat_n('\n', usize::from(self.size.rows) - 1));
         out.push_str("\x1b[H");
-        // Tab stops in the sequences that every terminal knows.
-        out.push_str(&self.terminal.dump().replace("\x1b[5W", "\x1b[3g").replace("\x1b[0W", "\x1bH").replace("\x1b[W", "\x1bH"));
+        out.push_str(&self.portable_dump());
         out.push_str(&self.modes.dump());
         out
+    }
+
+    /// The dump with tab stops in the sequences that every terminal knows.
+    fn portable_dump(&self) -> String {
+        self.terminal.dump().replace("\x1b[5W", "\x1b[3g").replace("\x1b[0W", "\x1bH").replace("\x1b[W", "\x1bH")
     }
 }
 
 /// Collects the lines that leave the screen.
-struct Leaving<'a>(&'a mut History);
+struct Leaving<'a> {
+    history: &'a mut History,
+    /// Lines that were never written: the first to leave.
+    unseen: usize,
+}
 
 impl avt::Observer for Leaving<'_> {
     type Output = ();
 
     fn evicted(&mut self, _: &mut avt::Observation<'_>, line: &avt::Line) {
-        self.0.push(line);
+        match self.unseen.checked_sub(1) {
+            Some(rest) => self.unseen = rest,
+            None => self.history.push(line),
+        }
     }
 
     fn end(&mut self, _: &mut avt::Observation<'_>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SIZE: TermSize = TermSize { cols: 20, rows: 5 };
+
+    fn all(screen: &Screen) -> String {
+        let blocks = std::iter::successors(screen.history.block(0), |(number, _)| screen.history.block(number + 1));
+        let history: Vec<u8> = blocks.flat_map(|(_, bytes)| bytes.to_vec()).collect();
+        String::from_utf8(history).unwrap() + &screen.dump()
+    }
+
+    fn lines() -> impl Strategy<Value = String> {
+        let line = "[a-z é漢\t]{0,45}\r\n";
+        prop::collection::vec(line, 0..400).prop_map(|lines| lines.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_cut_changes_nothing(
+            parts in prop::collection::vec(
+                prop_oneof![
+                    lines(),
+                    lines(),
+                    prop::sample::select(&[
+                        "text", "\r", "\n", "\x1b[31m", "\x1b[m", "\x1b[2;4r", "\x1b[r", "\x1b[?1049h", "\x1b[?1049l", "\x1b[3A", "\x1b[?7l",
+                        "\x1b[?7h", "\x1b[4h", "\x1b[4l", "\x1b[20h", "\x1b[20l", "\x1b(0", "\x1b(B", "\x0e", "\x0f", "\x1b[3g", "\x1b[?6h",
+                        "\x1b[?6l", "\x1b7", "\x1b8", "\x1b[?25l", "\x1b[44m", "\x1b[H",
+                    ][..]).prop_map(str::to_owned),
+                ],
+                1..8,
+            ),
+        ) {
+            let (mut short, mut long) = (Screen::new(SIZE), Screen::new(SIZE));
+            let text = parts.concat();
+            short.feed(text.as_bytes());
+            long.show(&text, 0);
+            // Tabs are blanks once they have been on the screen, and a line's end is trimmed there.
+            let same = |screen: &Screen| {
+                let mut terminal = avt::Terminal::with_scrollback(20, 5, None).unwrap();
+                terminal.feed(&*all(screen));
+                (terminal.screen().text(), terminal.dump())
+            };
+            prop_assert_eq!(same(&short), same(&long));
+        }
+    }
 }

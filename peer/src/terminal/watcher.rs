@@ -43,9 +43,18 @@ impl Shared {
     pub(super) fn resize(&mut self, size: TermSize, keep: usize) {
         self.screen.resize(size);
         self.resizes.push_back((self.ring.end(), size));
+        self.settle();
+        // Every terminal folds its lines in its own way when it changes its size: show all of them this one's.
+        self.ring.push(self.screen.repaint().as_bytes());
         if self.resizes.len() > keep {
             self.resizes.pop_front();
             self.first_resize += 1;
+        }
+    }
+
+    fn settle(&mut self) {
+        if let Some(settling) = self.screen.settle() {
+            self.ring.push(settling.as_bytes());
         }
     }
 
@@ -62,8 +71,9 @@ impl Shared {
         match &self.dump {
             Some((seq, resizes, bytes)) if (*seq, *resizes) == key => bytes.clone(),
             _ => {
+                self.settle();
                 let bytes = Bytes::from(self.screen.dump());
-                self.dump = Some((key.0, key.1, bytes.clone()));
+                self.dump = Some((self.ring.end(), key.1, bytes.clone()));
                 bytes
             }
         }

@@ -29,7 +29,11 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     pub(crate) fn new(size: TermSize) -> Self {
-        let cells = avt::Terminal::with_scrollback(size.cols.into(), size.rows.into(), None).expect("a size");
+        Self::with_scrollback(size, None)
+    }
+
+    pub(crate) fn with_scrollback(size: TermSize, scrollback: Option<usize>) -> Self {
+        let cells = avt::Terminal::with_scrollback(size.cols.into(), size.rows.into(), scrollback).expect("a size");
         Self { cells, modes: BTreeMap::new(), title: String::new(), observer: EscapeFilter::new() }
     }
 
@@ -60,8 +64,11 @@ impl Terminal {
     pub(crate) fn picture(&self) -> String {
         let cells = &self.cells;
         let line = |line: &avt::Line| {
-            let cells = line.cells().iter().map(|cell| format!("{}{:?}", cell.char(), cell.pen()));
-            cells.collect::<String>()
+            let runs = line.chunks(|a, b| a.pen() != b.pen()).map(|run| {
+                let text: String = run.iter().map(avt::Cell::char).collect();
+                if *run[0].pen() == avt::Pen::default() { text } else { format!("{text}<{:?}>", run[0].pen()) }
+            });
+            runs.collect::<String>()
         };
         let lines: Vec<String> = cells.screen().visible_lines().map(line).collect();
         let state = (cells.cursor(), cells.active_screen_kind(), cells.cursor_key_app_mode(), cells.size());

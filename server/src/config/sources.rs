@@ -166,7 +166,7 @@ fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(_, text) => Some(text.trim().to_owned()),
         Value::Bool(_, flag) => Some(flag.to_string()),
-        Value::Num(_, number) => number.to_u128().map(|n| n.to_string()),
+        Value::Num(_, number) => number.to_i128().map(|n| n.to_string()).or_else(|| number.to_u128().map(|n| n.to_string())),
         Value::Array(_, items) => {
             Some(items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()?.join(","))
         }

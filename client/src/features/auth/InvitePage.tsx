@@ -26,11 +26,11 @@ export function InvitePage() {
     retry: false,
   });
 
-  const register = useSignIn(({ username, password }: CredentialsValue) =>
-    mesh.api.register(token ?? '', username, password, pageDevice()),
+  const register = useSignIn(async ({ username, password }: CredentialsValue) =>
+    mesh.api.register(token ?? '', username, password, await pageDevice()),
   );
   const login = useSignIn(async ({ username, password }: CredentialsValue) => {
-    await mesh.api.login(username, password, pageDevice());
+    await mesh.api.login(username, password, await pageDevice());
     return mesh.api.joinByInvite(token ?? '');
   });
   const join = useSignIn(() => mesh.api.joinByInvite(token ?? ''));

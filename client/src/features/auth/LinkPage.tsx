@@ -15,7 +15,7 @@ export function LinkPage() {
   const mesh = useMesh();
   const { i18n } = useLingui();
   const token = useFragmentToken();
-  const signIn = useSignIn((once: string) => mesh.api.signInByLink(once, pageDevice()));
+  const signIn = useSignIn(async (once: string) => mesh.api.signInByLink(once, await pageDevice()));
   const started = useRef(false);
   const { mutate } = signIn;
 

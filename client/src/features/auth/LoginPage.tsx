@@ -12,7 +12,8 @@ export function LoginPage() {
   const { next } = useSearch({ from: '/login' });
   const ended = useSession((state) => state.ended);
   const signIn = useSignIn(
-    ({ username, password }: CredentialsValue) => mesh.api.login(username, password, pageDevice()),
+    async ({ username, password }: CredentialsValue) =>
+      mesh.api.login(username, password, await pageDevice()),
     next,
   );
   return (

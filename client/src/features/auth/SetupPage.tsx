@@ -13,8 +13,8 @@ import { useSignIn } from './useSignIn';
 export function SetupPage() {
   const mesh = useMesh();
   const token = useFragmentToken();
-  const setUp = useSignIn(({ username, password }: CredentialsValue) =>
-    mesh.api.setup(token ?? '', username, password, pageDevice()),
+  const setUp = useSignIn(async ({ username, password }: CredentialsValue) =>
+    mesh.api.setup(token ?? '', username, password, await pageDevice()),
   );
   return (
     <AuthLayout

@@ -65,10 +65,7 @@ export function MessageList(props: { room: RoomView; chat: RoomChat; items: Item
 
   if (chat.ready && items.length === 0)
     return (
-      <EmptyState
-        icon={<IconMessagePlus size={26} />}
-        title={<Trans>This is the beginning of {room.name}</Trans>}
-      >
+      <EmptyState icon={<IconMessagePlus size={26} />} title={<Trans>No messages yet</Trans>}>
         <Text size="sm" c="dimmed" maw={400}>
           <Trans>
             Write the first message, drop a file anywhere on this page, or open the terminal of a machine.

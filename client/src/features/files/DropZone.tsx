@@ -34,10 +34,13 @@ export function DropZone({
     if (folders > 0)
       notifications.show({
         color: 'orange',
-        message: t`Folders cannot be sent from this page yet. Use: mesh send FOLDER`,
+        message: t`Folders cannot be sent from this page. Choose the files in it instead.`,
         withBorder: true,
       });
-    if (files.length === 0) return;
+    if (files.length > 0) take(files);
+  }
+
+  function take(files: File[]) {
     if (enabled) onFiles(files);
     else
       notifications.show({
@@ -67,6 +70,12 @@ export function DropZone({
         event.dataTransfer.dropEffect = enabled ? 'copy' : 'none';
       }}
       onDrop={drop}
+      onPaste={(event) => {
+        const files = [...event.clipboardData.files];
+        if (files.length === 0) return;
+        event.preventDefault();
+        take(files);
+      }}
       data-testid="drop-zone"
     >
       {children}

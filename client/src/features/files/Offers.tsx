@@ -29,7 +29,10 @@ function OfferCard({ offer }: { offer: TransferView }) {
   const [error, setError] = useState<unknown>();
   const [opening, setOpening] = useState(false);
   const limit = memoryLimit(offer.size);
-  const from = offer.peerKind === 'agent' && offer.deviceName ? `${offer.peerName} (${offer.deviceName})` : offer.peerName;
+  const from =
+    offer.peerKind === 'agent' && offer.deviceName
+      ? `${offer.peerName} (${offer.deviceName})`
+      : offer.peerName;
   const size = formatBytes(offer.size, i18n.locale);
   const more = offer.count - 1;
 

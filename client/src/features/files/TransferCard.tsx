@@ -64,7 +64,8 @@ export function TransferCard({ transfer }: { transfer: TransferView }) {
           transitionDuration={150}
         />
       )}
-      <div className={classes.cardFoot} role="status">
+      {/* Progress is not read out at every step; what comes before and after it is. */}
+      <div className={classes.cardFoot} role={phase === 'moving' ? undefined : 'status'}>
         <Status transfer={transfer} percent={percent} />
       </div>
       {phase === 'done' && <Verified transfer={transfer} />}
@@ -101,7 +102,7 @@ function Status({ transfer, percent }: { transfer: TransferView; percent: number
     case 'saving':
       return (
         <>
-          <Text size="xs" c="dimmed" className="numbers" truncate flex={1}>
+          <Text size="xs" c="dimmed" className="numbers" flex="1 0 auto">
             {percent} % · {formatBytes(moved, i18n.locale)}
             {rate > 0 && phase === 'moving' && (
               <>

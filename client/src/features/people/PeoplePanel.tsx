@@ -1,15 +1,15 @@
 // Who is there: people with their presence, and machines with what they offer.
 
 import { Trans, useLingui } from '@lingui/react/macro';
-import { ActionIcon, Badge, Button, Stack, Text, Tooltip } from '@mantine/core';
+import { ActionIcon, Badge, Button, Text, Tooltip } from '@mantine/core';
 import { IconDeviceDesktop, IconFileUpload, IconTerminal2 } from '@tabler/icons-react';
 import { useSession } from '../../app/mesh';
 import type { Peer } from '../../protocol/signal';
 import { type Availability, type Machine, machinesOf, type Person } from '../../state/presence';
 import type { RoomView } from '../../state/roomStore';
 import { Avatar } from '../../ui/Avatar';
-import { Command } from '../../ui/Command';
 import ui from '../../ui/ui.module.css';
+import { NoMachine } from './NoMachine';
 import classes from './people.module.css';
 
 interface Props {
@@ -35,7 +35,7 @@ export function PeoplePanel({ room, people, onTerminal, onSend }: Props) {
           <ul className={classes.list}>
             {machines.map((machine) => (
               <MachineItem
-                key={machine.peer.peer_id}
+                key={machine.key}
                 machine={machine}
                 room={room}
                 onTerminal={onTerminal}
@@ -59,18 +59,6 @@ export function PeoplePanel({ room, people, onTerminal, onSend }: Props) {
   );
 }
 
-function NoMachine() {
-  return (
-    <Stack gap={8} className={classes.hint}>
-      <Text size="sm" c="dimmed">
-        <Trans>No machine is here. On the machine that you want to reach, sign in and start the agent:</Trans>
-      </Text>
-      <Command value={`mesh login ${window.location.origin}`} />
-      <Command value="mesh up" />
-    </Stack>
-  );
-}
-
 function MachineItem({
   machine,
   room,
@@ -78,14 +66,11 @@ function MachineItem({
   onSend,
 }: { machine: Machine; room: RoomView } & Pick<Props, 'onTerminal' | 'onSend'>) {
   const { t } = useLingui();
-  const { peer, mine, sharesTerminal } = machine;
-  const name = peer.device_name || peer.name;
+  const { name, mine, sharesTerminal, terminal, files } = machine;
   const guest = room.role === 'guest';
-  const offersTerminal = peer.offers.includes('terminal');
-  const offersFile = peer.offers.includes('file');
   const terminalReason = guest
     ? t`Guests may not open terminals in this room.`
-    : offersTerminal
+    : terminal
       ? undefined
       : t`This machine answers no requests for its terminal. On it, run: mesh share terminal`;
   return (
@@ -99,12 +84,13 @@ function MachineItem({
             {name}
           </Text>
           <Text size="xs" c="dimmed" truncate>
-            {mine ? <Trans>Yours</Trans> : peer.name} · <AvailabilityText availability={peer.status} />
+            {mine ? <Trans>Yours</Trans> : machine.ownerName} ·{' '}
+            <AvailabilityText availability={machine.availability} />
           </Text>
         </div>
-        {offersFile && (
+        {files && (
           <Tooltip label={t`Send a file to ${name}`}>
-            <ActionIcon aria-label={t`Send a file to ${name}`} onClick={() => onSend(peer)}>
+            <ActionIcon aria-label={t`Send a file to ${name}`} onClick={() => onSend(files)}>
               <IconFileUpload size={18} />
             </ActionIcon>
           </Tooltip>
@@ -131,7 +117,7 @@ function MachineItem({
           aria-description={terminalReason ?? t`Asks ${name} for its terminal`}
           onClick={(event) => {
             event.preventDefault();
-            if (!terminalReason) onTerminal(peer);
+            if (terminal && !terminalReason) onTerminal(terminal);
           }}
         >
           <Trans>Terminal</Trans>

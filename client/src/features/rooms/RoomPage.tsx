@@ -81,20 +81,24 @@ function Room({ room }: { room: RoomView }) {
   const misplaced = !narrow && (view.kind === 'people' || view.kind === 'files');
   const shown: View = gone || misplaced ? { kind: 'chat' } : view;
 
+  const waiting = useWaiting();
   useEffect(() => {
-    document.title = `${room.name} · Mesh`;
+    document.title = `${waiting > 0 ? `(${waiting}) ` : ''}${room.name} · Mesh`;
     return () => {
       document.title = 'Mesh';
     };
-  }, [room.name]);
+  }, [room.name, waiting]);
 
   const peoplePanel = (
     <PeoplePanel
       room={room}
       people={people}
-      onTerminal={(peer) =>
-        setView({ kind: 'terminal', sessionId: mesh.terminalActions.open(room.roomId, peer) })
-      }
+      onTerminal={(peer) => {
+        // One terminal of a machine is enough: the second click leads back to it.
+        const open = terminals.find((one) => one.peerId === peer.peer_id && one.phase !== 'ended');
+        const sessionId = open?.sessionId ?? mesh.terminalActions.open(room.roomId, peer);
+        setView({ kind: 'terminal', sessionId });
+      }}
       onSend={sending.chooseFor}
     />
   );
@@ -118,7 +122,9 @@ function Room({ room }: { room: RoomView }) {
       <div className={classes.room}>
         <main id="main" className={classes.roomMain}>
           <Offers roomId={room.roomId} />
-          {!narrow && <MainTabs terminals={terminals} view={shown} onView={setView} />}
+          {(!narrow || (shown.kind === 'terminal' && terminals.length > 1)) && (
+            <MainTabs terminals={terminals} view={shown} onView={setView} />
+          )}
           <div className={classes.panel} hidden={shown.kind !== 'chat'} id="panel-chat">
             <ChatPanel room={room} visible={shown.kind === 'chat'} onInvite={invite.open} />
           </div>
@@ -165,6 +171,19 @@ function Room({ room }: { room: RoomView }) {
       )}
     </DropZone>
   );
+}
+
+/** Unread messages and open offers, in all rooms. */
+function useWaiting(): number {
+  const mesh = useMesh();
+  const unread = useStore(mesh.chat, (state) =>
+    Object.values(state.rooms).reduce((sum, chat) => sum + chat.unread, 0),
+  );
+  const offers = useStore(
+    mesh.transfers,
+    (state) => Object.values(state.transfers).filter((one) => one.phase === 'offered').length,
+  );
+  return unread + offers;
 }
 
 /** After a reconnect the same machine is another peer. */

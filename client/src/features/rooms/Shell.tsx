@@ -22,11 +22,15 @@ export function Shell() {
   const [opened, drawer] = useDisclosure(false);
   const phase = useSession((state) => state.phase);
   const navigate = useNavigate();
-  const { pathname, href } = useLocation();
+  const { pathname } = useLocation();
+  const ended = useSession((state) => state.ended);
 
   useEffect(() => {
-    if (phase === 'out') void navigate({ to: '/login', search: { next: href }, replace: true });
-  }, [phase, navigate, href]);
+    if (phase !== 'out') return;
+    // Whoever was signed out against their will comes back to where they were.
+    const { pathname: here } = window.location;
+    void navigate({ to: '/login', search: ended && here !== '/login' ? { next: here } : {}, replace: true });
+  }, [phase, ended, navigate]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: every change of the address closes the drawer
   useEffect(() => drawer.close(), [pathname]);

@@ -9,9 +9,8 @@ import {
   Title,
   useMantineColorScheme,
 } from '@mantine/core';
-import { IconDeviceDesktop, IconDeviceMobile, IconLogout } from '@tabler/icons-react';
+import { IconBrowser, IconDeviceDesktop, IconLogout } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useNavigate } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import { explainError } from '../../app/failures';
 import { chooseLanguage, chosenLanguage, LANGUAGES, type Language } from '../../app/i18n';
@@ -26,15 +25,12 @@ export function SettingsPage() {
   const { t } = useLingui();
   const mesh = useMesh();
   const me = useSession((state) => state.me);
-  const navigate = useNavigate();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const [language, setLanguage] = useState(chosenLanguage);
   const signOut = useMutation({
     mutationFn: () => mesh.api.logout(),
-    onSettled: async () => {
-      mesh.signedOut(false);
-      await navigate({ to: '/login' });
-    },
+    // Also when the server was out of reach: the person wants to be gone from this page.
+    onSettled: () => mesh.signedOut(false),
   });
   return (
     <>
@@ -141,7 +137,7 @@ function Devices() {
               {device.kind === 'agent' ? (
                 <IconDeviceDesktop size={20} aria-hidden="true" />
               ) : (
-                <IconDeviceMobile size={20} aria-hidden="true" />
+                <IconBrowser size={20} aria-hidden="true" />
               )}
               <div className={classes.deviceNames}>
                 <Text size="sm" fw={560} truncate>

@@ -1,5 +1,5 @@
 import { Plural, Trans, useLingui } from '@lingui/react/macro';
-import { ActionIcon, Button, Menu, Text, Tooltip } from '@mantine/core';
+import { ActionIcon, Button, Group, Menu, Text, Tooltip } from '@mantine/core';
 import { IconDots, IconEye, IconKeyboard, IconLock } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
 import { useMesh } from '../../app/mesh';
@@ -33,7 +33,7 @@ export function TerminalBar({ terminal, onAgain }: { terminal: TerminalView; onA
           <Tooltip label={names}>
             <Text span size="xs" className={classes.viewers} c="dimmed">
               <IconEye size={14} aria-hidden="true" />{' '}
-              <Plural value={viewers.length} one="# watches" other="# watch" />
+              <Plural value={viewers.length} one="# viewer" other="# viewers" />
               <span className="visually-hidden">: {names}</span>
             </Text>
           </Tooltip>
@@ -76,9 +76,14 @@ function Control({ terminal, onAgain }: { terminal: TerminalView; onAgain: () =>
   const { sessionId, phase, control } = terminal;
   if (phase === 'ended')
     return (
-      <Button size="xs" onClick={onAgain}>
-        <Trans>Open again</Trans>
-      </Button>
+      <Group gap={8} wrap="nowrap">
+        <Button size="xs" variant="default" onClick={() => mesh.terminalActions.close(sessionId)}>
+          <Trans>Close</Trans>
+        </Button>
+        <Button size="xs" onClick={onAgain}>
+          <Trans>Open again</Trans>
+        </Button>
+      </Group>
     );
   if (control === 'held')
     return (

@@ -1,7 +1,7 @@
 // One terminal: its state in a bar that always says who watches and who controls, and the screen.
 
 import { Trans, useLingui } from '@lingui/react/macro';
-import { Button, Code, Loader, Stack, Text } from '@mantine/core';
+import { Button, Code, Group, Loader, Stack, Text } from '@mantine/core';
 import { IconPlugConnectedX, IconTerminal2 } from '@tabler/icons-react';
 import { useEffect, useRef } from 'react';
 import { explain } from '../../app/failures';
@@ -84,9 +84,14 @@ export function TerminalPane({
               {explain(i18n, terminal.end ?? { code: 'CONNECTION', detail: '' })}
             </Text>
             {terminal.end?.code === 'unsupported' && <Code>mesh share terminal</Code>}
-            <Button size="sm" onClick={onAgain}>
-              <Trans>Ask again</Trans>
-            </Button>
+            <Group gap="xs" justify="center">
+              <Button variant="default" size="sm" onClick={() => mesh.terminalActions.close(sessionId)}>
+                <Trans>Close</Trans>
+              </Button>
+              <Button size="sm" onClick={onAgain}>
+                <Trans>Ask again</Trans>
+              </Button>
+            </Group>
           </EmptyState>
         )}
       </div>

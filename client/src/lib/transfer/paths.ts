@@ -39,7 +39,9 @@ export function baseName(path: string): string {
 /** Makes a name of our own disk fit to be sent; names that pass stay as they are. */
 export function sendableName(name: string): string {
   if (isSafePath(name) && !name.includes('/')) return name;
-  const cleaned = [...name].map((char) => (char === '/' || FORBIDDEN.test(char) ? '_' : char)).join('');
+  const cleaned = [...name.toWellFormed()]
+    .map((char) => (char === '/' || FORBIDDEN.test(char) ? '_' : char))
+    .join('');
   const trimmed = cleaned.replace(/[. ]+$/, '');
   const renamed = RESERVED.test(trimmed) ? `_${trimmed}` : trimmed;
   return isSafeComponent(renamed) ? renamed : 'file';

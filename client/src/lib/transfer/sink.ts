@@ -13,7 +13,7 @@ import { baseName } from './paths';
 /** Up to here a file goes the way of every download, without a dialog. */
 const ASK_WHERE_FROM_BYTES = 256 * 1024 * 1024;
 /** What a page may hold in memory where the browser offers nothing better. */
-export const MEMORY_LIMIT_BYTES = 512 * 1024 * 1024;
+const MEMORY_LIMIT_BYTES = 512 * 1024 * 1024;
 /** The browser reads a blob's address after the click; it is withdrawn well after that. */
 const KEEP_DOWNLOAD_MS = 60_000;
 const STORAGE_FOLDER = 'incoming';

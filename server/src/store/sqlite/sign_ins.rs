@@ -80,7 +80,8 @@ pub(super) async fn remove_device(
 
 pub(super) async fn create(store: &SqliteStore, sign_in: &NewSignIn) -> Result<()> {
     sqlx::query(
-        "INSERT INTO sessions (id, user_id, device_id, created_at, last_seen_at, expires_at) VALUES (?, ?, ?, ?4, ?4, ?)",
+        "INSERT INTO sessions (id, user_id, device_id, created_at, last_seen_at, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
     )
     .bind(&sign_in.id.0)
     .bind(sign_in.user_id.as_str())

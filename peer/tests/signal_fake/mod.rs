@@ -2,7 +2,7 @@
 //!
 //! Relays blindly between its sockets, signs every capability asked for, and lets a test say anything on a socket. What
 //! the real server does is tested against the real server.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, dead_code, reason = "each test binary uses its own part")]
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

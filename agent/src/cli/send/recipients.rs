@@ -1,0 +1,137 @@
+//! Whom `--to` means: the devices in a room, or those of a person, that take files.
+
+use mesh_protocol::capability::Feature;
+use mesh_protocol::http::Room;
+use mesh_protocol::ids::{DeviceId, PeerId, RoomId, UserId};
+use mesh_protocol::signal::Peer;
+
+use crate::cli::connect::pick_room;
+use crate::daemon::consent::plain;
+use crate::daemon::roster::{Roster, who};
+
+/// A device that can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub(super) room: RoomId,
+    pub(super) peer: PeerId,
+    pub(super) who: String,
+}
+
+/// Whom `--to` means.
+#[derive(Debug)]
+pub(super) struct Recipients {
+    to: String,
+    room: Option<RoomId>,
+    own: (UserId, DeviceId),
+}
+
+impl Recipients {
+    /// A room of that name or id goes before a person of that name.
+    pub(super) fn new(to: &str, rooms: &[Room], user: UserId, device: DeviceId) -> Self {
+        let room = pick_room(rooms, Some(to)).ok();
+        Self {
+            to: room.map_or_else(|| plain(to), |room| plain(&room.name)),
+            room: room.map(|room| room.room_id.clone()),
+            own: (user, device),
+        }
+    }
+
+    /// For a sentence.
+    pub(super) fn shown(&self) -> String {
+        if self.room.is_some() { format!("someone in {}", self.to) } else { self.to.clone() }
+    }
+
+    /// The beginning of a sentence about a refusal.
+    pub(super) fn nobody(&self) -> String {
+        if self.room.is_some() { format!("Nobody in {} took it", self.to) } else { format!("{} did not take it", self.to) }
+    }
+
+    /// Everyone to be asked now. A device is never asked by itself; of a person that is known by several rooms, each
+    /// connection is asked in one.
+    pub(super) fn among(&self, roster: &Roster, me: Option<&PeerId>) -> Vec<Candidate> {
+        let mut candidates: Vec<Candidate> = Vec::new();
+        for (room, view) in &roster.rooms {
+            if self.room.as_ref().is_some_and(|wanted| wanted != room) {
+                continue;
+            }
+            for peer in view.peers.values() {
+                let known = candidates.iter().any(|candidate| candidate.peer == peer.peer_id);
+                if !known && Some(&peer.peer_id) != me && self.fits(peer) {
+                    candidates.push(Candidate { room: room.clone(), peer: peer.peer_id.clone(), who: who(peer) });
+                }
+            }
+        }
+        candidates.sort_by(|a, b| a.peer.cmp(&b.peer));
+        candidates
+    }
+
+    fn fits(&self, peer: &Peer) -> bool {
+        let named = self.room.is_some() || peer.name.eq_ignore_ascii_case(&self.to) || peer.device_name.eq_ignore_ascii_case(&self.to);
+        named && peer.offers.contains(&Feature::File) && peer.device_id != self.own.1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mesh_protocol::http::{DeviceKind, Role};
+    use mesh_protocol::signal::{RoomState, ServerMessage, Status};
+
+    fn peer(id: &str, name: &str, device: &str, offers: &[Feature]) -> Peer {
+        Peer {
+            peer_id: id.parse().unwrap(),
+            user_id: name.parse().unwrap(),
+            name: name.into(),
+            device_id: device.parse().unwrap(),
+            device_name: device.into(),
+            kind: DeviceKind::Agent,
+            status: Status::Online,
+            offers: offers.to_vec(),
+        }
+    }
+
+    fn roster() -> Roster {
+        let mut roster = Roster::default();
+        for (room, name) in [("r1", "Home"), ("r2", "Team")] {
+            roster.observe(
+                None,
+                &ServerMessage::RoomState(RoomState {
+                    room_id: room.parse().unwrap(),
+                    name: name.into(),
+                    role: Role::Member,
+                    members: vec![],
+                    peers: vec![
+                        peer("me", "alice", "desk", &[Feature::File]),
+                        peer("me2", "alice", "desk", &[Feature::File]),
+                        peer("phone", "alice", "phone", &[Feature::File]),
+                        peer("bob1", "bob", "laptop", &[Feature::File]),
+                        peer("bob2", "bob", "tv", &[Feature::Terminal]),
+                    ],
+                    shares: vec![],
+                    last_seq: 0,
+                }),
+            );
+        }
+        roster
+    }
+
+    fn asked(to: &str) -> Vec<String> {
+        let rooms = [Room { room_id: "r1".parse().unwrap(), name: "Home".into(), role: Role::Member, last_seq: 0 }];
+        let recipients = Recipients::new(to, &rooms, "alice".parse().unwrap(), "desk".parse().unwrap());
+        let me = "me".parse().unwrap();
+        recipients.among(&roster(), Some(&me)).into_iter().map(|candidate| candidate.peer.to_string()).collect()
+    }
+
+    #[test]
+    fn a_room_means_every_device_in_it_that_takes_files_but_this_one() {
+        assert_eq!(asked("home"), ["bob1", "phone"]);
+    }
+
+    #[test]
+    fn a_person_or_device_is_asked_once_though_several_rooms_know_it() {
+        assert_eq!(asked("Bob"), ["bob1"]);
+        assert_eq!(asked("phone"), ["phone"]);
+        assert_eq!(asked("alice"), ["phone"]);
+        assert!(asked("nobody").is_empty());
+    }
+}

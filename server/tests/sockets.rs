@@ -1,0 +1,231 @@
+//! What a socket may do to the server and to others: bounds, endings, tickets, origins.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use mesh_testkit::{Closed, Socket, TestServer, eventually};
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+
+#[tokio::test]
+async fn an_upgrade_without_a_session_is_401() -> Result<()> {
+    let server = TestServer::start().await?;
+    let alice = server.client("alice").await?;
+    let refused = async |query: &str, bearer: Option<&str>| {
+        Socket::open(&server.url(), query, bearer).await.err().map(|error| error.to_string())
+    };
+    let no = Some("the upgrade was refused: 401".to_owned());
+    assert_eq!(refused("", None).await, no);
+    assert_eq!(refused("?token=nonsense", None).await, no);
+    assert_eq!(refused("", Some("nonsense")).await, no);
+    assert_eq!(refused(&format!("?token={}", alice.token), None).await, no, "a session in the URL is off by default");
+    let open = TestServer::builder().config(|config| config.allow_query_token = true).start().await?;
+    let bob = open.client("bob").await?;
+    Socket::open(&open.url(), &format!("?token={}", bob.token), None).await?.welcomed().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_ticket_opens_one_socket_within_thirty_seconds() -> Result<()> {
+    let server = TestServer::start().await?;
+    let alice = server.client("alice").await?;
+    let ticket = async || -> Result<String> {
+        Ok(format!("?token={}", alice.post("/ws/ticket", json!({})).await?["ticket"].as_str().unwrap_or_default()))
+    };
+    let once = ticket().await?;
+    let _first = Socket::open(&server.url(), &once, None).await?.welcomed().await?;
+    assert!(Socket::open(&server.url(), &once, None).await.is_err());
+    let late = ticket().await?;
+    server.advance(Duration::from_secs(31));
+    assert!(Socket::open(&server.url(), &late, None).await.is_err());
+    let orphan = ticket().await?;
+    alice.post("/auth/logout", json!({})).await?;
+    assert!(Socket::open(&server.url(), &orphan, None).await.is_err(), "the session of the ticket has ended");
+    Ok(())
+}
+
+#[tokio::test]
+async fn foreign_pages_open_no_socket() -> Result<()> {
+    let server = TestServer::builder().config(|c| c.allowed_origins = vec!["https://mesh.example.com".into()]).start().await?;
+    let alice = server.client("alice").await?;
+    let own = server.url();
+    let evil_port = format!("{own}1");
+    for (origin, allowed) in [
+        (own.as_str(), true),
+        ("https://mesh.example.com", true),
+        ("https://mesh.example.com.evil.example", false),
+        ("https://evil.example", false),
+        (evil_port.as_str(), false),
+        ("null", false),
+        ("", false),
+    ] {
+        let opened = Socket::open_with(&server.url(), "", Some(&alice.token), &[("origin", origin)]).await;
+        assert_eq!(opened.is_ok(), allowed, "{origin}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn bad_frames_are_told_and_ten_close_the_socket() -> Result<()> {
+    let server = TestServer::start().await?;
+    let alice = server.client("alice").await?;
+    let room = server.room(&alice, &[]).await?;
+    let mut other = alice.join(&room).await?;
+    let mut socket = alice.join(&room).await?;
+    let frames = ["{", "[]", "\"x\"", "{\"type\":7}", "{\"type\":\"room.join\",\"payload\":[]}", "nonsense", "null"];
+    for frame in frames {
+        socket.send_text(frame).await?;
+        assert_eq!(socket.expect("error").await?["payload"]["code"], "BAD_FRAME", "{frame}");
+    }
+    socket.send_frame(Message::binary(vec![1, 2, 3])).await?;
+    assert_eq!(socket.expect("error").await?["payload"]["code"], "BAD_FRAME");
+    assert_eq!(socket.error_of("chat.typing", json!({"room_id": room, "typing": true})).await?, None, "it lives");
+    let bad_payload = json!({"room_id": room, "typing": "yes"});
+    assert_eq!(socket.error_of("chat.typing", bad_payload).await?.as_deref(), Some("BAD_PAYLOAD"));
+    socket.send_text("{").await?;
+    assert_eq!(socket.closed().await, Closed(Some(4429)));
+    assert_eq!(other.error_of("chat.typing", json!({"room_id": room, "typing": true})).await?, None, "others live on");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_frame_over_64_kib_closes_with_1009() -> Result<()> {
+    let server = TestServer::start().await?;
+    let alice = server.client("alice").await?;
+    let mut socket = alice.connect().await?;
+    let frame = |size: usize| {
+        let head = "{\"type\":\"x\",\"payload\":{\"a\":\"";
+        format!("{head}{}\"}}}}", "x".repeat(size - head.len() - 3))
+    };
+    socket.send_text(frame(64 * 1024)).await?;
+    assert_eq!(socket.expect("error").await?["payload"]["code"], "UNKNOWN_TYPE", "exactly 64 KiB passes");
+    socket.send_text(frame(64 * 1024 + 1)).await?;
+    assert_eq!(socket.closed().await, Closed(Some(1009)));
+    // Far too large, and unread for the most part: the code arrives all the same.
+    let mut socket = alice.connect().await?;
+    let _ = socket.send_text("x".repeat(8 * 1024 * 1024)).await;
+    assert!(matches!(socket.closed().await, Closed(Some(1009) | None)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_user_has_twenty_sockets() -> Result<()> {
+    let server = TestServer::start().await?;
+    let (alice, bob) = (server.client("alice").await?, server.client("bob").await?);
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        open.push(alice.connect().await?);
+    }
+    let mut extra = Socket::open(&server.url(), "", Some(&alice.token)).await?;
+    assert_eq!(extra.closed().await, Closed(Some(4429)));
+    bob.connect().await?;
+    drop(open.pop());
+    eventually("a place is free", async || alice.connect().await.is_ok()).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_who_does_not_read_is_cut_and_nobody_waits() -> Result<()> {
+    let server = TestServer::builder().config(|c| {
+        c.limits.frames_per_second = 100_000;
+        c.limits.frame_burst = 100_000;
+    });
+    let server = server.start().await?;
+    let (alice, bob, carol) =
+        (server.client("alice").await?, server.client("bob").await?, server.client("carol").await?);
+    let room = server.room(&alice, &[&bob, &carol]).await?;
+    let (mut sender, mut reader) = (alice.join(&room).await?, carol.join(&room).await?);
+    let mut sleeper = bob.join(&room).await?;
+    let sleeping = sleeper.peer_id.to_string();
+    let begun = Instant::now();
+    // Some 60 KiB each: the kernel's buffers fill, then the queue.
+    let filler = "x".repeat(60_000);
+    let mut slowest = Duration::ZERO;
+    let mut gone = false;
+    for _ in 0..2_000 {
+        let sent = Instant::now();
+        sender.send("chat.typing", json!({"room_id": room, "typing": true, "filler": filler})).await?;
+        sender.expect("chat.typing").await?;
+        slowest = slowest.max(sent.elapsed());
+        let message = reader.expect_where("typing or left", |m| m["type"] == "chat.typing" || m["type"] == "room.left").await?;
+        if message["type"] == "room.left" {
+            assert_eq!(message["payload"]["peer_id"], sleeping.as_str());
+            gone = true;
+            break;
+        }
+    }
+    assert!(gone, "the sleeper was never cut");
+    assert!(begun.elapsed() < Duration::from_secs(10) && slowest < Duration::from_secs(2), "the sender waited {slowest:?}");
+    assert_eq!(sleeper.closed().await, Closed(Some(4408)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn sockets_end_with_their_session() -> Result<()> {
+    let server = TestServer::start().await?;
+    let alice = server.client("alice").await?;
+    let (desk, phone) = (server.sign_in("alice").await?, server.sign_in("alice").await?);
+    let (mut first, mut second) = (desk.connect().await?, phone.connect().await?);
+    let mut own = alice.connect().await?;
+    desk.post("/auth/logout", json!({})).await?;
+    assert_eq!(first.closed().await, Closed(Some(4401)));
+    assert_eq!(desk.get("/me").await.unwrap_err().code, "UNAUTHENTICATED");
+    alice.delete(&format!("/devices/{}", phone.device_id)).await?;
+    assert_eq!(second.closed().await, Closed(Some(4401)));
+    // Ended by another process: only the database knows.
+    let tablet = server.sign_in("alice").await?;
+    let mut third = tablet.connect().await?;
+    let sessions = tablet.get("/auth/sessions").await?;
+    let current = sessions["sessions"].as_array().and_then(|s| s.iter().find(|s| s["current"] == true).cloned());
+    let id = current.and_then(|s| s["id"].as_str().map(str::to_owned)).unwrap_or_default();
+    let id = mesh_server::store::SignInId(id);
+    server.store().end_sign_in(&tablet.user_id.parse()?, &id, server.now() * 1000 + 999).await?;
+    let begun = Instant::now();
+    assert_eq!(third.closed().await, Closed(Some(4401)));
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    // And by time.
+    server.advance(Duration::from_secs(31 * 24 * 3_600));
+    assert_eq!(own.closed().await, Closed(Some(4401)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_drain_tells_everyone_and_is_quick() -> Result<()> {
+    let server = TestServer::start().await?;
+    let alice = server.client("alice").await?;
+    let room = server.room(&alice, &[]).await?;
+    let mut socket = alice.join(&room).await?;
+    let reader = tokio::spawn(async move {
+        let drained = socket.expect("system.drain").await.is_ok();
+        (drained, socket.closed().await)
+    });
+    let begun = Instant::now();
+    server.drain().await;
+    assert!(begun.elapsed() < Duration::from_secs(15));
+    assert_eq!(reader.await?, (true, Closed(Some(1012))));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_resume_is_answered_by_a_resync() -> Result<()> {
+    let server = TestServer::start().await?;
+    let alice = server.client("alice").await?;
+    let socket = Socket::open(&server.url(), "?resume=anything&seq=3", Some(&alice.token)).await?;
+    let mut socket = socket.welcomed().await?;
+    assert_eq!(socket.welcome["protocol"], 1);
+    assert_eq!(socket.next().await.map_err(|c| anyhow::anyhow!("{c:?}"))?["type"], "system.resync");
+    Ok(())
+}
+
+#[tokio::test]
+async fn half_open_connections_are_reaped() -> Result<()> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let server = TestServer::start().await?;
+    let mut lazy = tokio::net::TcpStream::connect(server.address()).await?;
+    lazy.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n").await?;
+    let begun = Instant::now();
+    let mut rest = Vec::new();
+    tokio::time::timeout(Duration::from_secs(12), lazy.read_to_end(&mut rest)).await??;
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    Ok(())
+}
