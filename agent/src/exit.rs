@@ -64,11 +64,16 @@ kinds! {
 impl Failure {
     /// Ctrl-C or a signal.
     pub fn interrupted() -> Self {
-        Self { exit: Exit::Interrupted, sentence: "Interrupted.".into() }
+        Self {
+            exit: Exit::Interrupted,
+            sentence: "Interrupted.".into(),
+        }
     }
 
     /// No session is stored.
     pub fn not_signed_in() -> Self {
-        Self::sign_in("You are not signed in on this device: run `mesh login URL` with your server's address or a sign-in link.")
+        Self::sign_in(
+            "You are not signed in on this device: run `mesh login URL` with your server's address or a sign-in link.",
+        )
     }
 }

@@ -28,7 +28,10 @@ pub enum Incoming {
     Disconnected,
     /// For good; nothing follows.
     Ended(EndReason),
-    Message { from: Option<PeerId>, message: ServerMessage },
+    Message {
+        from: Option<PeerId>,
+        message: ServerMessage,
+    },
 }
 
 /// One connection.
@@ -46,20 +49,37 @@ impl Online {
     /// Starts connecting; `control` has a session.
     pub fn start(control: ControlPlane, settings: &Settings) -> Self {
         let (signal, events) = Signal::start(control.clone());
-        let rtc = RtcConfig { relay_only: settings.relay_only, ..RtcConfig::default() };
+        let rtc = RtcConfig {
+            relay_only: settings.relay_only,
+            ..RtcConfig::default()
+        };
         let keys = Keys::new(control.clone());
         let context = SessionContext::new(control, signal.handle(), keys, SessionRouter::new(), rtc);
-        Self { context, roster: Roster::default(), signal, events, ended: false, connected: false }
+        Self {
+            context,
+            roster: Roster::default(),
+            signal,
+            events,
+            ended: false,
+            connected: false,
+        }
     }
 
     /// Connects and waits until it is in these rooms, offering these features there.
-    pub async fn enter(control: ControlPlane, settings: &Settings, rooms: &[RoomId], offers: &[Feature]) -> Outcome<Self> {
+    pub async fn enter(
+        control: ControlPlane,
+        settings: &Settings,
+        rooms: &[RoomId],
+        offers: &[Feature],
+    ) -> Outcome<Self> {
         let server = control.base().to_owned();
         let mut online = Self::start(control, settings);
         let until = Instant::now() + CONNECT_WITHIN;
         while !(online.connected && rooms.iter().all(|room| online.roster.rooms.contains_key(room))) {
             let incoming = timeout_at(until, online.next()).await.map_err(|_| {
-                Failure::network(format!("{server} does not answer on its WebSocket: check the network and any proxy between."))
+                Failure::network(format!(
+                    "{server} does not answer on its WebSocket: check the network and any proxy between."
+                ))
             })?;
             match incoming {
                 Incoming::Connected => online.join(rooms, offers).await,
@@ -73,10 +93,24 @@ impl Online {
     /// Joins, and says what this device answers requests for. Repeated by the connection itself after a cut.
     pub async fn join(&self, rooms: &[RoomId], offers: &[Feature]) {
         for room_id in rooms {
-            let presence = SetPresence { room_id: room_id.clone(), status: Status::Online, offers: offers.to_vec() };
+            let presence = SetPresence {
+                room_id: room_id.clone(),
+                status: Status::Online,
+                offers: offers.to_vec(),
+            };
             // Offline, both are remembered.
-            let _ = self.context.signal().send(ClientMessage::RoomJoin(InRoom { room_id: room_id.clone() })).await;
-            let _ = self.context.signal().send(ClientMessage::PresenceSet(presence)).await;
+            let _ = self
+                .context
+                .signal()
+                .send(ClientMessage::RoomJoin(InRoom {
+                    room_id: room_id.clone(),
+                }))
+                .await;
+            let _ = self
+                .context
+                .signal()
+                .send(ClientMessage::PresenceSet(presence))
+                .await;
         }
     }
 
@@ -86,7 +120,11 @@ impl Online {
             if self.ended {
                 return std::future::pending().await;
             }
-            let event = self.events.recv().await.unwrap_or(SignalEvent::Ended(EndReason::Stopped));
+            let event = self
+                .events
+                .recv()
+                .await
+                .unwrap_or(SignalEvent::Ended(EndReason::Stopped));
             match self.context.router().dispatch(event) {
                 None => {}
                 Some(SignalEvent::Connected(_)) => {
@@ -137,7 +175,9 @@ impl Online {
 /// Why the connection will not come back.
 pub fn ended(reason: &EndReason, server: &str) -> Failure {
     match reason {
-        EndReason::SignInNeeded => Failure::sign_in(format!("Your sign-in has ended: run `mesh login {server}` again.")),
+        EndReason::SignInNeeded => Failure::sign_in(format!(
+            "Your sign-in has ended: run `mesh login {server}` again."
+        )),
         EndReason::Version { .. } => Failure::general(crate::cli::sentence(&reason.to_string())),
         EndReason::Stopped => Failure::network("The connection to the server was closed."),
     }

@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type Browser, test as base } from "@playwright/test";
+import { type Browser, type BrowserContextOptions, expect, type Page, test as base } from "@playwright/test";
 import { Program } from "./process.ts";
 
 export class Agent {
@@ -21,7 +21,7 @@ export class Agent {
     const login = this.run("login", link);
     if ((await login.exit) !== 0) throw new Error(`mesh login:\n${login.lines.join("\n")}`);
     this.daemon = this.run("up", ...up);
-    await this.daemon.until(/^Ready/);
+    await this.daemon.until(/^This device is up/);
   }
 
   run(...args: string[]): Program {
@@ -83,16 +83,26 @@ export class World {
   }
 }
 
-/** Opens a page as somebody new: own cookies, own storage. */
-export async function person(browser: Browser, link: string) {
-  const context = await browser.newContext({ acceptDownloads: true });
-  const page = await context.newPage();
-  await page.goto(link);
-  return page;
+/** A page of somebody new: own cookies, own storage. */
+export async function somebody(browser: Browser, options: BrowserContextOptions = {}): Promise<Page> {
+  const context = await browser.newContext({ acceptDownloads: true, ...options });
+  // A file dialog of the operating system cannot be driven; without it the page saves by way of its own storage.
+  await context.addInitScript(() => Reflect.deleteProperty(window, "showSaveFilePicker"));
+  return context.newPage();
+}
+
+/** Makes the first account, as a newcomer does from the printed link. */
+export async function setUp(page: Page, world: World, name = "alice"): Promise<void> {
+  await page.goto(world.setupLink);
+  await page.getByRole("textbox", { name: "Name" }).fill(name);
+  await page.getByRole("textbox", { name: "Password" }).fill("correct horse battery staple");
+  await page.getByRole("button", { name: "Create account" }).click();
+  await expect(page.getByRole("heading", { name: "Home", level: 1 })).toBeVisible();
 }
 
 export const test = base.extend<{ world: World }>({
-  world: async ({ browserName: _ }, use) => {
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the names of a fixture's needs from this pattern.
+  world: async ({}, use) => {
     const world = await World.start();
     await use(world);
     await world.stop();

@@ -42,7 +42,9 @@ pub struct App {
 impl App {
     /// Whether a page of this origin may use the server.
     pub fn allows_origin(&self, origin: &str) -> bool {
-        self.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+        self.origins
+            .iter()
+            .any(|allowed| allowed.eq_ignore_ascii_case(origin))
     }
 
     /// Whether the public address is encrypted, so that cookies must be.

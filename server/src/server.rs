@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use mesh_protocol::capability::{CapabilityVerifier, Jwks};
 use mesh_protocol::signal::{Nothing, ServerMessage};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -97,14 +97,18 @@ impl Server {
     pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         config.check()?;
         let listener = listen(config.listen).await?;
-        let address = listener.local_addr().map_err(|error| StartError::Listen(config.listen, error))?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| StartError::Listen(config.listen, error))?;
         keys::private_dir(&config.data_dir)?;
         let sign_in_tokens = match &config.jwt_secret {
             Some(secret) => SignInTokens::new(secret.expose().as_bytes()),
             None => SignInTokens::new(&keys::session_secret(&config.data_dir)?),
         };
         let signer = keys::capability_signer(&config.data_dir)?;
-        let jwks = Jwks { keys: vec![signer.jwk().clone()] };
+        let jwks = Jwks {
+            keys: vec![signer.jwk().clone()],
+        };
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.database_path()).await?);
         let public_url = config.public_url.clone().unwrap_or_else(|| local_url(address));
         store.put_setting(PUBLIC_URL_SETTING, &public_url).await?;
@@ -197,7 +201,10 @@ impl Server {
             self.app.sockets.wait().await;
         };
         if tokio::time::timeout(DRAIN, ended).await.is_err() {
-            tracing::warn!(sockets = self.app.hub.socket_count(), "some clients did not go in time");
+            tracing::warn!(
+                sockets = self.app.hub.socket_count(),
+                "some clients did not go in time"
+            );
         }
         // These two end by the token.
         let _ = self.accepting.await;
@@ -214,10 +221,12 @@ impl Server {
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => StartError::PortTaken(address),
-        _ => StartError::Listen(address, error),
-    })
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => StartError::PortTaken(address),
+            _ => StartError::Listen(address, error),
+        })
 }
 
 /// The address as someone on this machine types it.
@@ -269,11 +278,12 @@ impl Accept {
             };
             match accepted {
                 Ok((stream, peer)) => {
+                    // Messages are small and wanted at once.
+                    let _ = stream.set_nodelay(true);
                     self.connections.spawn(serve(
-                        stream,
                         peer,
                         self.router.clone(),
-                        self.counters.clone(),
+                        Counted::new(stream, self.counters.clone(), self.connections.clone()),
                         self.stop.clone(),
                     ));
                 }
@@ -287,9 +297,7 @@ impl Accept {
     }
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, counters: Arc<Counters>, stop: CancellationToken) {
-    // Messages are small and wanted at once.
-    let _ = stream.set_nodelay(true);
+async fn serve(peer: SocketAddr, router: Router, stream: Counted, stop: CancellationToken) {
     let service = router.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(peer);
         request.map(axum::body::Body::new)
@@ -298,7 +306,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, counters: Ar
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(16 * 1024)
-        .serve_connection(TokioIo::new(Counted::new(stream, counters)), TowerToHyperService::new(service))
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     // A broken connection is the client's affair.
@@ -328,13 +336,20 @@ async fn sweep(app: Arc<App>, stop: CancellationToken) {
         if app.hub.socket_count() == 0 {
             continue;
         }
-        match app.store.ended_since(app.clock.now_ms().saturating_sub(SWEEP_OVERLAP_MS)).await {
+        match app
+            .store
+            .ended_since(app.clock.now_ms().saturating_sub(SWEEP_OVERLAP_MS))
+            .await
+        {
             Ok(ended) => {
                 for sign_in in ended {
                     app.bus.publish(BusEvent::SignInEnded { sign_in });
                 }
             }
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "ended sign-ins were not read"),
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "ended sign-ins were not read"
+            ),
         }
     }
 }
@@ -346,12 +361,18 @@ mod tests {
     #[test]
     fn a_taken_port_is_told_with_what_to_do() {
         let text = StartError::PortTaken("127.0.0.1:8000".parse().unwrap()).to_string();
-        assert!(text.contains("127.0.0.1:8000 is taken") && text.ends_with("--listen 127.0.0.1:8001"), "{text}");
+        assert!(
+            text.contains("127.0.0.1:8000 is taken") && text.ends_with("--listen 127.0.0.1:8001"),
+            "{text}"
+        );
     }
 
     #[test]
     fn any_address_is_typed_as_loopback() {
-        assert_eq!(local_url("0.0.0.0:8000".parse().unwrap()), "http://127.0.0.1:8000");
+        assert_eq!(
+            local_url("0.0.0.0:8000".parse().unwrap()),
+            "http://127.0.0.1:8000"
+        );
         assert_eq!(local_url("[::]:80".parse().unwrap()), "http://[::1]:80");
     }
 }

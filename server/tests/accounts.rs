@@ -13,13 +13,33 @@ async fn every_route_needs_a_session_but_for_those_that_make_one() -> Result<()>
     let (alice, mallory) = (server.client("alice").await?, server.client("mallory").await?);
     let room = server.room(&alice, &[]).await?;
     let routes = [
-        ("POST", "/auth/links"), ("POST", "/auth/logout"), ("GET", "/auth/sessions"), ("DELETE", "/auth/sessions/x"),
-        ("GET", "/me"), ("GET", "/devices"), ("DELETE", "/devices/x"), ("POST", "/rooms"), ("GET", "/rooms"),
-        ("POST", "/rooms/join"), ("GET", "/rooms/R"), ("PATCH", "/rooms/R"), ("DELETE", "/rooms/R"),
-        ("POST", "/rooms/R/join"), ("POST", "/rooms/R/leave"), ("GET", "/rooms/R/members"),
-        ("PUT", "/rooms/R/members/x"), ("DELETE", "/rooms/R/members/x"), ("POST", "/rooms/R/invites"),
-        ("GET", "/rooms/R/invites"), ("DELETE", "/rooms/R/invites/x"), ("GET", "/rooms/R/messages"), ("POST", "/caps"),
-        ("POST", "/caps/revoke"), ("GET", "/ice"), ("POST", "/ws/ticket"), ("GET", "/ws"),
+        ("POST", "/auth/links"),
+        ("POST", "/auth/logout"),
+        ("GET", "/auth/sessions"),
+        ("DELETE", "/auth/sessions/x"),
+        ("GET", "/me"),
+        ("GET", "/devices"),
+        ("DELETE", "/devices/x"),
+        ("POST", "/rooms"),
+        ("GET", "/rooms"),
+        ("POST", "/rooms/join"),
+        ("GET", "/rooms/R"),
+        ("PATCH", "/rooms/R"),
+        ("DELETE", "/rooms/R"),
+        ("POST", "/rooms/R/join"),
+        ("POST", "/rooms/R/leave"),
+        ("GET", "/rooms/R/members"),
+        ("PUT", "/rooms/R/members/x"),
+        ("DELETE", "/rooms/R/members/x"),
+        ("POST", "/rooms/R/invites"),
+        ("GET", "/rooms/R/invites"),
+        ("DELETE", "/rooms/R/invites/x"),
+        ("GET", "/rooms/R/messages"),
+        ("POST", "/caps"),
+        ("POST", "/caps/revoke"),
+        ("GET", "/ice"),
+        ("POST", "/ws/ticket"),
+        ("GET", "/ws"),
     ];
     let mut ended = server.sign_in("alice").await?;
     let token = ended.token.clone();
@@ -29,16 +49,36 @@ async fn every_route_needs_a_session_but_for_those_that_make_one() -> Result<()>
     for (method, path) in routes {
         let path = path.replace('R', room.as_str());
         for client in [&stranger, &ended] {
-            let error = client.request(method.parse()?, &path, Some(json!({}))).await.unwrap_err();
-            assert_eq!((error.status, error.code.as_str()), (401, "UNAUTHENTICATED"), "{method} {path}");
+            let error = client
+                .request(method.parse()?, &path, Some(json!({})))
+                .await
+                .unwrap_err();
+            assert_eq!(
+                (error.status, error.code.as_str()),
+                (401, "UNAUTHENTICATED"),
+                "{method} {path}"
+            );
         }
         if path.starts_with(&format!("/rooms/{room}")) {
             let body = json!({"name": "x", "role": "guest"});
-            let foreign = mallory.request(method.parse()?, &path, Some(body.clone())).await.unwrap_err();
+            let foreign = mallory
+                .request(method.parse()?, &path, Some(body.clone()))
+                .await
+                .unwrap_err();
             let absent = path.replace(room.as_str(), "absent");
-            let absent = mallory.request(method.parse()?, &absent, Some(body)).await.unwrap_err();
-            assert_eq!(foreign, absent, "{method} {path}: a foreign room looks like an absent one");
-            assert_eq!((foreign.status, foreign.code.as_str()), (404, "ROOM_NOT_FOUND"), "{method} {path}");
+            let absent = mallory
+                .request(method.parse()?, &absent, Some(body))
+                .await
+                .unwrap_err();
+            assert_eq!(
+                foreign, absent,
+                "{method} {path}: a foreign room looks like an absent one"
+            );
+            assert_eq!(
+                (foreign.status, foreign.code.as_str()),
+                (404, "ROOM_NOT_FOUND"),
+                "{method} {path}"
+            );
         }
     }
     for path in ["/health", "/.well-known/jwks.json"] {
@@ -73,7 +113,9 @@ async fn no_forged_session_is_taken() -> Result<()> {
     let jwks = alice.get("/.well-known/jwks.json").await?;
     let public = jwks["keys"][0]["x"].as_str().unwrap_or_default().to_owned();
     const TYP: &str = "mesh-session+jwt";
-    let drop = |name: &'static str| move |claims: &mut Value| drop(claims.as_object_mut().and_then(|c| c.remove(name)));
+    let drop = |name: &'static str| {
+        move |claims: &mut Value| drop(claims.as_object_mut().and_then(|c| c.remove(name)))
+    };
     let tokens = [
         forge(public.as_bytes(), Algorithm::HS256, TYP, &|_| ())?,
         forge(secret, Algorithm::HS384, TYP, &|_| ())?,
@@ -112,47 +154,82 @@ async fn no_forged_capability_is_taken() -> Result<()> {
         let text = std::fs::read_to_string(server.data_dir().join("capability.key"))?;
         base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text.trim())?
     };
-    let der = [&[0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20][..], &seed].concat();
+    let der = [
+        &[
+            0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20,
+        ][..],
+        &seed,
+    ]
+    .concat();
     let jwks = alice.get("/.well-known/jwks.json").await?;
     let kid = jwks["keys"][0]["kid"].as_str().unwrap_or_default().to_owned();
     let now = server.now();
     let good = json!({"iss": "mesh:caps", "aud": "mesh:cap", "sub": socket.peer_id, "room_id": room, "caps": ["call"],
         "jti": "j1", "iat": now, "exp": now + 60});
-    let forge = |kid: &str, typ: &str, key: &EncodingKey, algorithm, change: &dyn Fn(&mut Value)| -> Result<String> {
-        let mut header = Header::new(algorithm);
-        header.typ = Some(typ.into());
-        header.kid = Some(kid.into());
-        let mut claims = good.clone();
-        change(&mut claims);
-        Ok(encode(&header, &claims, key)?)
-    };
-    let (own, other) = (EncodingKey::from_ed_der(&der), EncodingKey::from_ed_der(&[&der[..16], &[9; 32]].concat()));
+    let forge =
+        |kid: &str, typ: &str, key: &EncodingKey, algorithm, change: &dyn Fn(&mut Value)| -> Result<String> {
+            let mut header = Header::new(algorithm);
+            header.typ = Some(typ.into());
+            header.kid = Some(kid.into());
+            let mut claims = good.clone();
+            change(&mut claims);
+            Ok(encode(&header, &claims, key)?)
+        };
+    let (own, other) = (
+        EncodingKey::from_ed_der(&der),
+        EncodingKey::from_ed_der(&[&der[..16], &[9; 32]].concat()),
+    );
     let public = EncodingKey::from_secret(jwks["keys"][0]["x"].as_str().unwrap_or_default().as_bytes());
     const TYP: &str = "mesh-cap+jwt";
     use Algorithm::{EdDSA, HS256};
-    let drop = |name: &'static str| move |claims: &mut Value| drop(claims.as_object_mut().and_then(|c| c.remove(name)));
+    let drop = |name: &'static str| {
+        move |claims: &mut Value| drop(claims.as_object_mut().and_then(|c| c.remove(name)))
+    };
     let forged = [
         ("another key", forge(&kid, TYP, &other, EdDSA, &|_| ())?),
-        ("HS256 with the public key", forge(&kid, TYP, &public, HS256, &|_| ())?),
+        (
+            "HS256 with the public key",
+            forge(&kid, TYP, &public, HS256, &|_| ())?,
+        ),
         ("unknown kid", forge("x", TYP, &own, EdDSA, &|_| ())?),
         ("typ", forge(&kid, "JWT", &own, EdDSA, &|_| ())?),
         ("iss", forge(&kid, TYP, &own, EdDSA, &|c| c["iss"] = json!("x"))?),
-        ("aud", forge(&kid, TYP, &own, EdDSA, &|c| c["aud"] = json!("mesh:session"))?),
-        ("sub", forge(&kid, TYP, &own, EdDSA, &|c| c["sub"] = json!("someone"))?),
-        ("string exp", forge(&kid, TYP, &own, EdDSA, &|c| c["exp"] = json!("9999999999"))?),
+        (
+            "aud",
+            forge(&kid, TYP, &own, EdDSA, &|c| c["aud"] = json!("mesh:session"))?,
+        ),
+        (
+            "sub",
+            forge(&kid, TYP, &own, EdDSA, &|c| c["sub"] = json!("someone"))?,
+        ),
+        (
+            "string exp",
+            forge(&kid, TYP, &own, EdDSA, &|c| c["exp"] = json!("9999999999"))?,
+        ),
         ("no exp", forge(&kid, TYP, &own, EdDSA, &drop("exp"))?),
         ("no jti", forge(&kid, TYP, &own, EdDSA, &drop("jti"))?),
-        ("future", forge(&kid, TYP, &own, EdDSA, &|c| c["iat"] = json!(now + 60))?),
+        (
+            "future",
+            forge(&kid, TYP, &own, EdDSA, &|c| c["iat"] = json!(now + 60))?,
+        ),
         ("a session", alice.token.clone()),
         ("nonsense", "a.b.c".to_owned()),
     ];
     for (what, token) in forged {
         let request = json!({"room_id": room, "session_id": "s", "cap_token": token});
-        assert_eq!(socket.error_of("call.request", request).await?.as_deref(), Some("CAP_REQUIRED"), "{what}");
+        assert_eq!(
+            socket.error_of("call.request", request).await?.as_deref(),
+            Some("CAP_REQUIRED"),
+            "{what}"
+        );
     }
     let right = forge(&kid, TYP, &own, EdDSA, &|_| ())?;
     let request = json!({"room_id": room, "session_id": "s", "cap_token": right});
-    assert_eq!(socket.error_of("call.request", request).await?, None, "the forger's tools do work");
+    assert_eq!(
+        socket.error_of("call.request", request).await?,
+        None,
+        "the forger's tools do work"
+    );
     Ok(())
 }
 
@@ -171,12 +248,20 @@ async fn wrong_passwords_are_throttled_and_tell_nothing() -> Result<()> {
         }
         assert!(codes.contains(&429), "{name}: {codes:?}");
     }
-    assert_eq!(guesser.login("alice", PASSWORD).await.unwrap_err().code, "THROTTLED", "even the right one waits");
+    assert_eq!(
+        guesser.login("alice", PASSWORD).await.unwrap_err().code,
+        "THROTTLED",
+        "even the right one waits"
+    );
     let bob = server.client("bob").await?;
     for _ in 0..30 {
         server.sign_in("bob").await?;
     }
-    assert_eq!(bob.get("/me").await?["name"], "bob", "the right password is never slowed down");
+    assert_eq!(
+        bob.get("/me").await?["name"],
+        "bob",
+        "the right password is never slowed down"
+    );
     for (name, password) in [("", "x"), ("x", "")] {
         assert_eq!(guesser.login(name, password).await.unwrap_err().status, 400);
     }
@@ -188,18 +273,35 @@ async fn an_invitation_raced_by_fifty_lets_in_its_count() -> Result<()> {
     let server = TestServer::start().await?;
     let alice = server.client("alice").await?;
     let room = alice.create_room("Party").await?;
-    let invite = alice.post(&format!("/rooms/{room}/invites"), json!({"max_uses": 3})).await?;
-    let expected = format!("{}/invite#token={}", server.url(), invite["token"].as_str().unwrap_or_default());
+    let invite = alice
+        .post(&format!("/rooms/{room}/invites"), json!({"max_uses": 3}))
+        .await?;
+    let expected = format!(
+        "{}/invite#token={}",
+        server.url(),
+        invite["token"].as_str().unwrap_or_default()
+    );
     assert_eq!(invite["url"], expected);
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..50 {
         let client = server.client(&format!("u{n}")).await?;
         let token = invite["token"].clone();
-        tasks.spawn(async move { client.post("/rooms/join", json!({"invite": token})).await.map_err(|e| e.code) });
+        tasks.spawn(async move {
+            client
+                .post("/rooms/join", json!({"invite": token}))
+                .await
+                .map_err(|e| e.code)
+        });
     }
     let results = tasks.join_all().await;
     assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 3);
-    assert_eq!(results.iter().filter(|r| **r == Err("INVITE_INVALID".into())).count(), 47);
+    assert_eq!(
+        results
+            .iter()
+            .filter(|r| **r == Err("INVITE_INVALID".into()))
+            .count(),
+        47
+    );
     let members = alice.get(&format!("/rooms/{room}/members")).await?;
     assert_eq!(members["members"].as_array().map(Vec::len), Some(4));
     Ok(())
@@ -212,24 +314,53 @@ async fn registration_needs_a_good_invitation() -> Result<()> {
     let room = alice.create_room("Home").await?;
     let path = format!("/rooms/{room}/invites");
     let register = async |invite: &Value, name: &str, password: &str| {
-        server.stranger().post("/auth/register", json!({"invite": invite, "username": name, "password": password})).await
+        server
+            .stranger()
+            .post(
+                "/auth/register",
+                json!({"invite": invite, "username": name, "password": password}),
+            )
+            .await
     };
     let one = alice.post(&path, json!({})).await?;
-    for (name, password, code) in
-        [("alice", "long enough", "NAME_TAKEN"), ("bob", "short", "BAD_REQUEST"), ("b\u{202E}ob", "long enough", "BAD_REQUEST")]
-    {
-        assert_eq!(register(&one["token"], name, password).await.unwrap_err().code, code, "{name}");
+    for (name, password, code) in [
+        ("alice", "long enough", "NAME_TAKEN"),
+        ("bob", "short", "BAD_REQUEST"),
+        ("b\u{202E}ob", "long enough", "BAD_REQUEST"),
+    ] {
+        assert_eq!(
+            register(&one["token"], name, password).await.unwrap_err().code,
+            code,
+            "{name}"
+        );
     }
     let session = register(&one["token"], "bob", "long enough").await?;
     assert_eq!(session["name"], "bob");
-    assert_eq!(register(&one["token"], "carol", "long enough").await.unwrap_err().code, "INVITE_INVALID");
+    assert_eq!(
+        register(&one["token"], "carol", "long enough")
+            .await
+            .unwrap_err()
+            .code,
+        "INVITE_INVALID"
+    );
     let late = alice.post(&path, json!({"expires_in": 60})).await?;
     let revoked = alice.post(&path, json!({"max_uses": 5, "role": "guest"})).await?;
-    assert_eq!(alice.get(&path).await?["invites"].as_array().map(Vec::len), Some(2));
-    alice.delete(&format!("{path}/{}", revoked["invite_id"].as_str().unwrap_or_default())).await?;
+    assert_eq!(
+        alice.get(&path).await?["invites"].as_array().map(Vec::len),
+        Some(2)
+    );
+    alice
+        .delete(&format!(
+            "{path}/{}",
+            revoked["invite_id"].as_str().unwrap_or_default()
+        ))
+        .await?;
     server.advance(Duration::from_secs(61));
     for token in [&late["token"], &revoked["token"], &json!("unknown")] {
-        assert_eq!(register(token, "dave", "long enough").await.unwrap_err().code, "INVITE_INVALID");
+        assert_eq!(
+            register(token, "dave", "long enough").await.unwrap_err().code,
+            "INVITE_INVALID"
+        );
     }
     Ok(())
 }
@@ -237,24 +368,76 @@ async fn registration_needs_a_good_invitation() -> Result<()> {
 #[tokio::test]
 async fn roles_decide_who_decides() -> Result<()> {
     let server = TestServer::start().await?;
-    let (owner, moderator, member) =
-        (server.client("owner").await?, server.client("moderator").await?, server.client("member").await?);
+    let (owner, moderator, member) = (
+        server.client("owner").await?,
+        server.client("moderator").await?,
+        server.client("member").await?,
+    );
     let room = server.room(&owner, &[&moderator, &member]).await?;
     let seat = |client: &mesh_testkit::TestClient| format!("/rooms/{room}/members/{}", client.user_id);
     owner.put(&seat(&moderator), json!({"role": "moderator"})).await?;
     let invites = format!("/rooms/{room}/invites");
-    assert_eq!(member.post(&invites, json!({})).await.unwrap_err().code, "FORBIDDEN");
-    assert_eq!(moderator.post(&invites, json!({"role": "owner"})).await.unwrap_err().code, "FORBIDDEN");
+    assert_eq!(
+        member.post(&invites, json!({})).await.unwrap_err().code,
+        "FORBIDDEN"
+    );
+    assert_eq!(
+        moderator
+            .post(&invites, json!({"role": "owner"}))
+            .await
+            .unwrap_err()
+            .code,
+        "FORBIDDEN"
+    );
     moderator.post(&invites, json!({"role": "member"})).await?;
-    assert_eq!(moderator.delete(&seat(&owner)).await.unwrap_err().code, "FORBIDDEN");
-    assert_eq!(member.put(&seat(&member), json!({"role": "owner"})).await.unwrap_err().code, "FORBIDDEN");
+    assert_eq!(
+        moderator.delete(&seat(&owner)).await.unwrap_err().code,
+        "FORBIDDEN"
+    );
+    assert_eq!(
+        member
+            .put(&seat(&member), json!({"role": "owner"}))
+            .await
+            .unwrap_err()
+            .code,
+        "FORBIDDEN"
+    );
     moderator.put(&seat(&member), json!({"role": "guest"})).await?;
-    assert_eq!(moderator.put(&seat(&member), json!({"role": "moderator"})).await.unwrap_err().code, "FORBIDDEN");
-    assert_eq!(owner.post(&format!("/rooms/{room}/leave"), json!({})).await.unwrap_err().code, "FORBIDDEN");
-    assert_eq!(moderator.patch(&format!("/rooms/{room}"), json!({"name": "x"})).await.unwrap_err().code, "FORBIDDEN");
-    assert_eq!(owner.patch(&format!("/rooms/{room}"), json!({"name": "New"})).await?["name"], "New");
+    assert_eq!(
+        moderator
+            .put(&seat(&member), json!({"role": "moderator"}))
+            .await
+            .unwrap_err()
+            .code,
+        "FORBIDDEN"
+    );
+    assert_eq!(
+        owner
+            .post(&format!("/rooms/{room}/leave"), json!({}))
+            .await
+            .unwrap_err()
+            .code,
+        "FORBIDDEN"
+    );
+    assert_eq!(
+        moderator
+            .patch(&format!("/rooms/{room}"), json!({"name": "x"}))
+            .await
+            .unwrap_err()
+            .code,
+        "FORBIDDEN"
+    );
+    assert_eq!(
+        owner
+            .patch(&format!("/rooms/{room}"), json!({"name": "New"}))
+            .await?["name"],
+        "New"
+    );
     member.post(&format!("/rooms/{room}/leave"), json!({})).await?;
-    assert_eq!(member.get(&format!("/rooms/{room}")).await.unwrap_err().code, "ROOM_NOT_FOUND");
+    assert_eq!(
+        member.get(&format!("/rooms/{room}")).await.unwrap_err().code,
+        "ROOM_NOT_FOUND"
+    );
     owner.delete(&format!("/rooms/{room}")).await?;
     assert_eq!(owner.get("/rooms").await?, json!({"rooms": []}));
     Ok(())
@@ -272,9 +455,24 @@ async fn the_same_key_is_the_same_device() -> Result<()> {
     let first = login(json!({"name": "Desk", "kind": "agent", "key": key})).await?;
     let second = login(json!({"name": "Desk", "kind": "agent", "key": key})).await?;
     assert_eq!(first["device_id"], second["device_id"]);
-    assert_ne!(first["device_id"], login(json!({"name": "Desk", "kind": "page"})).await?["device_id"]);
-    assert_eq!(login(json!({"name": "Desk", "kind": "page", "key": "short"})).await.unwrap_err().code, "BAD_REQUEST");
-    assert_eq!(login(json!({"name": "Desk", "kind": "toaster"})).await.unwrap_err().code, "BAD_REQUEST");
+    assert_ne!(
+        first["device_id"],
+        login(json!({"name": "Desk", "kind": "page"})).await?["device_id"]
+    );
+    assert_eq!(
+        login(json!({"name": "Desk", "kind": "page", "key": "short"}))
+            .await
+            .unwrap_err()
+            .code,
+        "BAD_REQUEST"
+    );
+    assert_eq!(
+        login(json!({"name": "Desk", "kind": "toaster"}))
+            .await
+            .unwrap_err()
+            .code,
+        "BAD_REQUEST"
+    );
     Ok(())
 }
 
@@ -282,13 +480,25 @@ async fn the_same_key_is_the_same_device() -> Result<()> {
 async fn a_cookie_needs_a_page_of_ours() -> Result<()> {
     let server = TestServer::start().await?;
     let alice = server.client("alice").await?;
-    let login = alice.http().post(alice.at("/auth/login")).json(&json!({"username": "alice", "password": PASSWORD}));
+    let login = alice
+        .http()
+        .post(alice.at("/auth/login"))
+        .json(&json!({"username": "alice", "password": PASSWORD}));
     let answer = login.send().await?;
     let set = answer.headers()[header::SET_COOKIE].to_str()?.to_owned();
-    assert!(set.starts_with("mesh_session=") && set.contains("; HttpOnly; SameSite=Lax") && !set.contains("Secure"), "{set}");
+    assert!(
+        set.starts_with("mesh_session=")
+            && set.contains("; HttpOnly; SameSite=Lax")
+            && !set.contains("Secure"),
+        "{set}"
+    );
     let cookie = set.split(';').next().unwrap_or_default().to_owned();
     let post = async |headers: &[(&'static str, &str)]| -> Result<(u16, Value)> {
-        let mut request = alice.http().post(alice.at("/rooms")).header("cookie", &cookie).json(&json!({"name": "R"}));
+        let mut request = alice
+            .http()
+            .post(alice.at("/rooms"))
+            .header("cookie", &cookie)
+            .json(&json!({"name": "R"}));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -298,21 +508,54 @@ async fn a_cookie_needs_a_page_of_ours() -> Result<()> {
     let own = server.url();
     assert_eq!(post(&[("origin", &own)]).await?.0, 200);
     assert_eq!(post(&[("sec-fetch-site", "same-origin")]).await?.0, 200);
-    for foreign in [&[][..], &[("origin", "https://evil.example")], &[("origin", "null")], &[("sec-fetch-site", "cross-site")],
-        &[("sec-fetch-site", "same-site")], &[("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")]]
-    {
+    for foreign in [
+        &[][..],
+        &[("origin", "https://evil.example")],
+        &[("origin", "null")],
+        &[("sec-fetch-site", "cross-site")],
+        &[("sec-fetch-site", "same-site")],
+        &[
+            ("origin", "https://evil.example"),
+            ("sec-fetch-site", "same-origin"),
+        ],
+    ] {
         let (status, problem) = post(foreign).await?;
-        assert_eq!((status, problem["code"].as_str()), (403, Some("ORIGIN_REFUSED")), "{foreign:?}");
+        assert_eq!(
+            (status, problem["code"].as_str()),
+            (403, Some("ORIGIN_REFUSED")),
+            "{foreign:?}"
+        );
     }
-    assert_eq!(alice.get("/rooms").await?["rooms"].as_array().map(Vec::len), Some(2), "refused requests had no effect");
-    let evil_login = alice.http().post(alice.at("/auth/login")).header("origin", "https://evil.example");
-    let status = evil_login.json(&json!({"username": "alice", "password": PASSWORD})).send().await?.status();
+    assert_eq!(
+        alice.get("/rooms").await?["rooms"].as_array().map(Vec::len),
+        Some(2),
+        "refused requests had no effect"
+    );
+    let evil_login = alice
+        .http()
+        .post(alice.at("/auth/login"))
+        .header("origin", "https://evil.example");
+    let status = evil_login
+        .json(&json!({"username": "alice", "password": PASSWORD}))
+        .send()
+        .await?
+        .status();
     assert_eq!(status, 403, "no page signs its visitor in elsewhere");
-    let https = TestServer::builder().config(|c| c.public_url = Some("https://mesh.example.com".into())).start().await?;
+    let https = TestServer::builder()
+        .config(|c| c.public_url = Some("https://mesh.example.com".into()))
+        .start()
+        .await?;
     https.add_user("bob").await?;
     let bob = https.stranger();
-    let login = bob.http().post(bob.at("/auth/login")).json(&json!({"username": "bob", "password": PASSWORD}));
-    assert!(login.send().await?.headers()[header::SET_COOKIE].to_str()?.ends_with("; Secure"));
+    let login = bob
+        .http()
+        .post(bob.at("/auth/login"))
+        .json(&json!({"username": "bob", "password": PASSWORD}));
+    assert!(
+        login.send().await?.headers()[header::SET_COOKIE]
+            .to_str()?
+            .ends_with("; Secure")
+    );
     Ok(())
 }
 
@@ -321,29 +564,57 @@ async fn every_response_has_the_security_headers() -> Result<()> {
     let server = TestServer::start().await?;
     let client = server.stranger();
     let expected = [
-        ("content-security-policy", "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' blob: data:; \
+        (
+            "content-security-policy",
+            "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' blob: data:; \
 media-src 'self' blob:; style-src 'self' 'unsafe-inline'; font-src 'self'; worker-src 'self'; manifest-src 'self'; \
-frame-ancestors 'none'; base-uri 'none'; form-action 'self'"),
+frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+        ),
         ("cross-origin-opener-policy", "same-origin"),
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "no-referrer"),
     ];
     for (path, accept, status) in [
-        ("/", "text/html", 200), ("/rooms/x", "text/html", 200), ("/rooms/x", "*/*", 401), ("/health", "*/*", 200),
-        ("/nothing.js", "*/*", 404), ("/ws", "*/*", 401), ("/auth/login", "*/*", 404), ("/.well-known/jwks.json", "*/*", 200),
+        ("/", "text/html", 200),
+        ("/rooms/x", "text/html", 200),
+        ("/rooms/x", "*/*", 401),
+        ("/health", "*/*", 200),
+        ("/nothing.js", "*/*", 404),
+        ("/ws", "*/*", 401),
+        ("/auth/login", "*/*", 404),
+        ("/.well-known/jwks.json", "*/*", 200),
     ] {
-        let answer = client.http().get(client.at(path)).header("accept", accept).send().await?;
+        let answer = client
+            .http()
+            .get(client.at(path))
+            .header("accept", accept)
+            .send()
+            .await?;
         assert_eq!(answer.status().as_u16(), status, "{path}");
         for (name, value) in expected {
-            assert_eq!(answer.headers().get_all(name).iter().collect::<Vec<_>>(), [value], "{path} {name}");
+            assert_eq!(
+                answer.headers().get_all(name).iter().collect::<Vec<_>>(),
+                [value],
+                "{path} {name}"
+            );
         }
-        assert!(answer.headers().contains_key("x-request-id") && answer.headers().contains_key("permissions-policy"));
+        assert!(
+            answer.headers().contains_key("x-request-id")
+                && answer.headers().contains_key("permissions-policy")
+        );
         assert!(!answer.headers().contains_key("access-control-allow-origin"));
         if status >= 400 {
-            assert_eq!(answer.headers()["content-type"], "application/problem+json", "{path}");
+            assert_eq!(
+                answer.headers()["content-type"],
+                "application/problem+json",
+                "{path}"
+            );
         }
     }
-    let large = client.http().post(client.at("/auth/login")).header("content-type", "application/json");
+    let large = client
+        .http()
+        .post(client.at("/auth/login"))
+        .header("content-type", "application/json");
     let answer = large.body(" ".repeat(64 * 1024 + 1)).send().await?;
     assert_eq!(answer.status().as_u16(), 413);
     assert_eq!(answer.json::<Value>().await?["code"], "TOO_LARGE");
@@ -353,8 +624,19 @@ frame-ancestors 'none'; base-uri 'none'; form-action 'self'"),
 #[tokio::test]
 async fn the_open_sign_in_of_development_is_off_by_default() -> Result<()> {
     let server = TestServer::start().await?;
-    assert_eq!(server.stranger().login("anyone", "anything").await.unwrap_err().status, 401);
-    let open = TestServer::builder().config(|c| c.dev_login = true).start().await?;
+    assert_eq!(
+        server
+            .stranger()
+            .login("anyone", "anything")
+            .await
+            .unwrap_err()
+            .status,
+        401
+    );
+    let open = TestServer::builder()
+        .config(|c| c.dev_login = true)
+        .start()
+        .await?;
     let mut anyone = open.stranger();
     anyone.login("anyone", "anything").await?;
     let first = anyone.user_id.clone();
@@ -374,14 +656,25 @@ async fn a_burst_of_sign_ins_leaves_the_relay_alone() -> Result<()> {
     for n in 0..100 {
         let mut client = server.stranger();
         // Unknown names: each costs a full hash.
-        burst.spawn(async move { client.login(&format!("nobody{n}"), "wrong password").await.unwrap_err().status });
+        burst.spawn(async move {
+            client
+                .login(&format!("nobody{n}"), "wrong password")
+                .await
+                .unwrap_err()
+                .status
+        });
     }
     let mut echoes = 0;
     while !burst.is_empty() {
         let sent = Instant::now();
-        socket.send("chat.typing", json!({"room_id": room, "typing": true})).await?;
+        socket
+            .send("chat.typing", json!({"room_id": room, "typing": true}))
+            .await?;
         socket.expect("chat.typing").await?;
-        assert!(sent.elapsed() < Duration::from_secs(2), "the relay waited for password hashes");
+        assert!(
+            sent.elapsed() < Duration::from_secs(2),
+            "the relay waited for password hashes"
+        );
         echoes += 1;
         tokio::time::sleep(Duration::from_millis(40)).await;
         while let Some(status) = burst.try_join_next() {

@@ -8,7 +8,12 @@ use anyhow::{Context as _, Result};
 
 fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mesh-server"));
-    command.current_dir(dir).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .current_dir(dir)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -26,14 +31,25 @@ fn serve(dir: &Path) -> Result<(Running, String, Option<String>)> {
     let mut child = command(dir).args(["--listen", "127.0.0.1:0"]).spawn()?;
     let mut lines = BufReader::new(child.stdout.take().context("stdout")?).lines();
     let mut line = move || lines.next().transpose();
-    let url = line()?.context("a line")?.strip_prefix("Listening on ").context("Listening on …")?.to_owned();
+    let url = line()?
+        .context("a line")?
+        .strip_prefix("Listening on ")
+        .context("Listening on …")?
+        .to_owned();
     let setup = line()?;
     Ok((Running(child), url, setup))
 }
 
 fn user_add(dir: &Path, name: &str, password: &str) -> Result<Output> {
-    let mut child = command(dir).args(["user", "add", name, "--password-stdin"]).stdin(Stdio::piped()).spawn()?;
-    child.stdin.take().context("stdin")?.write_all(password.as_bytes())?;
+    let mut child = command(dir)
+        .args(["user", "add", name, "--password-stdin"])
+        .stdin(Stdio::piped())
+        .spawn()?;
+    child
+        .stdin
+        .take()
+        .context("stdin")?
+        .write_all(password.as_bytes())?;
     Ok(child.wait_with_output()?)
 }
 
@@ -42,7 +58,10 @@ fn the_first_start_prints_the_setup_link_and_sigterm_ends_it() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let (mut server, url, setup) = serve(dir.path())?;
     let setup = setup.context("the setup line")?;
-    assert!(setup.starts_with(&format!("Setup link: {url}/setup#token=")), "{setup}");
+    assert!(
+        setup.starts_with(&format!("Setup link: {url}/setup#token=")),
+        "{setup}"
+    );
     // The operator's commands work beside it.
     let added = user_add(dir.path(), "alice", "correct horse\n")?;
     assert_eq!(String::from_utf8_lossy(&added.stdout), "Added alice\n");
@@ -52,11 +71,115 @@ fn the_first_start_prints_the_setup_link_and_sigterm_ends_it() -> Result<()> {
     let link = command(dir.path()).args(["user", "link", "alice"]).output()?;
     let link = String::from_utf8_lossy(&link.stdout).into_owned();
     assert!(link.starts_with(&format!("{url}/link#token=")), "{link}");
-    assert_eq!(command(dir.path()).args(["user", "link", "nobody"]).output()?.status.code(), Some(1));
+    assert_eq!(
+        command(dir.path())
+            .args(["user", "link", "nobody"])
+            .output()?
+            .status
+            .code(),
+        Some(1)
+    );
     let begun = std::time::Instant::now();
-    assert!(Command::new("kill").arg(server.0.id().to_string()).status()?.success());
+    assert!(
+        Command::new("kill")
+            .arg(server.0.id().to_string())
+            .status()?
+            .success()
+    );
     assert_eq!(server.0.wait()?.code(), Some(0));
     assert!(begun.elapsed() < std::time::Duration::from_secs(15));
+    Ok(())
+}
+
+/// Everything that is a secret, sent in every way there is, with the log at its finest.
+#[tokio::test]
+async fn secrets_reach_no_log() -> Result<()> {
+    use mesh_testkit::{Socket, TestClient};
+    use serde_json::json;
+    let dir = tempfile::tempdir()?;
+    let log = dir.path().join("log");
+    let mut child = command(dir.path())
+        .args(["--listen", "127.0.0.1:0", "--log-format", "json"])
+        .env("RUST_LOG", "trace")
+        .env("TURN_SECRET", "canary-turn-secret")
+        .env("TURN_URL", "turn:turn.example.com")
+        .stderr(std::fs::File::create(&log)?)
+        .spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("stdout")?).lines();
+    let mut line = move || lines.next().transpose();
+    let url = line()?
+        .context("a line")?
+        .strip_prefix("Listening on ")
+        .context("Listening on …")?
+        .to_owned();
+    let setup = line()?
+        .and_then(|l| l.split_once("#token=").map(|(_, token)| token.to_owned()))
+        .context("setup")?;
+    let running = Running(child);
+    let mut alice = TestClient::new(&url);
+    let body = json!({"setup_token": setup, "username": "alice", "password": "canary-password"});
+    let session = alice.post("/auth/setup", body).await?;
+    alice.adopt(&session);
+    let _ = alice.login("alice", "canary-wrong-password").await;
+    let room = alice.create_room("Canary").await?;
+    let invite = alice.post(&format!("/rooms/{room}/invites"), json!({})).await?;
+    let link = alice.post("/auth/links", json!({})).await?;
+    let ice = alice.get("/ice").await?;
+    let mut socket = alice.connect_by_ticket().await?;
+    let ticket = alice.post("/ws/ticket", json!({})).await?;
+    let _ = Socket::open(
+        &url,
+        &format!(
+            "?token={}&resume=canary-resume",
+            ticket["ticket"].as_str().unwrap_or("")
+        ),
+        None,
+    )
+    .await;
+    let _ = Socket::open(&url, "?token=canary-ticket", None).await;
+    socket.join(&room).await?;
+    let token = alice.cap(&room, &socket.peer_id, &["call"], json!({})).await?;
+    socket
+        .send("call.request", json!({"room_id": room, "cap_token": token}))
+        .await?;
+    socket
+        .send(
+            "chat.message.create",
+            json!({"room_id": room, "client_id": "c", "text": "canary-chat"}),
+        )
+        .await?;
+    socket.expect("ack").await?;
+    socket.send_text("canary-frame").await?;
+    let _ = alice
+        .post(
+            "/auth/login",
+            json!({"username": "canary-name", "password": ["canary-list"]}),
+        )
+        .await;
+    drop(socket);
+    drop(running);
+    let log = std::fs::read_to_string(log)?;
+    assert!(
+        log.contains("/auth/setup") && log.contains("/ws"),
+        "the log is on"
+    );
+    let values = [
+        &session["token"],
+        &invite["token"],
+        &link["token"],
+        &ticket["ticket"],
+        &ice["ice_servers"][0]["credential"],
+    ];
+    let secrets = values
+        .into_iter()
+        .map(|v| v.as_str().unwrap_or_default().to_owned())
+        .chain([setup, token, "canary".into()]);
+    for secret in secrets {
+        assert!(
+            secret.len() > 5 && !log.contains(&secret),
+            "{secret} is in the log"
+        );
+    }
     Ok(())
 }
 
@@ -74,13 +197,19 @@ fn unsafe_and_impossible_settings_end_it_with_a_sentence() -> Result<()> {
         assert_eq!(ended.status.code(), Some(2), "{name}={value}");
         assert!(text.contains(name) && text.lines().count() == 1, "{text}");
     }
-    let open = command(dir.path()).env("MESH_DEV_LOGIN", "1").env("MESH_LISTEN", "0.0.0.0:0").output()?;
+    let open = command(dir.path())
+        .env("MESH_DEV_LOGIN", "1")
+        .env("MESH_LISTEN", "0.0.0.0:0")
+        .output()?;
     assert_eq!(open.status.code(), Some(2));
     let holder = std::net::TcpListener::bind("127.0.0.1:0")?;
     let taken = holder.local_addr()?.to_string();
     let ended = command(dir.path()).args(["--listen", &taken]).output()?;
     let text = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(1));
-    assert!(text.starts_with(&format!("{taken} is taken")) && text.lines().count() == 1, "{text}");
+    assert!(
+        text.starts_with(&format!("{taken} is taken")) && text.lines().count() == 1,
+        "{text}"
+    );
     Ok(())
 }

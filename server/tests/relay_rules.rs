@@ -41,7 +41,18 @@ async fn stage() -> Result<Stage> {
     let (b, c) = (bob.join(&room).await?, carol.join(&other).await?);
     let m = mallory.connect().await?;
     a.drain().await?;
-    Ok(Stage { server, alice, bob, room, other, a, b, c, m, carol })
+    Ok(Stage {
+        server,
+        alice,
+        bob,
+        room,
+        other,
+        a,
+        b,
+        c,
+        m,
+        carol,
+    })
 }
 
 const REQUESTS: [(&str, &str); 6] = [
@@ -106,12 +117,23 @@ fn payload(kind: &str, room: &RoomId, target: Option<&PeerId>, session: &str, to
 #[tokio::test]
 async fn requests_pass_exactly_as_the_model_says() -> Result<()> {
     let mut s = stage().await?;
-    let (b, c, here, other) = (s.b.peer_id.clone(), s.c.peer_id.clone(), s.room.clone(), s.other.clone());
+    let (b, c, here, other) = (
+        s.b.peer_id.clone(),
+        s.c.peer_id.clone(),
+        s.room.clone(),
+        s.other.clone(),
+    );
     let mut n = 0;
     for (kind, needed) in REQUESTS {
-        for offered in [None, Some("call"), Some("screen"), Some("share:file"), Some("share:folder"), Some("terminal:view"),
-            Some("terminal:control")]
-        {
+        for offered in [
+            None,
+            Some("call"),
+            Some("screen"),
+            Some("share:file"),
+            Some("share:folder"),
+            Some("terminal:view"),
+            Some("terminal:control"),
+        ] {
             // The token is for Bob in `room`; the message says otherwise in the last three.
             for (bound, room, target) in [
                 (true, &here, Some(&b)),
@@ -122,7 +144,11 @@ async fn requests_pass_exactly_as_the_model_says() -> Result<()> {
             ] {
                 n += 1;
                 let session = format!("s{n}");
-                let ask = if bound { json!({"target_peer_id": b}) } else { json!({}) };
+                let ask = if bound {
+                    json!({"target_peer_id": b})
+                } else {
+                    json!({})
+                };
                 let token = match offered {
                     Some(cap) => Some(s.alice.cap(&s.room, &s.a.peer_id, &[cap], ask).await?),
                     None => None,
@@ -144,10 +170,23 @@ async fn requests_pass_exactly_as_the_model_says() -> Result<()> {
                 }
                 let ask = payload(kind, room, target, &session, token.as_deref());
                 let got = s.a.error_of(kind, ask).await?;
-                assert_eq!(got.as_deref(), expected, "{kind} with {offered:?}, bound {bound}, to {target:?}");
-                let delivered = s.b.drain().await?.into_iter().any(|m| m["payload"]["session_id"] == session.as_str());
+                assert_eq!(
+                    got.as_deref(),
+                    expected,
+                    "{kind} with {offered:?}, bound {bound}, to {target:?}"
+                );
+                let delivered =
+                    s.b.drain()
+                        .await?
+                        .into_iter()
+                        .any(|m| m["payload"]["session_id"] == session.as_str());
                 assert_eq!(delivered, expected.is_none(), "{kind} with {offered:?}");
-                assert!(s.c.drain().await?.iter().all(|m| m["type"] == "room.joined" || m["type"] == "room.left"));
+                assert!(
+                    s.c.drain()
+                        .await?
+                        .iter()
+                        .all(|m| m["type"] == "room.joined" || m["type"] == "room.left")
+                );
             }
         }
     }
@@ -157,7 +196,14 @@ async fn requests_pass_exactly_as_the_model_says() -> Result<()> {
 #[tokio::test]
 async fn signalling_needs_the_capability_of_the_feature_it_names() -> Result<()> {
     let mut s = stage().await?;
-    let caps = ["call", "screen", "share:file", "share:folder", "terminal:view", "terminal:control"];
+    let caps = [
+        "call",
+        "screen",
+        "share:file",
+        "share:folder",
+        "terminal:view",
+        "terminal:control",
+    ];
     let mut n = 0;
     for kind in RTC {
         for offered in caps {
@@ -173,7 +219,11 @@ async fn signalling_needs_the_capability_of_the_feature_it_names() -> Result<()>
                 }
                 let allowed = feature.is_none_or(|(_, needed)| needed == offered);
                 let got = s.a.error_of(kind, message).await?;
-                assert_eq!(got.is_none(), allowed, "{kind} {feature:?} with {offered}: {got:?}");
+                assert_eq!(
+                    got.is_none(),
+                    allowed,
+                    "{kind} {feature:?} with {offered}: {got:?}"
+                );
             }
         }
         let bare = payload(kind, &s.room, Some(&s.b.peer_id), "bare", None);
@@ -204,7 +254,10 @@ async fn answers_are_for_the_parties_of_their_feature() -> Result<()> {
             // Another device of Bob's, and a session that never was.
             let mut stranger = message.clone();
             stranger["session_id"] = json!("unknown");
-            assert_eq!(s.b.error_of(answer, stranger).await?.as_deref(), Some("CAP_REQUIRED"));
+            assert_eq!(
+                s.b.error_of(answer, stranger).await?.as_deref(),
+                Some("CAP_REQUIRED")
+            );
         }
     }
     drop(second);
@@ -219,17 +272,35 @@ async fn the_first_broken_rule_is_the_one_that_is_told() -> Result<()> {
     let mut ladder = Vec::new();
     // Each message breaks the rule of its line and every rule below it, except for the last two, which cannot coincide.
     ladder.push(("[1]".to_owned(), "BAD_FRAME"));
-    ladder.push((json!({"type": "TERM_OUT", "payload": {}}).to_string(), "UNKNOWN_TYPE"));
-    ladder.push((json!({"type": "rtc.offer", "payload": {}}).to_string(), "MISSING_ROOM_ID"));
-    ladder.push((json!({"type": "rtc.offer", "payload": {"room_id": far}}).to_string(), "ROOM_NOT_FOUND"));
-    ladder.push((json!({"type": "rtc.offer", "payload": {"room_id": s.room}}).to_string(), "BAD_PAYLOAD"));
+    ladder.push((
+        json!({"type": "TERM_OUT", "payload": {}}).to_string(),
+        "UNKNOWN_TYPE",
+    ));
+    ladder.push((
+        json!({"type": "rtc.offer", "payload": {}}).to_string(),
+        "MISSING_ROOM_ID",
+    ));
+    ladder.push((
+        json!({"type": "rtc.offer", "payload": {"room_id": far}}).to_string(),
+        "ROOM_NOT_FOUND",
+    ));
+    ladder.push((
+        json!({"type": "rtc.offer", "payload": {"room_id": s.room}}).to_string(),
+        "BAD_PAYLOAD",
+    ));
     let gone: PeerId = "gone".parse()?;
     let no_cap = payload("rtc.offer", &s.room, Some(&gone), "s", None);
-    ladder.push((json!({"type": "rtc.offer", "payload": no_cap}).to_string(), "CAP_REQUIRED"));
+    ladder.push((
+        json!({"type": "rtc.offer", "payload": no_cap}).to_string(),
+        "CAP_REQUIRED",
+    ));
     let token = s.alice.cap(&s.room, &s.a.peer_id, &["call"], json!({})).await?;
     let mut unroutable = payload("rtc.offer", &s.room, Some(&gone), "s", Some(&token));
     unroutable["feature"] = json!("call");
-    ladder.push((json!({"type": "rtc.offer", "payload": unroutable}).to_string(), "UNROUTABLE"));
+    ladder.push((
+        json!({"type": "rtc.offer", "payload": unroutable}).to_string(),
+        "UNROUTABLE",
+    ));
     for (frame, code) in ladder {
         s.a.send_text(frame.clone()).await?;
         let error = s.a.expect("error").await?;
@@ -240,7 +311,10 @@ async fn the_first_broken_rule_is_the_one_that_is_told() -> Result<()> {
     first["feature"] = json!("call");
     assert_eq!(s.a.error_of("rtc.offer", first.clone()).await?, None);
     first["session_id"] = json!("s2");
-    assert_eq!(s.a.error_of("rtc.offer", first).await?.as_deref(), Some("CAP_REPLAYED"));
+    assert_eq!(
+        s.a.error_of("rtc.offer", first).await?.as_deref(),
+        Some("CAP_REPLAYED")
+    );
     Ok(())
 }
 
@@ -251,28 +325,45 @@ async fn the_rate_is_the_last_rule_and_spares_the_socket() -> Result<()> {
     let room = server.room(&alice, &[]).await?;
     let mut socket = alice.join(&room).await?;
     for _ in 0..300 {
-        socket.send("chat.typing", json!({"room_id": room, "typing": true})).await?;
+        socket
+            .send("chat.typing", json!({"room_id": room, "typing": true}))
+            .await?;
     }
     let id = socket.send("call.request", json!({"room_id": room})).await?;
     let (mut limited, mut passed) = (0, 0);
     let code = loop {
-        let message = socket.next().await.map_err(|closed| anyhow::anyhow!("{closed:?}"))?;
+        let message = socket
+            .next()
+            .await
+            .map_err(|closed| anyhow::anyhow!("{closed:?}"))?;
         match (message["type"].as_str(), message["payload"]["code"].as_str()) {
-            (Some("error"), code) if message["payload"]["ref"] == id.as_str() => break code.map(str::to_owned),
+            (Some("error"), code) if message["payload"]["ref"] == id.as_str() => {
+                break code.map(str::to_owned);
+            }
             (Some("error"), Some("RATE_LIMITED")) => limited += 1,
             (Some("chat.typing"), _) => passed += 1,
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(code.as_deref(), Some("CAP_REQUIRED"), "an earlier rule is told even then");
-    assert!((98..=160).contains(&passed) && limited + passed == 300, "{passed} passed, {limited} were limited");
+    assert_eq!(
+        code.as_deref(),
+        Some("CAP_REQUIRED"),
+        "an earlier rule is told even then"
+    );
+    assert!(
+        (98..=160).contains(&passed) && limited + passed == 300,
+        "{passed} passed, {limited} were limited"
+    );
     Ok(())
 }
 
 #[tokio::test]
 async fn outsiders_reach_nobody() -> Result<()> {
     let mut s = stage().await?;
-    let token = s.alice.cap(&s.room, &s.a.peer_id, &["call", "rtc"], json!({})).await?;
+    let token = s
+        .alice
+        .cap(&s.room, &s.a.peer_id, &["call", "rtc"], json!({}))
+        .await?;
     for (kind, room, target) in [
         ("room.join", &s.room, None),
         ("chat.message.create", &s.room, None),
@@ -285,16 +376,37 @@ async fn outsiders_reach_nobody() -> Result<()> {
         message["client_id"] = json!("c1");
         message["text"] = json!("hello");
         message["status"] = json!("online");
-        assert_eq!(s.m.error_of(kind, message).await?.as_deref(), Some("ROOM_NOT_FOUND"), "{kind}");
+        assert_eq!(
+            s.m.error_of(kind, message).await?.as_deref(),
+            Some("ROOM_NOT_FOUND"),
+            "{kind}"
+        );
     }
-    for kind in ["system.welcome", "system.drain", "room.state", "room.joined", "ack", "error", "cap.revoked", "TERM_OUT", ""] {
+    for kind in [
+        "system.welcome",
+        "system.drain",
+        "room.state",
+        "room.joined",
+        "ack",
+        "error",
+        "cap.revoked",
+        "TERM_OUT",
+        "",
+    ] {
         let message = json!({"room_id": s.room, "target": s.a.peer_id});
-        assert_eq!(s.b.error_of(kind, message).await?.as_deref(), Some("UNKNOWN_TYPE"), "{kind}");
+        assert_eq!(
+            s.b.error_of(kind, message).await?.as_deref(),
+            Some("UNKNOWN_TYPE"),
+            "{kind}"
+        );
     }
     assert_eq!(s.a.drain().await?, Vec::<Value>::new(), "nothing of it arrived");
     // The token of another: Bob shows Alice's.
     let stolen = payload("call.request", &s.room, Some(&s.a.peer_id), "s", Some(&token));
-    assert_eq!(s.b.error_of("call.request", stolen).await?.as_deref(), Some("CAP_REQUIRED"));
+    assert_eq!(
+        s.b.error_of("call.request", stolen).await?.as_deref(),
+        Some("CAP_REQUIRED")
+    );
     Ok(())
 }
 
@@ -308,15 +420,28 @@ async fn what_the_sender_writes_about_itself_is_not_believed() -> Result<()> {
     assert_eq!(relayed["from"], s.b.peer_id.as_str());
     assert_eq!(relayed["to"], s.room.as_str());
     assert_ne!(relayed["id"], "x");
-    assert!(relayed["timestamp"].as_str().is_some_and(|t| t.len() == 20 && t.ends_with('Z') && t.starts_with("20")));
+    assert!(
+        relayed["timestamp"]
+            .as_str()
+            .is_some_and(|t| t.len() == 20 && t.ends_with('Z') && t.starts_with("20"))
+    );
     assert!(s.c.drain().await?.is_empty());
     // A request with no session gets one, and an unbound token goes to nobody.
     let token = s.alice.cap(&s.room, &s.a.peer_id, &["call"], json!({})).await?;
-    s.a.send("call.request", json!({"room_id": s.room, "cap_token": token})).await?;
+    s.a.send("call.request", json!({"room_id": s.room, "cap_token": token}))
+        .await?;
     let request = s.b.expect("call.request").await?;
-    assert!(request["payload"]["session_id"].as_str().is_some_and(|id| !id.is_empty()));
+    assert!(
+        request["payload"]["session_id"]
+            .as_str()
+            .is_some_and(|id| !id.is_empty())
+    );
     assert_eq!(request["payload"]["cap_token"], Value::Null);
-    assert_eq!(s.a.expect("call.request").await?["payload"], request["payload"], "the room includes the sender");
+    assert_eq!(
+        s.a.expect("call.request").await?["payload"],
+        request["payload"],
+        "the room includes the sender"
+    );
     Ok(())
 }
 
@@ -324,36 +449,115 @@ async fn what_the_sender_writes_about_itself_is_not_believed() -> Result<()> {
 async fn capabilities_go_to_whom_they_may() -> Result<()> {
     let s = stage().await?;
     let ask = async |client: &TestClient, room: &RoomId, peer: &PeerId, caps: &[&str], more: Value| {
-        client.cap(room, peer, caps, more).await.err().map(|error| error.code)
+        client
+            .cap(room, peer, caps, more)
+            .await
+            .err()
+            .map(|error| error.code)
     };
     let none = || json!({});
-    assert_eq!(ask(&s.alice, &s.room, &s.a.peer_id, &["call"], none()).await, None);
+    assert_eq!(
+        ask(&s.alice, &s.room, &s.a.peer_id, &["call"], none()).await,
+        None
+    );
     for (client, room, peer, caps, more, code) in [
         (&s.bob, &s.room, &s.a.peer_id, "call", none(), "CAP_NOT_ALLOWED"),
         (&s.bob, &s.other, &s.b.peer_id, "call", none(), "ROOM_NOT_FOUND"),
-        (&s.alice, &"nowhere".parse()?, &s.a.peer_id, "call", none(), "ROOM_NOT_FOUND"),
-        (&s.alice, &s.room, &"gone".parse()?, "call", none(), "CAP_NOT_ALLOWED"),
-        (&s.alice, &s.room, &s.a.peer_id, "call", json!({"target_peer_id": s.c.peer_id}), "CAP_NOT_ALLOWED"),
+        (
+            &s.alice,
+            &"nowhere".parse()?,
+            &s.a.peer_id,
+            "call",
+            none(),
+            "ROOM_NOT_FOUND",
+        ),
+        (
+            &s.alice,
+            &s.room,
+            &"gone".parse()?,
+            "call",
+            none(),
+            "CAP_NOT_ALLOWED",
+        ),
+        (
+            &s.alice,
+            &s.room,
+            &s.a.peer_id,
+            "call",
+            json!({"target_peer_id": s.c.peer_id}),
+            "CAP_NOT_ALLOWED",
+        ),
         (&s.alice, &s.room, &s.a.peer_id, "root", none(), "BAD_REQUEST"),
         (&s.alice, &s.room, &s.a.peer_id, "rtc", none(), "BAD_REQUEST"),
-        (&s.alice, &s.room, &s.a.peer_id, "call", json!({"fingerprint": "sha-256 AB"}), "BAD_REQUEST"),
+        (
+            &s.alice,
+            &s.room,
+            &s.a.peer_id,
+            "call",
+            json!({"fingerprint": "sha-256 AB"}),
+            "BAD_REQUEST",
+        ),
     ] {
-        assert_eq!(ask(client, room, peer, &[caps], more).await.as_deref(), Some(code), "{caps} {peer} {room}");
+        assert_eq!(
+            ask(client, room, peer, &[caps], more).await.as_deref(),
+            Some(code),
+            "{caps} {peer} {room}"
+        );
     }
     // A guest asks for less, but may answer what it is asked.
     let carol = s.carol.user_id.clone();
-    s.alice.put(&format!("/rooms/{}/members/{carol}", s.other), json!({"role": "guest"})).await?;
-    for (cap, allowed) in [("call", true), ("screen", true), ("share:file", true), ("share:folder", false),
-        ("terminal:view", false), ("terminal:control", false)]
-    {
-        assert_eq!(ask(&s.carol, &s.other, &s.c.peer_id, &[cap], none()).await.is_none(), allowed, "{cap}");
+    s.alice
+        .put(
+            &format!("/rooms/{}/members/{carol}", s.other),
+            json!({"role": "guest"}),
+        )
+        .await?;
+    for (cap, allowed) in [
+        ("call", true),
+        ("screen", true),
+        ("share:file", true),
+        ("share:folder", false),
+        ("terminal:view", false),
+        ("terminal:control", false),
+    ] {
+        assert_eq!(
+            ask(&s.carol, &s.other, &s.c.peer_id, &[cap], none())
+                .await
+                .is_none(),
+            allowed,
+            "{cap}"
+        );
     }
     let mut s = s;
-    let token = s.alice.cap(&s.other, &s.a.peer_id, &["terminal:view"], json!({"target_peer_id": s.c.peer_id})).await?;
-    let request = payload("terminal.share.request", &s.other, Some(&s.c.peer_id), "t1", Some(&token));
+    let token = s
+        .alice
+        .cap(
+            &s.other,
+            &s.a.peer_id,
+            &["terminal:view"],
+            json!({"target_peer_id": s.c.peer_id}),
+        )
+        .await?;
+    let request = payload(
+        "terminal.share.request",
+        &s.other,
+        Some(&s.c.peer_id),
+        "t1",
+        Some(&token),
+    );
     assert_eq!(s.a.error_of("terminal.share.request", request).await?, None);
     let answer = json!({"target_peer_id": s.a.peer_id, "session_id": "t1"});
-    assert_eq!(ask(&s.carol, &s.other, &s.c.peer_id, &["terminal:view"], answer.clone()).await, None);
+    assert_eq!(
+        ask(
+            &s.carol,
+            &s.other,
+            &s.c.peer_id,
+            &["terminal:view"],
+            answer.clone()
+        )
+        .await,
+        None
+    );
     let control = ask(&s.carol, &s.other, &s.c.peer_id, &["terminal:control"], answer).await;
     assert_eq!(control.as_deref(), Some("CAP_NOT_ALLOWED"));
     Ok(())
@@ -362,12 +566,24 @@ async fn capabilities_go_to_whom_they_may() -> Result<()> {
 #[tokio::test]
 async fn a_capability_lives_as_long_as_it_says() -> Result<()> {
     let mut s = stage().await?;
-    let token = s.alice.cap(&s.room, &s.a.peer_id, &["call"], json!({"target_peer_id": s.b.peer_id})).await?;
+    let token = s
+        .alice
+        .cap(
+            &s.room,
+            &s.a.peer_id,
+            &["call"],
+            json!({"target_peer_id": s.b.peer_id}),
+        )
+        .await?;
     let message = payload("call.request", &s.room, Some(&s.b.peer_id), "s", Some(&token));
     s.server.advance(std::time::Duration::from_secs(119));
     assert_eq!(s.a.error_of("call.request", message.clone()).await?, None);
     s.server.advance(std::time::Duration::from_secs(7));
-    assert_eq!(s.a.error_of("call.request", message).await?.as_deref(), Some("CAP_EXPIRED"), "even a remembered one");
+    assert_eq!(
+        s.a.error_of("call.request", message).await?.as_deref(),
+        Some("CAP_EXPIRED"),
+        "even a remembered one"
+    );
     Ok(())
 }
 
@@ -376,15 +592,34 @@ async fn sizes_and_names_of_files_are_checked() -> Result<()> {
     let mut s = stage().await?;
     let ask = json!({"target_peer_id": s.b.peer_id, "max_size": 10, "session_id": "f"});
     let token = s.alice.cap(&s.room, &s.a.peer_id, &["share:file"], ask).await?;
-    let good = payload("share.file.request", &s.room, Some(&s.b.peer_id), "f", Some(&token));
+    let good = payload(
+        "share.file.request",
+        &s.room,
+        Some(&s.b.peer_id),
+        "f",
+        Some(&token),
+    );
     assert_eq!(s.a.error_of("share.file.request", good.clone()).await?, None);
     let mut large = good.clone();
     large["size"] = json!(11);
-    assert_eq!(s.a.error_of("share.file.request", large).await?.as_deref(), Some("CAP_REQUIRED"));
-    for bad in ["../../.ssh/authorized_keys", "/etc/passwd", "a\\b", "CON", "a\u{202E}b"] {
+    assert_eq!(
+        s.a.error_of("share.file.request", large).await?.as_deref(),
+        Some("CAP_REQUIRED")
+    );
+    for bad in [
+        "../../.ssh/authorized_keys",
+        "/etc/passwd",
+        "a\\b",
+        "CON",
+        "a\u{202E}b",
+    ] {
         let mut hostile = good.clone();
         hostile["files"][0]["path"] = json!(bad);
-        assert_eq!(s.a.error_of("share.file.request", hostile).await?.as_deref(), Some("BAD_PAYLOAD"), "{bad}");
+        assert_eq!(
+            s.a.error_of("share.file.request", hostile).await?.as_deref(),
+            Some("BAD_PAYLOAD"),
+            "{bad}"
+        );
     }
     Ok(())
 }
@@ -393,7 +628,13 @@ async fn sizes_and_names_of_files_are_checked() -> Result<()> {
 async fn open_terminal(s: &mut Stage, session: &str) -> Result<()> {
     let ask = json!({"target_peer_id": s.a.peer_id, "session_id": session});
     let token = s.bob.cap(&s.room, &s.b.peer_id, &["terminal:view"], ask).await?;
-    let request = payload("terminal.share.request", &s.room, Some(&s.a.peer_id), session, Some(&token));
+    let request = payload(
+        "terminal.share.request",
+        &s.room,
+        Some(&s.a.peer_id),
+        session,
+        Some(&token),
+    );
     assert_eq!(s.b.error_of("terminal.share.request", request).await?, None);
     s.a.expect("terminal.share.request").await?;
     Ok(())
@@ -403,14 +644,22 @@ async fn open_terminal(s: &mut Stage, session: &str) -> Result<()> {
 async fn revocation_reaches_both_ends_and_holds() -> Result<()> {
     let mut s = stage().await?;
     open_terminal(&mut s, "t1").await?;
-    let refused = s.carol.post("/caps/revoke", json!({"session_id": "t1"})).await.unwrap_err();
+    let refused = s
+        .carol
+        .post("/caps/revoke", json!({"session_id": "t1"}))
+        .await
+        .unwrap_err();
     assert_eq!(refused.code, "NOT_FOUND", "not a party, not a moderator");
     s.alice.post("/caps/revoke", json!({"session_id": "t1"})).await?;
     for socket in [&mut s.a, &mut s.b] {
         assert_eq!(socket.expect("cap.revoked").await?["payload"]["session_id"], "t1");
     }
     let ask = json!({"target_peer_id": s.a.peer_id, "session_id": "t1"});
-    let again = s.bob.cap(&s.room, &s.b.peer_id, &["terminal:view"], ask).await.unwrap_err();
+    let again = s
+        .bob
+        .cap(&s.room, &s.b.peer_id, &["terminal:view"], ask)
+        .await
+        .unwrap_err();
     assert_eq!(again.code, "CAP_NOT_ALLOWED");
 
     // One token: whoever holds it loses it.
@@ -420,14 +669,19 @@ async fn revocation_reaches_both_ends_and_holds() -> Result<()> {
     assert_eq!(s.b.error_of("call.request", request.clone()).await?, None);
     s.bob.post("/caps/revoke", json!({"jti": jti(&token)})).await?;
     assert_eq!(s.a.expect("cap.revoked").await?["payload"]["jti"], jti(&token));
-    assert_eq!(s.b.error_of("call.request", request).await?.as_deref(), Some("CAP_REQUIRED"));
+    assert_eq!(
+        s.b.error_of("call.request", request).await?.as_deref(),
+        Some("CAP_REQUIRED")
+    );
     Ok(())
 }
 
 fn jti(token: &str) -> String {
     use base64::Engine as _;
     let claims = token.split('.').nth(1).unwrap_or_default();
-    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).unwrap_or_default();
+    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(claims)
+        .unwrap_or_default();
     let claims: Value = serde_json::from_slice(&claims).unwrap_or_default();
     claims["jti"].as_str().unwrap_or_default().to_owned()
 }
@@ -438,16 +692,32 @@ async fn leaving_and_removal_end_what_was_open() -> Result<()> {
     open_terminal(&mut s, "t1").await?;
     s.b.send("room.leave", json!({"room_id": s.room})).await?;
     assert_eq!(s.a.expect("cap.revoked").await?["payload"]["session_id"], "t1");
-    assert_eq!(s.a.expect("room.left").await?["payload"]["peer_id"], s.b.peer_id.as_str());
+    assert_eq!(
+        s.a.expect("room.left").await?["payload"]["peer_id"],
+        s.b.peer_id.as_str()
+    );
     s.b.join(&s.room).await?;
     open_terminal(&mut s, "t2").await?;
-    s.alice.delete(&format!("/rooms/{}/members/{}", s.room, s.bob.user_id)).await?;
+    s.alice
+        .delete(&format!("/rooms/{}/members/{}", s.room, s.bob.user_id))
+        .await?;
     assert_eq!(s.a.expect("cap.revoked").await?["payload"]["reason"], "removed");
     assert_eq!(s.b.expect("cap.revoked").await?["payload"]["session_id"], "t2");
-    assert_eq!(s.b.expect("room.left").await?["payload"]["peer_id"], s.b.peer_id.as_str());
+    assert_eq!(
+        s.b.expect("room.left").await?["payload"]["peer_id"],
+        s.b.peer_id.as_str()
+    );
     let typing = json!({"room_id": s.room, "typing": true});
-    assert_eq!(s.b.error_of("chat.typing", typing).await?.as_deref(), Some("ROOM_NOT_FOUND"));
-    assert_eq!(s.b.error_of("room.join", json!({"room_id": s.room})).await?.as_deref(), Some("ROOM_NOT_FOUND"));
+    assert_eq!(
+        s.b.error_of("chat.typing", typing).await?.as_deref(),
+        Some("ROOM_NOT_FOUND")
+    );
+    assert_eq!(
+        s.b.error_of("room.join", json!({"room_id": s.room}))
+            .await?
+            .as_deref(),
+        Some("ROOM_NOT_FOUND")
+    );
     Ok(())
 }
 
@@ -459,17 +729,29 @@ async fn presence_follows_the_sockets() -> Result<()> {
     let changed = s.a.expect("presence.changed").await?;
     assert_eq!(changed["payload"]["status"], "busy");
     assert_eq!(changed["payload"]["offers"], json!(["file", "terminal"]));
-    let token = s.bob.cap(&s.room, &s.b.peer_id, &["terminal:view"], json!({})).await?;
+    let token = s
+        .bob
+        .cap(&s.room, &s.b.peer_id, &["terminal:view"], json!({}))
+        .await?;
     let share = json!({"room_id": s.room, "share_id": "sh1", "label": "shell", "cap_token": token});
     s.b.send("terminal.share.started", share.clone()).await?;
     let started = s.a.expect("terminal.share.started").await?;
-    assert_eq!(started["payload"], json!({"room_id": s.room, "share_id": "sh1", "label": "shell"}));
+    assert_eq!(
+        started["payload"],
+        json!({"room_id": s.room, "share_id": "sh1", "label": "shell"})
+    );
     let mut late = s.alice.connect().await?;
     let state = late.join(&s.room).await?;
     assert_eq!(state["shares"][0]["share_id"], "sh1");
-    let card = state["peers"].as_array().and_then(|p| p.iter().find(|p| p["peer_id"] == s.b.peer_id.as_str()).cloned());
+    let card = state["peers"]
+        .as_array()
+        .and_then(|p| p.iter().find(|p| p["peer_id"] == s.b.peer_id.as_str()).cloned());
     assert_eq!(card.map(|card| card["status"].clone()), Some(json!("busy")));
-    assert_eq!(s.b.error_of("terminal.share.ended", share).await?, None, "the same token ends it");
+    assert_eq!(
+        s.b.error_of("terminal.share.ended", share).await?,
+        None,
+        "the same token ends it"
+    );
     s.a.expect("terminal.share.ended").await?;
     let (gone, server) = (s.b.peer_id.to_string(), s.server);
     drop(s.b);

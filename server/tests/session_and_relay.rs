@@ -14,7 +14,9 @@ async fn two_people_are_introduced() -> Result<()> {
     let state = viewer.join(&room).await?;
     assert_eq!(state["peers"].as_array().map(Vec::len), Some(2));
     assert_eq!(state["members"].as_array().map(Vec::len), Some(2));
-    let joined = host.expect_where("bob", |m| m["payload"]["name"] == "bob").await?;
+    let joined = host
+        .expect_where("bob", |m| m["payload"]["name"] == "bob")
+        .await?;
     assert_eq!(joined["type"], "room.joined");
 
     let ask = json!({"target_peer_id": host.peer_id, "session_id": "s1"});
@@ -24,11 +26,18 @@ async fn two_people_are_introduced() -> Result<()> {
     let relayed = host.expect("terminal.share.request").await?;
     assert_eq!(relayed["from"], viewer.peer_id.as_str());
     assert_eq!(relayed["to"], host.peer_id.as_str());
-    assert_eq!(relayed["payload"], request, "a token bound to the receiver is passed on");
+    assert_eq!(
+        relayed["payload"], request,
+        "a token bound to the receiver is passed on"
+    );
 
     let ask = json!({"target_peer_id": viewer.peer_id, "session_id": "s1"});
     let token = alice.cap(&room, &host.peer_id, &["terminal:view"], ask).await?;
-    host.send("terminal.share.accept", json!({"room_id": room, "target": viewer.peer_id, "session_id": "s1"})).await?;
+    host.send(
+        "terminal.share.accept",
+        json!({"room_id": room, "target": viewer.peer_id, "session_id": "s1"}),
+    )
+    .await?;
     viewer.expect("terminal.share.accept").await?;
     let answer = json!({"room_id": room, "target": viewer.peer_id, "session_id": "s1", "feature": "terminal",
         "cap_token": token, "sdp": "v=0"});
@@ -41,20 +50,37 @@ async fn two_people_are_introduced() -> Result<()> {
 #[tokio::test]
 async fn the_setup_link_makes_one_account_once() -> Result<()> {
     let server = TestServer::start().await?;
-    let old = server.setup_link().expect("a link before the first account").to_owned();
+    let old = server
+        .setup_link()
+        .expect("a link before the first account")
+        .to_owned();
     let server = server.restart().await?;
     let link = server.setup_link().expect("a link until it was used").to_owned();
-    assert!(link.starts_with(&format!("{}/setup#token=", server.url())), "{link}");
-    let token = |link: &str| link.split_once("#token=").map(|(_, token)| token.to_owned()).unwrap_or_default();
+    assert!(
+        link.starts_with(&format!("{}/setup#token=", server.url())),
+        "{link}"
+    );
+    let token = |link: &str| {
+        link.split_once("#token=")
+            .map(|(_, token)| token.to_owned())
+            .unwrap_or_default()
+    };
     let setup = |token: String, name: &str| json!({"setup_token": token, "username": name, "password": "long enough"});
     let mut first = server.stranger();
-    let refused = first.post("/auth/setup", setup(token(&old), "mallory")).await.unwrap_err();
+    let refused = first
+        .post("/auth/setup", setup(token(&old), "mallory"))
+        .await
+        .unwrap_err();
     assert_eq!(refused.code, "LINK_INVALID", "each start has its own link");
     let session = first.post("/auth/setup", setup(token(&link), "alice")).await?;
     first.adopt(&session);
     assert_eq!(first.get("/me").await?["admin"], true);
     assert_eq!(first.get("/rooms").await?["rooms"][0]["name"], "Home");
-    let again = server.stranger().post("/auth/setup", setup(token(&link), "bob")).await.unwrap_err();
+    let again = server
+        .stranger()
+        .post("/auth/setup", setup(token(&link), "bob"))
+        .await
+        .unwrap_err();
     assert_eq!((again.status, again.code.as_str()), (409, "SETUP_DONE"));
     assert_eq!(server.restart().await?.setup_link(), None);
     Ok(())
@@ -65,7 +91,12 @@ async fn a_sign_in_link_works_once_and_for_ten_minutes() -> Result<()> {
     let server = TestServer::start().await?;
     let alice = server.client("alice").await?;
     let link = alice.post("/auth/links", json!({})).await?;
-    let use_link = async |token: &serde_json::Value| server.stranger().post("/auth/link", json!({"token": token})).await;
+    let use_link = async |token: &serde_json::Value| {
+        server
+            .stranger()
+            .post("/auth/link", json!({"token": token}))
+            .await
+    };
     let mut phone = TestClient::new(server.url());
     phone.adopt(&use_link(&link["token"]).await?);
     assert_eq!(phone.get("/me").await?["name"], "alice");

@@ -8,7 +8,8 @@ use mesh_protocol::ids::{DeviceId, RoomId, UserId};
 use mesh_server::auth::random;
 use mesh_server::store::sqlite::SqliteStore;
 use mesh_server::store::{
-    Appended, NewDevice, NewInvite, NewMessage, NewRoom, NewSignIn, NewUser, SignInId, Store, StoreError, TokenHash,
+    Appended, NewDevice, NewInvite, NewMessage, NewRoom, NewSignIn, NewUser, SignInId, Store, StoreError,
+    TokenHash,
 };
 
 const NOW: u64 = 1_700_000_000_000;
@@ -26,7 +27,9 @@ async fn sqlite_keeps_what_it_acknowledged_and_opens_once_more() -> Result<()> {
     let store = SqliteStore::open(&path).await?;
     let alice = user(&store, "alice").await?;
     let room = room(&store, &alice).await?;
-    store.append_messages(&[message(&room, &alice, "d", "c", "kept")]).await?;
+    store
+        .append_messages(&[message(&room, &alice, "d", "c", "kept")])
+        .await?;
     store.close().await;
     let (one, two) = tokio::join!(SqliteStore::open(&path), SqliteStore::open(&path));
     assert_eq!(one?.messages(&room, None, 10).await?[0].text, "kept");
@@ -71,7 +74,12 @@ async fn user(store: &dyn Store, name: &str) -> Result<UserId> {
 }
 
 async fn room(store: &dyn Store, owner: &UserId) -> Result<RoomId> {
-    let room = NewRoom { id: random::id(), name: "Room".into(), owner: owner.clone(), now: NOW };
+    let room = NewRoom {
+        id: random::id(),
+        name: "Room".into(),
+        owner: owner.clone(),
+        now: NOW,
+    };
     store.create_room(&room).await?;
     Ok(room.id)
 }
@@ -99,7 +107,13 @@ fn message(room: &RoomId, user: &UserId, device: &str, client: &str, text: &str)
     }
 }
 
-async fn invite(store: &dyn Store, room: &RoomId, by: &UserId, role: Role, max_uses: u32) -> Result<(NewInvite, TokenHash)> {
+async fn invite(
+    store: &dyn Store,
+    room: &RoomId,
+    by: &UserId,
+    role: Role,
+    max_uses: u32,
+) -> Result<(NewInvite, TokenHash)> {
     let token_hash = random::hash(&random::token());
     let invite = NewInvite {
         id: random::id(),
@@ -129,12 +143,23 @@ async fn setup_happens_once(store: &dyn Store) -> Result<()> {
     store.put_setup_token(&old).await?;
     store.put_setup_token(&token).await?;
     let first = new_user("first");
-    let home = NewRoom { id: random::id(), name: "Home".into(), owner: first.id.clone(), now: NOW };
-    assert!(matches!(store.set_up(&old, &first, &home).await, Err(StoreError::LinkInvalid)));
+    let home = NewRoom {
+        id: random::id(),
+        name: "Home".into(),
+        owner: first.id.clone(),
+        now: NOW,
+    };
+    assert!(matches!(
+        store.set_up(&old, &first, &home).await,
+        Err(StoreError::LinkInvalid)
+    ));
     assert!(!store.has_users().await?, "a refused setup leaves nothing");
     store.set_up(&token, &first, &home).await?;
     assert_eq!(store.rooms_of(&first.id).await?[0].role, Role::Owner);
-    assert!(matches!(store.set_up(&token, &new_user("second"), &home).await, Err(StoreError::SetupDone)));
+    assert!(matches!(
+        store.set_up(&token, &new_user("second"), &home).await,
+        Err(StoreError::SetupDone)
+    ));
     Ok(())
 }
 
@@ -142,7 +167,10 @@ async fn accounts(store: &dyn Store) -> Result<()> {
     let alice = user(store, "Alice").await?;
     let taken = store.create_user(&new_user("ALICE")).await;
     assert!(matches!(taken, Err(StoreError::NameTaken)), "{taken:?}");
-    assert_eq!(store.user_by_name("alice").await?.map(|u| (u.id, u.name)), Some((alice.clone(), "Alice".into())));
+    assert_eq!(
+        store.user_by_name("alice").await?.map(|u| (u.id, u.name)),
+        Some((alice.clone(), "Alice".into()))
+    );
     assert!(store.user(&alice).await?.is_some() && store.user_by_name("nobody").await?.is_none());
     Ok(())
 }
@@ -154,7 +182,10 @@ async fn links_work_once(store: &dyn Store) -> Result<()> {
     store.create_link(&late, &user, NOW + 10, NOW).await?;
     assert_eq!(store.take_link(&link, NOW + 9).await?, user);
     for (hash, now) in [(link, NOW), (late, NOW + 10), (random::hash("c"), NOW)] {
-        assert!(matches!(store.take_link(&hash, now).await, Err(StoreError::LinkInvalid)));
+        assert!(matches!(
+            store.take_link(&hash, now).await,
+            Err(StoreError::LinkInvalid)
+        ));
     }
     Ok(())
 }
@@ -162,13 +193,32 @@ async fn links_work_once(store: &dyn Store) -> Result<()> {
 async fn devices_and_sign_ins(store: &dyn Store) -> Result<()> {
     let (alice, bob) = (user(store, "da").await?, user(store, "db").await?);
     let first = store.enroll_device(&device(&alice, Some("key"))).await?;
-    let renamed = NewDevice { name: "Desk".into(), now: NOW + 5, ..device(&alice, Some("key")) };
-    assert_eq!(store.enroll_device(&renamed).await?, first, "the same key is the same device");
-    assert_ne!(store.enroll_device(&device(&bob, Some("key"))).await?, first, "but not for another user");
+    let renamed = NewDevice {
+        name: "Desk".into(),
+        now: NOW + 5,
+        ..device(&alice, Some("key"))
+    };
+    assert_eq!(
+        store.enroll_device(&renamed).await?,
+        first,
+        "the same key is the same device"
+    );
+    assert_ne!(
+        store.enroll_device(&device(&bob, Some("key"))).await?,
+        first,
+        "but not for another user"
+    );
     let other = store.enroll_device(&device(&alice, None)).await?;
-    assert_ne!(store.enroll_device(&device(&alice, None)).await?, other, "without a key each is new");
+    assert_ne!(
+        store.enroll_device(&device(&alice, None)).await?,
+        other,
+        "without a key each is new"
+    );
     let listed = store.devices(&alice).await?;
-    assert_eq!((listed.len(), listed[0].name.as_str(), listed[0].last_seen_at), (3, "Desk", NOW + 5));
+    assert_eq!(
+        (listed.len(), listed[0].name.as_str(), listed[0].last_seen_at),
+        (3, "Desk", NOW + 5)
+    );
 
     let sign_in = |device_id: &DeviceId| NewSignIn {
         id: SignInId(random::token()),
@@ -183,41 +233,96 @@ async fn devices_and_sign_ins(store: &dyn Store) -> Result<()> {
     }
     store.touch_sign_in(&two.id, NOW + 7).await?;
     let live = store.sign_ins(&alice, NOW + 99).await?;
-    assert_eq!((live.len(), &live[0].id, live[0].last_seen_at), (3, &two.id, NOW + 7));
-    assert!(store.sign_ins(&alice, NOW + 100).await?.is_empty(), "expired ones are not listed");
+    assert_eq!(
+        (live.len(), &live[0].id, live[0].last_seen_at),
+        (3, &two.id, NOW + 7)
+    );
+    assert!(
+        store.sign_ins(&alice, NOW + 100).await?.is_empty(),
+        "expired ones are not listed"
+    );
     let found = store.sign_in(&one.id).await?.expect("it exists");
-    assert_eq!((found.user_name.as_str(), found.expires_at, found.ended_at), ("da", NOW + 100, None));
-    assert!(matches!(store.end_sign_in(&bob, &one.id, NOW + 50).await, Err(StoreError::Absent)));
+    assert_eq!(
+        (found.user_name.as_str(), found.expires_at, found.ended_at),
+        ("da", NOW + 100, None)
+    );
+    assert!(matches!(
+        store.end_sign_in(&bob, &one.id, NOW + 50).await,
+        Err(StoreError::Absent)
+    ));
     store.end_sign_in(&alice, &one.id, NOW + 50).await?;
-    assert!(matches!(store.end_sign_in(&alice, &one.id, NOW + 51).await, Err(StoreError::Absent)));
-    assert_eq!(store.sign_in(&one.id).await?.and_then(|s| s.ended_at), Some(NOW + 50));
+    assert!(matches!(
+        store.end_sign_in(&alice, &one.id, NOW + 51).await,
+        Err(StoreError::Absent)
+    ));
+    assert_eq!(
+        store.sign_in(&one.id).await?.and_then(|s| s.ended_at),
+        Some(NOW + 50)
+    );
 
-    assert!(matches!(store.remove_device(&bob, &first, NOW + 60).await, Err(StoreError::Absent)));
-    assert_eq!(store.remove_device(&alice, &first, NOW + 60).await?, [two.id.clone()]);
-    assert!(matches!(store.remove_device(&alice, &first, NOW + 60).await, Err(StoreError::Absent)));
+    assert!(matches!(
+        store.remove_device(&bob, &first, NOW + 60).await,
+        Err(StoreError::Absent)
+    ));
+    assert_eq!(
+        store.remove_device(&alice, &first, NOW + 60).await?,
+        [two.id.clone()]
+    );
+    assert!(matches!(
+        store.remove_device(&alice, &first, NOW + 60).await,
+        Err(StoreError::Absent)
+    ));
     assert_eq!(store.ended_since(NOW + 60).await?, [two.id]);
     assert_eq!(store.ended_since(NOW + 50).await?.len(), 2);
-    assert_ne!(store.enroll_device(&device(&alice, Some("key"))).await?, first, "a removed device does not come back");
+    assert_ne!(
+        store.enroll_device(&device(&alice, Some("key"))).await?,
+        first,
+        "a removed device does not come back"
+    );
     Ok(())
 }
 
 async fn rooms_and_roles(store: &dyn Store) -> Result<()> {
     let (owner, other) = (user(store, "ra").await?, user(store, "rb").await?);
     let room = room(store, &owner).await?;
-    assert!(store.room_of(&room, &other).await?.is_none(), "not theirs is absent");
-    assert!(matches!(store.remove_member(&room, &owner).await, Err(StoreError::LastOwner)));
-    assert!(matches!(store.set_role(&room, &owner, Role::Guest).await, Err(StoreError::LastOwner)));
-    assert!(matches!(store.set_role(&room, &other, Role::Guest).await, Err(StoreError::Absent)));
+    assert!(
+        store.room_of(&room, &other).await?.is_none(),
+        "not theirs is absent"
+    );
+    assert!(matches!(
+        store.remove_member(&room, &owner).await,
+        Err(StoreError::LastOwner)
+    ));
+    assert!(matches!(
+        store.set_role(&room, &owner, Role::Guest).await,
+        Err(StoreError::LastOwner)
+    ));
+    assert!(matches!(
+        store.set_role(&room, &other, Role::Guest).await,
+        Err(StoreError::Absent)
+    ));
     let (_, token) = invite(store, &room, &owner, Role::Guest, 1).await?;
     store.join_by_invite(&token, &other, NOW).await?;
     store.set_role(&room, &other, Role::Owner).await?;
     store.remove_member(&room, &owner).await?;
-    assert!(matches!(store.remove_member(&room, &owner).await, Err(StoreError::Absent)));
+    assert!(matches!(
+        store.remove_member(&room, &owner).await,
+        Err(StoreError::Absent)
+    ));
     let members = store.members(&room).await?;
-    assert_eq!((members.len(), members[0].role, members[0].name.as_str()), (1, Role::Owner, "rb"));
+    assert_eq!(
+        (members.len(), members[0].role, members[0].name.as_str()),
+        (1, Role::Owner, "rb")
+    );
     store.rename_room(&room, "New").await?;
-    assert_eq!(store.room_of(&room, &other).await?.map(|r| r.name).as_deref(), Some("New"));
-    assert!(matches!(store.rename_room(&random::id(), "x").await, Err(StoreError::Absent)));
+    assert_eq!(
+        store.room_of(&room, &other).await?.map(|r| r.name).as_deref(),
+        Some("New")
+    );
+    assert!(matches!(
+        store.rename_room(&random::id(), "x").await,
+        Err(StoreError::Absent)
+    ));
     Ok(())
 }
 
@@ -228,20 +333,52 @@ async fn invitations(store: &dyn Store) -> Result<()> {
     assert_eq!(store.peek_invite(&token, NOW).await?, room);
     assert_eq!(store.join_by_invite(&token, &guest, NOW).await?, room);
     assert_eq!(store.join_by_invite(&token, &guest, NOW).await?, room);
-    assert_eq!(store.invites(&room, NOW).await?[0].uses, 1, "a member uses nothing up");
-    assert!(matches!(store.register(&token, &new_user("ia")).await, Err(StoreError::NameTaken)));
-    assert_eq!(store.invites(&room, NOW).await?[0].uses, 1, "a taken name uses nothing up");
+    assert_eq!(
+        store.invites(&room, NOW).await?[0].uses,
+        1,
+        "a member uses nothing up"
+    );
+    assert!(matches!(
+        store.register(&token, &new_user("ia")).await,
+        Err(StoreError::NameTaken)
+    ));
+    assert_eq!(
+        store.invites(&room, NOW).await?[0].uses,
+        1,
+        "a taken name uses nothing up"
+    );
     assert_eq!(store.register(&token, &new_user("ic")).await?, room);
     assert!(store.invites(&room, NOW).await?.is_empty(), "used up");
-    assert!(matches!(store.register(&token, &new_user("id")).await, Err(StoreError::InviteInvalid)));
+    assert!(matches!(
+        store.register(&token, &new_user("id")).await,
+        Err(StoreError::InviteInvalid)
+    ));
     assert!(store.user_by_name("id").await?.is_none(), "and makes no account");
 
     let (second, token) = invite(store, &room, &owner, Role::Member, 9).await?;
-    assert!(matches!(store.peek_invite(&token, NOW + 1000).await, Err(StoreError::InviteInvalid)), "expired");
-    assert!(matches!(store.revoke_invite(&random::id(), &second.id, NOW).await, Err(StoreError::Absent)), "foreign");
+    assert!(
+        matches!(
+            store.peek_invite(&token, NOW + 1000).await,
+            Err(StoreError::InviteInvalid)
+        ),
+        "expired"
+    );
+    assert!(
+        matches!(
+            store.revoke_invite(&random::id(), &second.id, NOW).await,
+            Err(StoreError::Absent)
+        ),
+        "foreign"
+    );
     store.revoke_invite(&room, &second.id, NOW).await?;
-    assert!(matches!(store.join_by_invite(&token, &random::id(), NOW).await, Err(StoreError::InviteInvalid)));
-    assert!(matches!(store.revoke_invite(&room, &second.id, NOW).await, Err(StoreError::Absent)));
+    assert!(matches!(
+        store.join_by_invite(&token, &random::id(), NOW).await,
+        Err(StoreError::InviteInvalid)
+    ));
+    assert!(matches!(
+        store.revoke_invite(&room, &second.id, NOW).await,
+        Err(StoreError::Absent)
+    ));
     assert_ne!(first.id, second.id);
     Ok(())
 }
@@ -253,9 +390,19 @@ async fn invitations_are_counted_exactly(store: Arc<dyn Store>) -> Result<()> {
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..50 {
         let store = store.clone();
-        tasks.spawn(async move { store.register(&token, &new_user(&format!("race{n}"))).await.is_ok() });
+        tasks.spawn(async move {
+            store
+                .register(&token, &new_user(&format!("race{n}")))
+                .await
+                .is_ok()
+        });
     }
-    let joined = tasks.join_all().await.into_iter().filter(|joined| *joined).count();
+    let joined = tasks
+        .join_all()
+        .await
+        .into_iter()
+        .filter(|joined| *joined)
+        .count();
     assert_eq!(joined, 7);
     assert_eq!(store.members(&room).await?.len(), 8);
     Ok(())
@@ -272,15 +419,25 @@ async fn chat(store: &dyn Store) -> Result<()> {
         message(&one, &author, "dev2", "c1", "second"),
     ];
     let outcomes = store.append_messages(&batch).await?;
-    assert!(matches!(&outcomes[0], Appended::Stored(m) if m.seq == 1 && m.text == "first" && m.created_at == NOW));
-    assert_eq!(outcomes[1..4], [Appended::Repeated(1), Appended::Conflict, Appended::NotAMember]);
+    assert!(
+        matches!(&outcomes[0], Appended::Stored(m) if m.seq == 1 && m.text == "first" && m.created_at == NOW)
+    );
+    assert_eq!(
+        outcomes[1..4],
+        [Appended::Repeated(1), Appended::Conflict, Appended::NotAMember]
+    );
     assert!(matches!(&outcomes[4], Appended::Stored(m) if m.seq == 2));
     assert_eq!(store.append_messages(&batch[..1]).await?, [Appended::Repeated(1)]);
     for n in 3..=7 {
-        store.append_messages(&[message(&one, &author, "dev1", &format!("c{n}"), "more")]).await?;
+        store
+            .append_messages(&[message(&one, &author, "dev1", &format!("c{n}"), "more")])
+            .await?;
     }
     let seqs = async |before, limit| {
-        store.messages(&one, before, limit).await.map(|page| page.iter().map(|m| m.seq).collect::<Vec<_>>())
+        store
+            .messages(&one, before, limit)
+            .await
+            .map(|page| page.iter().map(|m| m.seq).collect::<Vec<_>>())
     };
     assert_eq!(seqs(None, 3).await?, [5, 6, 7]);
     assert_eq!(seqs(Some(5), 3).await?, [2, 3, 4]);
@@ -295,13 +452,21 @@ async fn chat_is_numbered_without_gaps(store: Arc<dyn Store>) -> Result<()> {
     let room = room(&*store, &author).await?;
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..20 {
-        let (store, message) = (store.clone(), message(&room, &author, "dev9", &format!("n{n}"), "x"));
+        let (store, message) = (
+            store.clone(),
+            message(&room, &author, "dev9", &format!("n{n}"), "x"),
+        );
         tasks.spawn(async move { store.append_messages(&[message]).await });
     }
     for result in tasks.join_all().await {
         result?;
     }
-    let seqs: Vec<_> = store.messages(&room, None, 100).await?.iter().map(|m| m.seq).collect();
+    let seqs: Vec<_> = store
+        .messages(&room, None, 100)
+        .await?
+        .iter()
+        .map(|m| m.seq)
+        .collect();
     assert_eq!(seqs, (1..=20).collect::<Vec<_>>());
     Ok(())
 }
@@ -310,10 +475,15 @@ async fn deleting_a_room_takes_all_of_it(store: &dyn Store) -> Result<()> {
     let owner = user(store, "del").await?;
     let room = room(store, &owner).await?;
     let (_, token) = invite(store, &room, &owner, Role::Member, 1).await?;
-    store.append_messages(&[message(&room, &owner, "dev7", "c1", "x")]).await?;
+    store
+        .append_messages(&[message(&room, &owner, "dev7", "c1", "x")])
+        .await?;
     store.delete_room(&room).await?;
     assert!(store.messages(&room, None, 10).await?.is_empty() && store.members(&room).await?.is_empty());
-    assert!(matches!(store.peek_invite(&token, NOW).await, Err(StoreError::InviteInvalid)));
+    assert!(matches!(
+        store.peek_invite(&token, NOW).await,
+        Err(StoreError::InviteInvalid)
+    ));
     assert!(matches!(store.delete_room(&room).await, Err(StoreError::Absent)));
     Ok(())
 }

@@ -71,7 +71,9 @@ impl TestClient {
 
     /// Signs in by name and password.
     pub async fn login(&mut self, name: &str, password: &str) -> Result<(), RestError> {
-        let session = self.post("/auth/login", json!({"username": name, "password": password})).await?;
+        let session = self
+            .post("/auth/login", json!({"username": name, "password": password}))
+            .await?;
         self.adopt(&session);
         Ok(())
     }
@@ -94,7 +96,11 @@ impl TestClient {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let lost = |error: reqwest::Error| RestError { status: 0, code: String::new(), detail: error.to_string() };
+        let lost = |error: reqwest::Error| RestError {
+            status: 0,
+            code: String::new(),
+            detail: error.to_string(),
+        };
         let response = request.timeout(WAIT * 3).send().await.map_err(lost)?;
         let status = response.status();
         let text = response.text().await.map_err(lost)?;
@@ -103,7 +109,11 @@ impl TestClient {
             return Ok(body);
         }
         let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
-        Err(RestError { status: status.as_u16(), code: text("code"), detail: text("detail") })
+        Err(RestError {
+            status: status.as_u16(),
+            code: text("code"),
+            detail: text("detail"),
+        })
     }
 
     pub async fn get(&self, path: &str) -> Result<Value, RestError> {
@@ -129,7 +139,13 @@ impl TestClient {
     }
 
     /// Asks for a capability token: `ask` beside `room_id`, `peer_id` and `caps`.
-    pub async fn cap(&self, room: &RoomId, peer: &PeerId, caps: &[&str], ask: Value) -> Result<String, RestError> {
+    pub async fn cap(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        caps: &[&str],
+        ask: Value,
+    ) -> Result<String, RestError> {
         let mut body = json!({"room_id": room, "peer_id": peer, "caps": caps});
         if let (Some(body), Value::Object(ask)) = (body.as_object_mut(), ask) {
             body.extend(ask);
@@ -140,7 +156,10 @@ impl TestClient {
 
     /// Opens a socket with the session in the header, and reads the welcome.
     pub async fn connect(&self) -> Result<Socket> {
-        Socket::open(&self.base, "", Some(&self.token)).await?.welcomed().await
+        Socket::open(&self.base, "", Some(&self.token))
+            .await?
+            .welcomed()
+            .await
     }
 
     /// Opens a socket with a ticket, as a page does, and reads the welcome.
@@ -188,16 +207,24 @@ impl Socket {
         let url = format!("{}/ws{query}", base.replacen("http", "ws", 1));
         let mut request = url.into_client_request()?;
         if let Some(token) = bearer {
-            request.headers_mut().insert("authorization", HeaderValue::from_str(&format!("Bearer {token}"))?);
+            request.headers_mut().insert(
+                "authorization",
+                HeaderValue::from_str(&format!("Bearer {token}"))?,
+            );
         }
         for (name, value) in headers {
             request.headers_mut().insert(*name, HeaderValue::from_str(value)?);
         }
         match timeout(WAIT, tokio_tungstenite::connect_async(request)).await? {
-            Ok((stream, _)) => {
-                Ok(Self { stream, peer_id: "none".parse()?, welcome: Value::Null, next_id: 0 })
+            Ok((stream, _)) => Ok(Self {
+                stream,
+                peer_id: "none".parse()?,
+                welcome: Value::Null,
+                next_id: 0,
+            }),
+            Err(tungstenite::Error::Http(response)) => {
+                bail!("the upgrade was refused: {}", response.status().as_u16())
             }
-            Err(tungstenite::Error::Http(response)) => bail!("the upgrade was refused: {}", response.status().as_u16()),
             Err(error) => Err(error.into()),
         }
     }
@@ -215,7 +242,10 @@ impl Socket {
         self.send("room.join", json!({"room_id": room})).await?;
         let state = self.expect("room.state").await?;
         let own = self.peer_id.to_string();
-        self.expect_where("its own room.joined", |m| m["type"] == "room.joined" && m["payload"]["peer_id"] == own).await?;
+        self.expect_where("its own room.joined", |m| {
+            m["type"] == "room.joined" && m["payload"]["peer_id"] == own
+        })
+        .await?;
         Ok(state["payload"].clone())
     }
 
@@ -223,7 +253,8 @@ impl Socket {
     pub async fn send(&mut self, kind: &str, payload: Value) -> Result<String> {
         self.next_id += 1;
         let id = format!("m{}", self.next_id);
-        self.send_text(json!({"type": kind, "id": id, "payload": payload}).to_string()).await?;
+        self.send_text(json!({"type": kind, "id": id, "payload": payload}).to_string())
+            .await?;
         Ok(id)
     }
 
@@ -271,7 +302,9 @@ impl Socket {
             match self.next().await {
                 Ok(message) if fits(&message) => return Ok(message),
                 Ok(message) => dropped.push(message["type"].to_string()),
-                Err(Closed(code)) => return Err(anyhow!("closed ({code:?}) before {what}; came: {dropped:?}")),
+                Err(Closed(code)) => {
+                    return Err(anyhow!("closed ({code:?}) before {what}; came: {dropped:?}"));
+                }
             }
         }
     }
@@ -289,7 +322,10 @@ impl Socket {
         let fence = self.send("fence", json!({})).await?;
         let mut found = None;
         loop {
-            let message = self.next().await.map_err(|Closed(code)| anyhow!("closed: {code:?}"))?;
+            let message = self
+                .next()
+                .await
+                .map_err(|Closed(code)| anyhow!("closed: {code:?}"))?;
             if message["type"] != "error" {
                 continue;
             }
@@ -307,7 +343,10 @@ impl Socket {
         let fence = self.send("fence", json!({})).await?;
         let mut seen = Vec::new();
         loop {
-            let message = self.next().await.map_err(|Closed(code)| anyhow!("closed: {code:?}"))?;
+            let message = self
+                .next()
+                .await
+                .map_err(|Closed(code)| anyhow!("closed: {code:?}"))?;
             if message["type"] == "error" && message["payload"]["ref"] == fence.as_str() {
                 return Ok(seen);
             }

@@ -20,7 +20,8 @@ use crate::client::TestClient;
 pub const PASSWORD: &str = "correct horse battery staple";
 
 /// [`PASSWORD`] hashed with the least work there is, since a test signs in often. The parameters stand in the hash.
-const PASSWORD_HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$Y8MagqVLQUV7TxFsbGtXdg$8EE2bsby0FXzO6hfsZ1lygrKmOnYtgLiQ1kXJWLQNCU";
+const PASSWORD_HASH: &str =
+    "$argon2id$v=19$m=8,t=1,p=1$Y8MagqVLQUV7TxFsbGtXdg$8EE2bsby0FXzO6hfsZ1lygrKmOnYtgLiQ1kXJWLQNCU";
 
 /// How a server is to be started.
 pub struct TestServerBuilder {
@@ -39,7 +40,12 @@ impl TestServerBuilder {
     pub async fn start(self) -> Result<TestServer> {
         let clock = Arc::new(ShiftedClock::default());
         let server = Server::start_with(self.config.clone(), clock.clone()).await?;
-        Ok(TestServer { server, config: self.config, clock, dir: self.dir })
+        Ok(TestServer {
+            server,
+            config: self.config,
+            clock,
+            dir: self.dir,
+        })
     }
 }
 
@@ -66,11 +72,21 @@ impl TestServer {
 
     /// Ends it in order and starts it again on the same port, with the same data.
     pub async fn restart(self) -> Result<Self> {
-        let Self { server, mut config, clock, dir } = self;
+        let Self {
+            server,
+            mut config,
+            clock,
+            dir,
+        } = self;
         config.listen = server.address();
         server.drain().await;
         let server = Server::start_with(config.clone(), clock.clone()).await?;
-        Ok(Self { server, config, clock, dir })
+        Ok(Self {
+            server,
+            config,
+            clock,
+            dir,
+        })
     }
 
     /// Ends it in order, and takes its data away.
@@ -133,7 +149,10 @@ impl TestServer {
             admin: false,
             now: self.clock.now_ms(),
         };
-        self.store().create_user(&user).await.with_context(|| format!("making {name}"))
+        self.store()
+            .create_user(&user)
+            .await
+            .with_context(|| format!("making {name}"))
     }
 
     /// A client that is not signed in.
@@ -158,9 +177,16 @@ impl TestServer {
     pub async fn room(&self, owner: &TestClient, others: &[&TestClient]) -> Result<RoomId> {
         let room = owner.create_room("Test").await?;
         if !others.is_empty() {
-            let invite = owner.post(&format!("/rooms/{room}/invites"), json!({"max_uses": others.len()})).await?;
+            let invite = owner
+                .post(
+                    &format!("/rooms/{room}/invites"),
+                    json!({"max_uses": others.len()}),
+                )
+                .await?;
             for other in others {
-                other.post("/rooms/join", json!({"invite": invite["token"]})).await?;
+                other
+                    .post("/rooms/join", json!({"invite": invite["token"]}))
+                    .await?;
             }
         }
         Ok(room)

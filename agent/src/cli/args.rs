@@ -8,7 +8,8 @@ use mesh_protocol::capability::Capability;
 
 use crate::config::parse_grant;
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failure, 2 usage, 3 sign-in needed, 4 refused by the other side or by policy,
+const EXIT_CODES: &str =
+    "Exit codes: 0 done, 1 failure, 2 usage, 3 sign-in needed, 4 refused by the other side or by policy,
 5 network, 6 done in part, 130 interrupted.";
 
 /// Share terminals and files directly between devices.
@@ -164,7 +165,13 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     };
     let wrong = || "a time such as 90s, 10m or 1h".to_owned();
     let number: u64 = number.parse().map_err(|_| wrong())?;
-    let seconds = number.checked_mul(match unit { b'h' => 3600, b'm' => 60, _ => 1 }).ok_or_else(wrong)?;
+    let seconds = number
+        .checked_mul(match unit {
+            b'h' => 3600,
+            b'm' => 60,
+            _ => 1,
+        })
+        .ok_or_else(wrong)?;
     if seconds == 0 || seconds > 7 * 24 * 3600 {
         return Err("a time between 1s and 168h".to_owned());
     }

@@ -89,11 +89,21 @@ mod tests {
     fn the_menu_key_takes_the_next_key_even_across_reads() {
         let mut splitter = Splitter::default();
         assert_eq!(splitter.split(b"ls\r"), [Key::Typed(Bytes::from_static(b"ls\r"))]);
-        assert_eq!(splitter.split(b"a\x1d"), [Key::Typed(Bytes::from_static(b"a")), Key::Menu]);
-        assert_eq!(splitter.split(b"qb"), [Key::Choice(b'q'), Key::Typed(Bytes::from_static(b"b"))]);
+        assert_eq!(
+            splitter.split(b"a\x1d"),
+            [Key::Typed(Bytes::from_static(b"a")), Key::Menu]
+        );
+        assert_eq!(
+            splitter.split(b"qb"),
+            [Key::Choice(b'q'), Key::Typed(Bytes::from_static(b"b"))]
+        );
         assert_eq!(
             splitter.split(b"\x1d\x1dx"),
-            [Key::Menu, Key::Choice(MENU), Key::Typed(Bytes::from_static(b"\x1dx"))]
+            [
+                Key::Menu,
+                Key::Choice(MENU),
+                Key::Typed(Bytes::from_static(b"\x1dx"))
+            ]
         );
     }
 }

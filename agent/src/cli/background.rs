@@ -36,7 +36,11 @@ pub(crate) struct Flags {
 pub(crate) async fn start(paths: &Paths, flags: &Flags) -> Outcome<u32> {
     let cannot = |error: std::io::Error| Failure::general(format!("The daemon cannot be started: {error}."));
     paths.create()?;
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(paths.log_file()).map_err(cannot)?;
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(paths.log_file())
+        .map_err(cannot)?;
     let mut command = tokio::process::Command::new(std::env::current_exe().map_err(cannot)?);
     command.args(["up", "--background"]);
     for right in &flags.allow {
@@ -46,19 +50,31 @@ pub(crate) async fn start(paths: &Paths, flags: &Flags) -> Outcome<u32> {
         command.arg("--deny");
     }
     if let Some(out) = &flags.out {
-        command.arg("--out").arg(std::path::absolute(out).map_err(cannot)?);
+        command
+            .arg("--out")
+            .arg(std::path::absolute(out).map_err(cannot)?);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     let mut child = command.spawn().map_err(cannot)?;
-    let stdout = child.stdout.take().ok_or_else(|| cannot(std::io::ErrorKind::BrokenPipe.into()))?;
+    let stdout = child
+        .stdout
+        .take()
+        .ok_or_else(|| cannot(std::io::ErrorKind::BrokenPipe.into()))?;
     let mut line = String::new();
     let read = tokio::time::timeout(READY_WITHIN, BufReader::new(stdout).read_line(&mut line)).await;
-    match read.ok().and_then(Result::ok).and_then(|_| serde_json::from_str(&line).ok()) {
+    match read
+        .ok()
+        .and_then(Result::ok)
+        .and_then(|_| serde_json::from_str(&line).ok())
+    {
         Some(Readiness::Ready { pid }) => Ok(pid),
         Some(Readiness::Failed { failure }) => Err(failure),
         None => {
             let _ = child.start_kill();
-            Err(Failure::general(format!("The daemon did not start: see {}.", paths.log_file().display())))
+            Err(Failure::general(format!(
+                "The daemon did not start: see {}.",
+                paths.log_file().display()
+            )))
         }
     }
 }
@@ -73,7 +89,9 @@ pub(crate) fn leave_terminal() {
 /// In the child: tells the parent how it went and lets go of its pipe.
 pub(crate) fn tell_parent(outcome: Outcome) {
     let readiness = match outcome {
-        Ok(()) => Readiness::Ready { pid: std::process::id() },
+        Ok(()) => Readiness::Ready {
+            pid: std::process::id(),
+        },
         Err(failure) => Readiness::Failed { failure },
     };
     if let Ok(line) = serde_json::to_string(&readiness) {

@@ -11,25 +11,35 @@ use crate::exit::{Failure, Outcome};
 
 /// Unix seconds.
 pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 /// The server without a session.
 pub(crate) fn server(address: &str, plaintext: bool) -> Outcome<ControlPlane> {
-    let made = if plaintext { ControlPlane::allowing_plaintext(address) } else { ControlPlane::new(address) };
+    let made = if plaintext {
+        ControlPlane::allowing_plaintext(address)
+    } else {
+        ControlPlane::new(address)
+    };
     made.map_err(|error| api_failure(&error, address))
 }
 
 /// The server with the stored session.
 pub(crate) fn signed_in(paths: &Paths) -> Outcome<(ControlPlane, StoredSession)> {
     let session = StoredSession::load(paths, now())?;
-    let control = server(&session.server, session.plaintext)?.with_session(SessionToken::new(session.token.clone()));
+    let control =
+        server(&session.server, session.plaintext)?.with_session(SessionToken::new(session.token.clone()));
     Ok((control, session))
 }
 
 /// The rooms of the signed-in person, sorted by name.
 pub(crate) async fn rooms(control: &ControlPlane) -> Outcome<Vec<Room>> {
-    let mut rooms = control.rooms().await.map_err(|error| api_failure(&error, control.base()))?;
+    let mut rooms = control
+        .rooms()
+        .await
+        .map_err(|error| api_failure(&error, control.base()))?;
     rooms.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.room_id.cmp(&b.room_id)));
     Ok(rooms)
 }
@@ -38,26 +48,42 @@ pub(crate) async fn rooms(control: &ControlPlane) -> Outcome<Vec<Room>> {
 pub(crate) fn pick_room<'a>(rooms: &'a [Room], wanted: Option<&str>) -> Outcome<&'a Room> {
     let Some(wanted) = wanted else {
         return match rooms {
-            [] => Err(Failure::general("You are in no room: make one on the server's page, or join with an invitation.")),
+            [] => Err(Failure::general(
+                "You are in no room: make one on the server's page, or join with an invitation.",
+            )),
             [only] => Ok(only),
             many => many.iter().find(|room| room.name == "Home").ok_or_else(|| {
-                Failure::usage(format!("You are in several rooms ({}): name one with `--room`.", names(many)))
+                Failure::usage(format!(
+                    "You are in several rooms ({}): name one with `--room`.",
+                    names(many)
+                ))
             }),
         };
     };
     if let Some(room) = rooms.iter().find(|room| room.room_id.as_str() == wanted) {
         return Ok(room);
     }
-    let named: Vec<&Room> = rooms.iter().filter(|room| room.name.eq_ignore_ascii_case(wanted)).collect();
+    let named: Vec<&Room> = rooms
+        .iter()
+        .filter(|room| room.name.eq_ignore_ascii_case(wanted))
+        .collect();
     match named[..] {
         [one] => Ok(one),
-        [] => Err(Failure::usage(format!("You are in no room called \"{wanted}\": `mesh rooms` lists yours."))),
-        _ => Err(Failure::usage(format!("Several of your rooms are called \"{wanted}\": give the id that `mesh rooms` shows."))),
+        [] => Err(Failure::usage(format!(
+            "You are in no room called \"{wanted}\": `mesh rooms` lists yours."
+        ))),
+        _ => Err(Failure::usage(format!(
+            "Several of your rooms are called \"{wanted}\": give the id that `mesh rooms` shows."
+        ))),
     }
 }
 
 pub(crate) fn names(rooms: &[Room]) -> String {
-    rooms.iter().map(|room| room.name.as_str()).collect::<Vec<_>>().join(", ")
+    rooms
+        .iter()
+        .map(|room| room.name.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// An error of the control plane as a sentence and a code.
@@ -65,12 +91,18 @@ pub(crate) fn api_failure(error: &ApiError, server: &str) -> Failure {
     let sentence = capitalised(&error.to_string());
     match error {
         ApiError::Problem { code, .. } => match code {
-            HttpCode::Unauthenticated => {
-                Failure::sign_in(format!("Your sign-in has ended: run `mesh login {server}` again."))
+            HttpCode::Unauthenticated => Failure::sign_in(format!(
+                "Your sign-in has ended: run `mesh login {server}` again."
+            )),
+            HttpCode::WrongCredentials | HttpCode::LinkInvalid | HttpCode::InviteInvalid => {
+                Failure::sign_in(sentence)
             }
-            HttpCode::WrongCredentials | HttpCode::LinkInvalid | HttpCode::InviteInvalid => Failure::sign_in(sentence),
-            HttpCode::Forbidden | HttpCode::CapNotAllowed | HttpCode::RoomNotFound => Failure::refused(sentence),
-            HttpCode::StoreUnavailable | HttpCode::Throttled | HttpCode::Internal => Failure::network(sentence),
+            HttpCode::Forbidden | HttpCode::CapNotAllowed | HttpCode::RoomNotFound => {
+                Failure::refused(sentence)
+            }
+            HttpCode::StoreUnavailable | HttpCode::Throttled | HttpCode::Internal => {
+                Failure::network(sentence)
+            }
             _ => Failure::general(sentence),
         },
         ApiError::Network { .. } | ApiError::NotMesh { .. } => Failure::network(sentence),
@@ -81,7 +113,9 @@ pub(crate) fn api_failure(error: &ApiError, server: &str) -> Failure {
 /// As a sentence: a capital and a full stop.
 pub(crate) fn capitalised(text: &str) -> String {
     let mut chars = text.trim().trim_end_matches('.').chars();
-    let Some(first) = chars.next() else { return "It failed.".into() };
+    let Some(first) = chars.next() else {
+        return "It failed.".into();
+    };
     format!("{}{}.", first.to_uppercase(), chars.as_str())
 }
 
@@ -91,7 +125,12 @@ mod tests {
     use mesh_protocol::http::Role;
 
     fn room(id: &str, name: &str) -> Room {
-        Room { room_id: id.parse().unwrap(), name: name.into(), role: Role::Member, last_seq: 0 }
+        Room {
+            room_id: id.parse().unwrap(),
+            name: name.into(),
+            role: Role::Member,
+            last_seq: 0,
+        }
     }
 
     #[test]
@@ -100,9 +139,24 @@ mod tests {
         assert_eq!(pick_room(&rooms, None).unwrap().room_id.as_str(), "a");
         assert_eq!(pick_room(&rooms, Some("home")).unwrap().room_id.as_str(), "a");
         assert_eq!(pick_room(&rooms, Some("c")).unwrap().name, "team");
-        assert!(pick_room(&rooms, Some("Team")).unwrap_err().sentence.contains("Several"));
-        assert!(pick_room(&rooms, Some("x")).unwrap_err().sentence.contains("no room called"));
-        assert!(pick_room(&rooms[1..], None).unwrap_err().sentence.contains("--room"));
+        assert!(
+            pick_room(&rooms, Some("Team"))
+                .unwrap_err()
+                .sentence
+                .contains("Several")
+        );
+        assert!(
+            pick_room(&rooms, Some("x"))
+                .unwrap_err()
+                .sentence
+                .contains("no room called")
+        );
+        assert!(
+            pick_room(&rooms[1..], None)
+                .unwrap_err()
+                .sentence
+                .contains("--room")
+        );
         assert_eq!(pick_room(&rooms[1..2], None).unwrap().name, "Team");
         assert!(pick_room(&[], None).is_err());
     }

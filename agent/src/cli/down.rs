@@ -13,16 +13,24 @@ const WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(context: Context) -> Outcome {
     let Some(mut client) = Client::connect(&context.paths.socket()?).await? else {
-        context.output.result("No daemon was running.", json!({"event": "stopped", "running": false}));
+        context.output.result(
+            "No daemon was running.",
+            json!({"event": "stopped", "running": false}),
+        );
         return Ok(());
     };
     client.request(Request::Down).await?;
     let answer = tokio::time::timeout(WITHIN, client.answer()).await;
-    let answer = answer.map_err(|_| Failure::general("The daemon does not stop: end its process, which `mesh status` names."))??;
+    let answer = answer.map_err(|_| {
+        Failure::general("The daemon does not stop: end its process, which `mesh status` names.")
+    })??;
     let FromDaemon::Stopped { shares, sessions } = answer else {
         return Err(lost(std::io::ErrorKind::InvalidData.into()));
     };
     let human = format!("Stopped; {shares} shared terminal(s) and {sessions} session(s) ended.");
-    context.output.result(&human, json!({"event": "stopped", "running": true, "shares": shares, "sessions": sessions}));
+    context.output.result(
+        &human,
+        json!({"event": "stopped", "running": true, "shares": shares, "sessions": sessions}),
+    );
     Ok(())
 }

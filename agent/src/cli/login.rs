@@ -15,10 +15,19 @@ enum Address {
     /// A server; name and password are needed.
     Server(String),
     /// A link that signs in by itself.
-    Link { server: String, token: String },
+    Link {
+        server: String,
+        token: String,
+    },
     /// An invitation, or the link of a new server's first start: a new name and password are needed.
-    Invite { server: String, token: String },
-    Setup { server: String, token: String },
+    Invite {
+        server: String,
+        token: String,
+    },
+    Setup {
+        server: String,
+        token: String,
+    },
 }
 
 pub(crate) async fn run(context: Context, args: LoginArgs) -> Outcome {
@@ -27,22 +36,35 @@ pub(crate) async fn run(context: Context, args: LoginArgs) -> Outcome {
 }
 
 async fn sign_in(context: Context, args: LoginArgs) -> Outcome {
-    let url = if args.url == "-" { prompt::from_stdin("link").await? } else { args.url.clone() };
+    let url = if args.url == "-" {
+        prompt::from_stdin("link").await?
+    } else {
+        args.url.clone()
+    };
     let address = parse(&url)?;
-    let (Address::Server(server) | Address::Link { server, .. } | Address::Invite { server, .. } | Address::Setup { server, .. }) =
-        &address;
+    let (Address::Server(server)
+    | Address::Link { server, .. }
+    | Address::Invite { server, .. }
+    | Address::Setup { server, .. }) = &address;
     let control = connect::server(server, args.plaintext)?;
     context.paths.create()?;
     let key = DeviceKey::load_or_create(&context.paths)?;
     let mut settings = context.settings.clone();
     settings.device_name = args.device_name.clone().or(settings.device_name);
     let device_name = settings.device_name();
-    let device = DeviceIntro { name: device_name.clone(), kind: DeviceKind::Agent, key: Some(key.public()) };
+    let device = DeviceIntro {
+        name: device_name.clone(),
+        kind: DeviceKind::Agent,
+        key: Some(key.public()),
+    };
 
     let session = obtain(&control, &address, &args, device).await?;
     let stored = StoredSession::new(control.base(), args.plaintext, &device_name, session);
     stored.save(&context.paths)?;
-    let human = format!("Signed in to {} as {}; this device is \"{device_name}\".", stored.server, stored.name);
+    let human = format!(
+        "Signed in to {} as {}; this device is \"{device_name}\".",
+        stored.server, stored.name
+    );
     let event = json!({
         "event": "signed_in", "server": stored.server, "name": stored.name, "user_id": stored.user_id,
         "device_id": stored.device_id, "device_name": device_name, "expires_at": stored.expires_at,
@@ -51,21 +73,53 @@ async fn sign_in(context: Context, args: LoginArgs) -> Outcome {
     Ok(())
 }
 
-async fn obtain(control: &ControlPlane, address: &Address, args: &LoginArgs, device: DeviceIntro) -> Outcome<Session> {
+async fn obtain(
+    control: &ControlPlane,
+    address: &Address,
+    args: &LoginArgs,
+    device: DeviceIntro,
+) -> Outcome<Session> {
     let device = Some(device);
     let answer = match address {
-        Address::Link { token, .. } => control.link_login(&LinkLogin { token: token.clone(), device }).await,
+        Address::Link { token, .. } => {
+            control
+                .link_login(&LinkLogin {
+                    token: token.clone(),
+                    device,
+                })
+                .await
+        }
         Address::Server(_) => {
             let (username, password) = credentials(args, false).await?;
-            control.login(&Login { username, password, device }).await
+            control
+                .login(&Login {
+                    username,
+                    password,
+                    device,
+                })
+                .await
         }
         Address::Invite { token, .. } => {
             let (username, password) = credentials(args, true).await?;
-            control.register(&Register { invite: token.clone(), username, password, device }).await
+            control
+                .register(&Register {
+                    invite: token.clone(),
+                    username,
+                    password,
+                    device,
+                })
+                .await
         }
         Address::Setup { token, .. } => {
             let (username, password) = credentials(args, true).await?;
-            control.setup(&Setup { setup_token: token.clone(), username, password, device }).await
+            control
+                .setup(&Setup {
+                    setup_token: token.clone(),
+                    username,
+                    password,
+                    device,
+                })
+                .await
         }
     };
     answer.map_err(|error| connect::api_failure(&error, control.base()))
@@ -95,7 +149,9 @@ async fn credentials(args: &LoginArgs, new: bool) -> Outcome<(String, String)> {
 
 fn parse(url: &str) -> Outcome<Address> {
     let url = url.trim();
-    let Some((page, fragment)) = url.split_once('#') else { return Ok(Address::Server(url.to_owned())) };
+    let Some((page, fragment)) = url.split_once('#') else {
+        return Ok(Address::Server(url.to_owned()));
+    };
     let token = fragment
         .split('&')
         .find_map(|pair| pair.strip_prefix("token="))
@@ -104,15 +160,26 @@ fn parse(url: &str) -> Outcome<Address> {
         .to_owned();
     let page = page.trim_end_matches('/');
     if let Some(server) = page.strip_suffix("/link") {
-        return Ok(Address::Link { server: server.to_owned(), token });
+        return Ok(Address::Link {
+            server: server.to_owned(),
+            token,
+        });
     }
     if let Some(server) = page.strip_suffix("/invite") {
-        return Ok(Address::Invite { server: server.to_owned(), token });
+        return Ok(Address::Invite {
+            server: server.to_owned(),
+            token,
+        });
     }
     if let Some(server) = page.strip_suffix("/setup") {
-        return Ok(Address::Setup { server: server.to_owned(), token });
+        return Ok(Address::Setup {
+            server: server.to_owned(),
+            token,
+        });
     }
-    Err(Failure::usage("This is not a sign-in link of a Mesh server: it should look like https://host/link#token=…."))
+    Err(Failure::usage(
+        "This is not a sign-in link of a Mesh server: it should look like https://host/link#token=….",
+    ))
 }
 
 #[cfg(test)]
@@ -124,10 +191,32 @@ mod tests {
         let server = || "http://h:1".to_owned();
         let token = || "abc".to_owned();
         assert_eq!(parse("http://h:1"), Ok(Address::Server(server())));
-        assert_eq!(parse(" http://h:1/link#token=abc\n"), Ok(Address::Link { server: server(), token: token() }));
-        assert_eq!(parse("http://h:1/invite#token=abc"), Ok(Address::Invite { server: server(), token: token() }));
-        assert_eq!(parse("http://h:1/setup#token=abc"), Ok(Address::Setup { server: server(), token: token() }));
-        for bad in ["http://h:1/link#", "http://h:1/link#token=", "http://h:1/x#token=abc"] {
+        assert_eq!(
+            parse(" http://h:1/link#token=abc\n"),
+            Ok(Address::Link {
+                server: server(),
+                token: token()
+            })
+        );
+        assert_eq!(
+            parse("http://h:1/invite#token=abc"),
+            Ok(Address::Invite {
+                server: server(),
+                token: token()
+            })
+        );
+        assert_eq!(
+            parse("http://h:1/setup#token=abc"),
+            Ok(Address::Setup {
+                server: server(),
+                token: token()
+            })
+        );
+        for bad in [
+            "http://h:1/link#",
+            "http://h:1/link#token=",
+            "http://h:1/x#token=abc",
+        ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -49,14 +49,22 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+            return if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                Exit::Done.into()
+            };
         }
     };
     start_log(matches!(cli.command, Command::Up(_)));
     let output = Output::new(cli.json, cli.quiet, cli.no_progress);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return output.end(Err(Failure::general(format!("The program cannot start: {error}.")))),
+        Err(error) => {
+            return output.end(Err(Failure::general(format!(
+                "The program cannot start: {error}."
+            ))));
+        }
     };
     let outcome = runtime.block_on(run(cli, output));
     // Threads that wait for the terminal end with the process.
@@ -74,14 +82,21 @@ async fn run(cli: Cli, output: Output) -> Outcome {
     let paths = Paths::from_environment()?;
     let settings = Settings::load(&paths)?;
     let stop = CancellationToken::new();
-    let context = Context { paths, settings, output, stop: stop.clone() };
+    let context = Context {
+        paths,
+        settings,
+        output,
+        stop: stop.clone(),
+    };
     let signals = tokio::spawn(watch_signals(stop));
     let outcome = match cli.command {
         Command::Login(args) => login::run(context, args).await,
         Command::Up(args) => up::run(context, args).await,
         Command::Down => down::run(context).await,
         Command::Status => status::run(context).await,
-        Command::Share { what: ShareWhat::Terminal(args) } => share::run(context, args).await,
+        Command::Share {
+            what: ShareWhat::Terminal(args),
+        } => share::run(context, args).await,
         Command::Send(args) => send::run(context, args).await,
         Command::Receive(args) => receive::run(context, args).await,
         Command::View(args) => view::run(context, args).await,
@@ -95,8 +110,14 @@ async fn run(cli: Cli, output: Output) -> Outcome {
 /// The first signal asks for an orderly end; the second does not wait for it.
 async fn watch_signals(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else { return };
+    let kinds = [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ];
+    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
+        return;
+    };
     for again in [false, true] {
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -111,7 +132,10 @@ async fn watch_signals(stop: CancellationToken) {
 }
 
 /// Runs what has nothing to put in order; a signal ends it at once.
-pub(crate) async fn until_stopped<T>(stop: &CancellationToken, work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+pub(crate) async fn until_stopped<T>(
+    stop: &CancellationToken,
+    work: impl Future<Output = Outcome<T>>,
+) -> Outcome<T> {
     tokio::select! {
         biased;
         () = stop.cancelled() => Err(Failure::interrupted()),
@@ -121,7 +145,16 @@ pub(crate) async fn until_stopped<T>(stop: &CancellationToken, work: impl Future
 
 /// `MESH_LOG` chooses what is logged, to standard error; a daemon tells more than a command.
 fn start_log(daemon: bool) {
-    let default = if daemon { "warn,mesh_agent=info" } else { "error" };
+    let default = if daemon {
+        "error,mesh_agent=info,mesh_peer=info"
+    } else {
+        "error"
+    };
     let filter = tracing_subscriber::EnvFilter::try_from_env("MESH_LOG").unwrap_or_else(|_| default.into());
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let _ = log
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .try_init();
 }

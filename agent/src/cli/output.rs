@@ -19,7 +19,11 @@ pub struct Output {
 
 impl Output {
     pub fn new(json: bool, quiet: bool, no_progress: bool) -> Self {
-        Self { json, quiet, no_progress }
+        Self {
+            json,
+            quiet,
+            no_progress,
+        }
     }
 
     /// Whether events are told as JSON.
@@ -29,7 +33,11 @@ impl Output {
 
     /// What the command was asked for.
     pub fn result(self, human: &str, event: Value) {
-        if self.json { self.event(event) } else { print(human) }
+        if self.json {
+            self.event(event)
+        } else {
+            print(human)
+        }
     }
 
     /// What happens on the way.
@@ -123,6 +131,18 @@ mod tests {
     #[test]
     fn sizes_are_short_and_never_say_1000() {
         let shown = [0, 1, 999, 1000, 1_449_999, 999_949, 999_950, 1 << 30].map(size);
-        assert_eq!(shown, ["0 bytes", "1 byte", "999 bytes", "1.0 kB", "1.4 MB", "999.9 kB", "1.0 MB", "1.1 GB"]);
+        assert_eq!(
+            shown,
+            [
+                "0 bytes",
+                "1 byte",
+                "999 bytes",
+                "1.0 kB",
+                "1.4 MB",
+                "999.9 kB",
+                "1.0 MB",
+                "1.1 GB"
+            ]
+        );
     }
 }

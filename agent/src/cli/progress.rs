@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle as BarStyle};
-use mesh_peer::transfer::Progress;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle as BarStyle};
 use mesh_peer::transport::{LinkStats, Path};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::output::{Output, ProgressStyle, size};
+use crate::transfer::Shown;
 
 /// Between two readings.
 const EVERY: Duration = Duration::from_millis(250);
@@ -17,20 +17,19 @@ const EVERY: Duration = Duration::from_millis(250);
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// Shows progress until the future is dropped: run it beside the transfer.
-pub(crate) async fn show(output: Output, progress: watch::Receiver<Progress>, link: watch::Receiver<LinkStats>) {
+pub(crate) async fn show(output: Output, shown: watch::Receiver<Shown>, link: watch::Receiver<LinkStats>) {
     let style = output.progress();
     if style == ProgressStyle::None {
         return std::future::pending().await;
     }
     let bar = (style == ProgressStyle::Bar).then(bar);
     let begun = Instant::now();
-    let mut first: Option<u64> = None;
     let mut next_line = begun + LINE_EVERY;
     let mut told_path = Path::Unknown;
     let mut ticks = tokio::time::interval(EVERY);
     loop {
         ticks.tick().await;
-        let (now, link) = (*progress.borrow(), link.borrow().clone());
+        let (Shown { progress: now, moved }, link) = (*shown.borrow(), link.borrow().clone());
         if link.path != Path::Unknown && link.path != told_path {
             told_path = link.path;
             if !output.is_json() {
@@ -46,22 +45,33 @@ pub(crate) async fn show(output: Output, progress: watch::Receiver<Progress>, li
         if now.bytes_total == 0 {
             continue;
         }
-        let first = *first.get_or_insert(now.bytes_done);
-        let rate = rate(now.bytes_done.saturating_sub(first), begun.elapsed());
+        let rate = rate(moved, begun.elapsed());
         match (&bar, style) {
             (Some(bar), _) => {
                 bar.set_length(now.bytes_total);
                 bar.set_position(now.bytes_done);
-                bar.set_message(path_and_rtt(&link));
+                let (done, total) = (size(now.bytes_done), size(now.bytes_total));
+                let left = now.bytes_total.saturating_sub(now.bytes_done) / rate.max(1);
+                bar.set_message(format!(
+                    "{done} of {total}, {}/s, {left} s left, {}",
+                    size(rate),
+                    path_and_rtt(&link)
+                ));
             }
             (None, ProgressStyle::Events) => {
                 let (done, total) = (now.bytes_done, now.bytes_total);
-                output.event(json!({"event": "progress", "bytes": done, "total": total, "bytes_per_second": rate}));
+                output.event(
+                    json!({"event": "progress", "bytes": done, "total": total, "bytes_per_second": rate}),
+                );
             }
             (None, _) if Instant::now() >= next_line => {
                 next_line += LINE_EVERY;
                 let (done, total) = (size(now.bytes_done), size(now.bytes_total));
-                output.say(&format!("{done} of {total}, {}/s, {}", size(rate), path_and_rtt(&link)));
+                output.say(&format!(
+                    "{done} of {total}, {}/s, {}",
+                    size(rate),
+                    path_and_rtt(&link)
+                ));
             }
             (None, _) => {}
         }
@@ -70,9 +80,28 @@ pub(crate) async fn show(output: Output, progress: watch::Receiver<Progress>, li
 
 /// Bytes per second.
 pub(crate) fn rate(bytes: u64, time: Duration) -> u64 {
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "for people")]
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "for people"
+    )]
     let rate = (bytes as f64 / time.as_secs_f64().max(0.001)) as u64;
     rate
+}
+
+/// `Sent 1.1 GB in 2.0 s,`, or how much of it where the rest was there already.
+pub(crate) fn took(verb: &str, moved: u64, total: u64, time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if moved == total {
+        format!("{verb} {} in {seconds:.1} s,", size(total))
+    } else {
+        format!(
+            "{verb} {} of {} in {seconds:.1} s (the rest was there already),",
+            size(moved),
+            size(total)
+        )
+    }
 }
 
 fn path_name(path: Path) -> &'static str {
@@ -98,14 +127,7 @@ pub(crate) fn path_and_rtt(link: &LinkStats) -> String {
 
 fn bar() -> ProgressBar {
     let target = ProgressDrawTarget::stderr_with_hz(8);
-    let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "for people")]
-        let _ = write!(out, "{}/s", size(state.per_sec() as u64));
-    };
-    let done = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-        let _ = write!(out, "{} of {}", size(state.pos()), size(state.len().unwrap_or(0)));
-    };
-    let template = "{bar:30} {percent:>3} %  {done}  {rate}  {eta}  {wide_msg}";
+    let template = "{bar:30} {percent:>3} %  {wide_msg}";
     let style = BarStyle::with_template(template).unwrap_or_else(|_| BarStyle::default_bar());
-    ProgressBar::with_draw_target(Some(1), target).with_style(style.with_key("rate", rate).with_key("done", done))
+    ProgressBar::with_draw_target(Some(1), target).with_style(style)
 }

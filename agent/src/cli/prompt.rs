@@ -19,7 +19,12 @@ pub(crate) fn can_ask() -> bool {
 /// A name, asked for on the terminal.
 pub(crate) async fn name(prompt: &str) -> Outcome<String> {
     let prompt = prompt.to_owned();
-    ask(move || dialoguer::Input::<String>::new().with_prompt(prompt).interact_text()).await
+    ask(move || {
+        dialoguer::Input::<String>::new()
+            .with_prompt(prompt)
+            .interact_text()
+    })
+    .await
 }
 
 /// A secret, asked for on the terminal and not shown.
@@ -27,12 +32,19 @@ pub(crate) async fn secret(prompt: &str, twice: bool) -> Outcome<String> {
     let prompt = prompt.to_owned();
     ask(move || {
         let asked = dialoguer::Password::new().with_prompt(prompt);
-        if twice { asked.with_confirmation("Once more", "They differ; try again") } else { asked }.interact()
+        if twice {
+            asked.with_confirmation("Once more", "They differ; try again")
+        } else {
+            asked
+        }
+        .interact()
     })
     .await
 }
 
-async fn ask<T: Send + 'static>(prompt: impl FnOnce() -> dialoguer::Result<T> + Send + 'static) -> Outcome<T> {
+async fn ask<T: Send + 'static>(
+    prompt: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
+) -> Outcome<T> {
     match tokio::task::spawn_blocking(prompt).await {
         Ok(Ok(answer)) => Ok(answer),
         _ => Err(Failure::interrupted()),
@@ -43,9 +55,16 @@ async fn ask<T: Send + 'static>(prompt: impl FnOnce() -> dialoguer::Result<T> + 
 pub(crate) async fn from_stdin(what: &str) -> Outcome<String> {
     let read = tokio::task::spawn_blocking(|| {
         let mut line = String::new();
-        std::io::stdin().lock().take(MAX_SECRET).read_line(&mut line).map(|_| line)
+        std::io::stdin()
+            .lock()
+            .take(MAX_SECRET)
+            .read_line(&mut line)
+            .map(|_| line)
     });
-    let line = read.await.map_err(Failure::general)?.map_err(|error| Failure::usage(format!("Standard input cannot be read: {error}.")))?;
+    let line = read
+        .await
+        .map_err(Failure::general)?
+        .map_err(|error| Failure::usage(format!("Standard input cannot be read: {error}.")))?;
     let line = line.trim_end_matches(['\n', '\r']);
     if line.is_empty() {
         return Err(Failure::usage(format!("There is no {what} on standard input.")));

@@ -17,7 +17,8 @@ impl RawMode {
             return Err(Failure::usage("This needs a terminal: run it in one."));
         }
         let stdin = std::io::stdin();
-        let before = tcgetattr(&stdin).map_err(|errno| Failure::general(format!("The terminal cannot be read: {errno}.")))?;
+        let before = tcgetattr(&stdin)
+            .map_err(|errno| Failure::general(format!("The terminal cannot be read: {errno}.")))?;
         let mut raw = before.clone();
         raw.make_raw();
         tcsetattr(&stdin, OptionalActions::Flush, &raw)
@@ -40,7 +41,10 @@ pub(crate) fn available() -> bool {
 /// The size of this terminal; 80×24 when it does not say.
 pub(crate) fn size() -> TermSize {
     match tcgetwinsize(std::io::stdout()) {
-        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => TermSize { cols: size.ws_col, rows: size.ws_row },
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => TermSize {
+            cols: size.ws_col,
+            rows: size.ws_row,
+        },
         _ => TermSize { cols: 80, rows: 24 },
     }
 }

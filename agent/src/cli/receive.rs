@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use mesh_peer::transfer::Progress;
 use mesh_protocol::capability::Feature;
 use mesh_protocol::ids::{PeerId, RoomId};
 use mesh_protocol::signal::{Reason, ServerMessage, TransferRequest};
@@ -18,6 +17,7 @@ use crate::daemon::consent::{ANSWER_WITHIN, plain};
 use crate::disk::Inbox;
 use crate::exit::{Failure, Outcome};
 use crate::online::{Incoming, Online};
+use crate::transfer::Shown;
 use crate::transfer::incoming::{self, Arrived};
 use crate::transfer::offer::Offer;
 
@@ -30,7 +30,9 @@ pub(crate) async fn run(context: Context, args: ReceiveArgs) -> Outcome {
         None => context.settings.download_dir()?,
     };
     if !args.yes && !prompt::can_ask() {
-        return Err(Failure::usage("There is no terminal to ask on: give `--yes` to accept whatever is sent."));
+        return Err(Failure::usage(
+            "There is no terminal to ask on: give `--yes` to accept whatever is sent.",
+        ));
     }
     let (control, session) = connect::signed_in(&context.paths)?;
     let rooms = super::until_stopped(&context.stop, connect::rooms(&control)).await?;
@@ -40,12 +42,25 @@ pub(crate) async fn run(context: Context, args: ReceiveArgs) -> Outcome {
     let ids: Vec<RoomId> = rooms.iter().map(|room| room.room_id.clone()).collect();
     let entering = Online::enter(control, &context.settings, &ids, &[Feature::File]);
     let mut online = super::until_stopped(&context.stop, entering).await?;
-    let human = format!("Waiting for files as {} in {}; they go to {}.", session.name, connect::names(&rooms), out.display());
+    let human = format!(
+        "Waiting for files as {} in {}; they go to {}.",
+        session.name,
+        connect::names(&rooms),
+        out.display()
+    );
     let names: Vec<&str> = rooms.iter().map(|room| room.name.as_str()).collect();
-    context.output.note(&human, json!({"event": "waiting", "rooms": names, "out": out}));
+    context
+        .output
+        .note(&human, json!({"event": "waiting", "rooms": names, "out": out}));
 
     let lines = (!args.yes).then(prompt::lines);
-    let mut waiting = Waiting { context: &context, args: &args, out, lines, queue: VecDeque::new() };
+    let mut waiting = Waiting {
+        context: &context,
+        args: &args,
+        out,
+        lines,
+        queue: VecDeque::new(),
+    };
     let outcome = waiting.serve(&mut online).await;
     online.close().await;
     outcome
@@ -84,7 +99,9 @@ impl Waiting<'_> {
                 Ok(_) => {}
                 Err(failure) if self.args.once => return Err(failure),
                 Err(failure) => {
-                    self.context.output.event(json!({"event": "transfer_failed", "detail": failure.sentence}));
+                    self.context
+                        .output
+                        .event(json!({"event": "transfer_failed", "detail": failure.sentence}));
                     self.context.output.say(&format!("mesh: {}", failure.sentence));
                 }
             }
@@ -93,7 +110,10 @@ impl Waiting<'_> {
 
     fn incoming(&mut self, online: &Online, incoming: Incoming) -> Outcome {
         match incoming {
-            Incoming::Message { from: Some(from), message: ServerMessage::ShareFileRequest(request) } => {
+            Incoming::Message {
+                from: Some(from),
+                message: ServerMessage::ShareFileRequest(request),
+            } => {
                 if self.queue.len() < WAITING {
                     self.queue.push_back((from, request));
                 }
@@ -107,7 +127,10 @@ impl Waiting<'_> {
     /// One offer from its judgement to its last file; `false` when it was not taken.
     async fn handle(&mut self, online: &mut Online, (from, request): Request) -> Outcome<bool> {
         let output = self.context.output;
-        let (who, room) = (online.roster.who(&request.room_id, &from), online.roster.room_name(&request.room_id));
+        let (who, room) = (
+            online.roster.who(&request.room_id, &from),
+            online.roster.room_name(&request.room_id),
+        );
         let context = online.context.clone();
         let judged = online.alongside(Offer::judge(&context, from, request)).await;
         let mut offer = match judged {
@@ -124,7 +147,10 @@ impl Waiting<'_> {
         );
         if self.args.max_size.is_some_and(|max| bytes > max) {
             offer.decline(&context, Reason::Declined).await;
-            return Err(Failure::refused(format!("{name} has {}, more than `--max-size` allows: it was declined.", size(bytes))));
+            return Err(Failure::refused(format!(
+                "{name} has {}, more than `--max-size` allows: it was declined.",
+                size(bytes)
+            )));
         }
         let inbox = match offer.inbox(&self.out) {
             Ok(inbox) => inbox,
@@ -136,7 +162,10 @@ impl Waiting<'_> {
         match self.consent(online, &mut offer).await {
             Ok(()) => {}
             Err(None) => {
-                output.note(&format!("{who} took the offer back."), json!({"event": "withdrawn", "from": who}));
+                output.note(
+                    &format!("{who} took the offer back."),
+                    json!({"event": "withdrawn", "from": who}),
+                );
                 return Ok(false);
             }
             Err(Some(reason)) => {
@@ -150,7 +179,9 @@ impl Waiting<'_> {
 
     /// Yes; no, with a reason; or (`Err(None)`) nobody asks any more.
     async fn consent(&mut self, online: &mut Online, offer: &mut Offer) -> Result<(), Option<Reason>> {
-        let Some(lines) = &mut self.lines else { return Ok(()) };
+        let Some(lines) = &mut self.lines else {
+            return Ok(());
+        };
         // What was typed before the question was not meant for it.
         while lines.try_recv().is_ok() {}
         let output = self.context.output;
@@ -180,17 +211,24 @@ impl Waiting<'_> {
     async fn receive(&mut self, online: &mut Online, offer: Offer, inbox: Arc<Inbox>, who: &str) -> Outcome {
         let output = self.context.output;
         let context = online.context.clone();
-        let (session, accepted) = online.alongside(offer.accept(&context)).await.map_err(|error| {
-            Failure::network(format!("{who} could not be connected: {error}."))
-        })?;
-        let (shown, progress) = watch::channel(Progress::default());
+        let (session, accepted) = online
+            .alongside(offer.accept(&context))
+            .await
+            .map_err(|error| Failure::network(format!("{who} could not be connected: {error}.")))?;
+        let (shown, progress) = watch::channel(Shown::default());
         let link = session.link.clone();
-        let (bar, begun) = (tokio::spawn(progress::show(output, progress, link.clone())), Instant::now());
+        let (bar, begun) = (
+            tokio::spawn(progress::show(output, progress, link.clone())),
+            Instant::now(),
+        );
         let mut stands: Vec<Arrived> = Vec::new();
-        let receiving = incoming::receive(session, accepted, inbox, &shown, &self.context.stop, |file| stands.push(file));
+        let receiving = incoming::receive(session, accepted, inbox, &shown, &self.context.stop, |file| {
+            stands.push(file)
+        });
         let received = online.alongside(receiving).await;
         bar.abort();
-        let (seconds, rate) = (begun.elapsed(), progress::rate(accepted.size, begun.elapsed()));
+        let (seconds, moved) = (begun.elapsed(), shown.borrow().moved.min(accepted.size));
+        let rate = progress::rate(moved, seconds);
         for file in &stands {
             output.result(
                 &format!("BLAKE3 {} verified: {}", file.hash, file.path.display()),
@@ -200,15 +238,22 @@ impl Waiting<'_> {
         let again = "what has arrived is kept as .part, and the same file sent again goes on from there.";
         match received {
             Ok(()) => {
-                let took = format!("Received {} in {:.1} s, {}/s.", size(accepted.size), seconds.as_secs_f64(), size(rate));
-                output.note(&took, json!({"event": "done", "bytes": accepted.size, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate}));
+                let took = format!(
+                    "{} {}/s.",
+                    progress::took("Received", moved, accepted.size, seconds),
+                    size(rate)
+                );
+                output.note(&took, json!({"event": "done", "bytes": moved, "total": accepted.size, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate}));
                 Ok(())
             }
             Err(error) => {
                 let failure = error.failure(who, again);
                 Err(match stands.len() {
                     0 => failure,
-                    some => Failure::partial(format!("{some} of {} files arrived. {}", accepted.count, failure.sentence)),
+                    some => Failure::partial(format!(
+                        "{some} of {} files arrived. {}",
+                        accepted.count, failure.sentence
+                    )),
                 })
             }
         }

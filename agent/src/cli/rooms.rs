@@ -13,12 +13,21 @@ pub(crate) async fn run(context: Context) -> Outcome {
             context.output.event(json!({"event": "rooms", "rooms": rooms}));
             return Ok(());
         }
-        let width = rooms.iter().map(|room| room.name.chars().count()).max().unwrap_or(0);
+        let width = rooms
+            .iter()
+            .map(|room| room.name.chars().count())
+            .max()
+            .unwrap_or(0);
         for room in &rooms {
-            context.output.result(&format!("{:width$}  {:9}  {}", room.name, room.role.as_str(), room.room_id), json!({}));
+            context.output.result(
+                &format!("{:width$}  {:9}  {}", room.name, room.role.as_str(), room.room_id),
+                json!({}),
+            );
         }
         if rooms.is_empty() {
-            context.output.say("You are in no room: make one on the server's page, or join with an invitation.");
+            context
+                .output
+                .say("You are in no room: make one on the server's page, or join with an invitation.");
         }
         Ok(())
     })

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
-use mesh_peer::session::{self, Invitation, OpenSession, SessionError, Wanted, new_session_id, open_as_requester};
-use mesh_peer::transfer::{Progress, Sender, Source};
+use mesh_peer::session::{
+    self, Invitation, OpenSession, SessionError, Wanted, new_session_id, open_as_requester,
+};
+use mesh_peer::transfer::{Sender, Source};
 use mesh_protocol::capability::Feature;
 use mesh_protocol::ids::{PeerId, RoomId, SessionId};
 use mesh_protocol::limits::MAX_LISTED_FILES;
@@ -29,7 +31,7 @@ use super::{Context, connect, progress};
 use crate::disk::{DiskError, SourceFile};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::online::{Incoming, Online};
-use crate::transfer::outgoing;
+use crate::transfer::{Shown, outgoing};
 
 /// Devices that are asked at once; more are left out.
 const MAX_ASKED: usize = 32;
@@ -76,17 +78,26 @@ async fn deliver(
     );
     let (accepted_by, session) = offer(context, args, online, recipients, parcel).await?;
     let who = accepted_by.who;
-    output.note(&format!("{who} accepted."), json!({"event": "accepted", "by": who}));
+    output.note(
+        &format!("{who} accepted."),
+        json!({"event": "accepted", "by": who}),
+    );
 
     let hashes = online.alongside(hashing).await.map_err(Failure::general)??;
-    let sources = parcel.names.iter().zip(&hashes).zip(parcel.files.iter()).map(|((name, hash), file)| Source {
-        path: name.clone(),
-        size: file.size(),
-        hash: *hash,
-        modified_at: file.modified_at(),
-    });
-    let sender = Sender::new(sources.collect()).map_err(|error| Failure::usage(connect::capitalised(&error.to_string())))?;
-    let (shown, progress) = watch::channel(Progress::default());
+    let sources = parcel
+        .names
+        .iter()
+        .zip(&hashes)
+        .zip(parcel.files.iter())
+        .map(|((name, hash), file)| Source {
+            path: name.clone(),
+            size: file.size(),
+            hash: *hash,
+            modified_at: file.modified_at(),
+        });
+    let sender = Sender::new(sources.collect())
+        .map_err(|error| Failure::usage(connect::capitalised(&error.to_string())))?;
+    let (shown, progress) = watch::channel(Shown::default());
     let (binding, begun) = (session.binding.clone(), Instant::now());
     let bar = tokio::spawn(progress::show(output, progress, session.link.clone()));
     let link = session.link.clone();
@@ -95,12 +106,16 @@ async fn deliver(
     bar.abort();
     let again = "run the same command again and it goes on where it stopped.";
     if let Err(error) = sent {
-        let done = shown.borrow().files_done;
+        let done = shown.borrow().progress.files_done;
         let failure = changed_on_the_way(&parcel.files, &error).unwrap_or_else(|| error.failure(&who, again));
         return Err(match done {
             0 => failure,
             _ if failure.exit == Exit::Interrupted => failure,
-            done => Failure::partial(format!("{done} of {} files arrived. {}", parcel.names.len(), failure.sentence)),
+            done => Failure::partial(format!(
+                "{done} of {} files arrived. {}",
+                parcel.names.len(),
+                failure.sentence
+            )),
         });
     }
     let answer = SessionAnswer {
@@ -109,11 +124,21 @@ async fn deliver(
         session_id: binding.session_id,
         reason: None,
     };
-    let _ = online.context.signal().send(ClientMessage::ShareCompleted(answer)).await;
+    let _ = online
+        .context
+        .signal()
+        .send(ClientMessage::ShareCompleted(answer))
+        .await;
     let (seconds, link) = (begun.elapsed(), link.borrow().clone());
-    let rate = progress::rate(parcel.total, seconds);
-    let took = format!("Sent {} in {:.1} s, {}/s. {}.", size(parcel.total), seconds.as_secs_f64(), size(rate), progress::path_and_rtt(&link));
-    output.note(&took, json!({"event": "sent", "bytes": parcel.total, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate}));
+    let moved = shown.borrow().moved.min(parcel.total);
+    let rate = progress::rate(moved, seconds);
+    let took = format!(
+        "{} {}/s. {}.",
+        progress::took("Sent", moved, parcel.total, seconds),
+        size(rate),
+        progress::path_and_rtt(&link)
+    );
+    output.note(&took, json!({"event": "sent", "bytes": moved, "total": parcel.total, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate}));
     for ((name, hash), file) in parcel.names.iter().zip(&hashes).zip(parcel.files.iter()) {
         output.result(
             &format!("BLAKE3 {hash} verified by {who}: {name}"),
@@ -147,7 +172,9 @@ async fn offer(
             }
         }
         // Everyone who was there has answered.
-        if pending.is_empty() && let Some(error) = last.take() {
+        if pending.is_empty()
+            && let Some(error) = last.take()
+        {
             return Err(refusal(&error, recipients));
         }
         tokio::select! {
@@ -184,7 +211,13 @@ async fn offer(
     }
 }
 
-fn ask(online: &Online, candidate: Candidate, session_id: SessionId, parcel: &Parcel, deadline: Instant) -> Attempt {
+fn ask(
+    online: &Online,
+    candidate: Candidate,
+    session_id: SessionId,
+    parcel: &Parcel,
+    deadline: Instant,
+) -> Attempt {
     let context = online.context.clone();
     let wanted = Wanted {
         room_id: candidate.room.clone(),
@@ -194,9 +227,17 @@ fn ask(online: &Online, candidate: Candidate, session_id: SessionId, parcel: &Pa
         max_size: Some(parcel.total),
         consent: deadline.saturating_duration_since(Instant::now()),
     };
-    let listed = parcel.names.iter().zip(parcel.files.iter()).take(MAX_LISTED_FILES);
-    let files: Vec<OfferedFile> =
-        listed.map(|(name, file)| OfferedFile { path: name.clone(), size: file.size() }).collect();
+    let listed = parcel
+        .names
+        .iter()
+        .zip(parcel.files.iter())
+        .take(MAX_LISTED_FILES);
+    let files: Vec<OfferedFile> = listed
+        .map(|(name, file)| OfferedFile {
+            path: name.clone(),
+            size: file.size(),
+        })
+        .collect();
     let (name, total, count) = (parcel.title.clone(), parcel.total, parcel.names.len() as u64);
     let request = move |invitation: Invitation| {
         ClientMessage::ShareFileRequest(TransferRequest {
@@ -225,16 +266,21 @@ async fn take_back(online: &Online, pending: &[(Candidate, SessionId)], reason: 
             session_id: session_id.clone(),
             reason: Some(reason),
         };
-        let _ = online.context.signal().send(session::end(Feature::File, answer)).await;
+        let _ = online
+            .context
+            .signal()
+            .send(session::end(Feature::File, answer))
+            .await;
     }
 }
 
 fn refusal(error: &SessionError, recipients: &Recipients) -> Failure {
     let sentence = format!("{}: {error}.", recipients.nobody());
     match error {
-        SessionError::Declined(_) | SessionError::Refused(_) | SessionError::Revoked(_) | SessionError::Timeout(session::Step::Consent) => {
-            Failure::refused(sentence)
-        }
+        SessionError::Declined(_)
+        | SessionError::Refused(_)
+        | SessionError::Revoked(_)
+        | SessionError::Timeout(session::Step::Consent) => Failure::refused(sentence),
         SessionError::Network(api) => connect::api_failure(api, "URL"),
         _ => Failure::network(sentence),
     }
@@ -242,9 +288,14 @@ fn refusal(error: &SessionError, recipients: &Recipients) -> Failure {
 
 /// The other end found content that is not what was announced, and here is why.
 fn changed_on_the_way(files: &[SourceFile], error: &crate::transfer::TransferError) -> Option<Failure> {
-    let crate::transfer::TransferError::Failed(failure) = error else { return None };
+    let crate::transfer::TransferError::Failed(failure) = error else {
+        return None;
+    };
     (failure.code == mesh_protocol::error_code::ChannelCode::HashMismatch).then_some(())?;
-    files.iter().find_map(|file| file.unchanged().err()).map(|changed| disk_failure(&changed))
+    files
+        .iter()
+        .find_map(|file| file.unchanged().err())
+        .map(|changed| disk_failure(&changed))
 }
 
 fn disk_failure(error: &DiskError) -> Failure {
@@ -262,11 +313,19 @@ fn open_files(paths: &[PathBuf]) -> Outcome<Parcel> {
         }
         let file = SourceFile::open(path).map_err(|error| disk_failure(&error))?;
         let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
-            Failure::usage(format!("{} has a name that other systems cannot hold: rename it.", path.display()))
+            Failure::usage(format!(
+                "{} has a name that other systems cannot hold: rename it.",
+                path.display()
+            ))
         })?;
         known.insert(name).map_err(|error| match error {
-            PathError::Collision(_) => Failure::usage(format!("Two of the files are called \"{name}\": send them one after the other.")),
-            error => Failure::usage(format!("{} cannot be sent under its name ({error}): rename it.", path.display())),
+            PathError::Collision(_) => Failure::usage(format!(
+                "Two of the files are called \"{name}\": send them one after the other."
+            )),
+            error => Failure::usage(format!(
+                "{} cannot be sent under its name ({error}): rename it.",
+                path.display()
+            )),
         })?;
         names.push(name.to_owned());
         files.push(file);
@@ -276,17 +335,24 @@ fn open_files(paths: &[PathBuf]) -> Outcome<Parcel> {
         [only] => only.clone(),
         many => format!("{} files", many.len()),
     };
-    Ok(Parcel { files: Arc::new(files), names, total, title })
+    Ok(Parcel {
+        files: Arc::new(files),
+        names,
+        total,
+        title,
+    })
 }
 
 /// Hashes all files on a thread of its own, while nobody has accepted yet.
 fn hash(files: Arc<Vec<SourceFile>>, stop: CancellationToken) -> JoinHandle<Outcome<Vec<blake3::Hash>>> {
     tokio::task::spawn_blocking(move || {
-        let hashed = files.iter().map(|file| match file.hash(|_| !stop.is_cancelled()) {
-            Ok(Some(hash)) => Ok(hash),
-            Ok(None) => Err(Failure::interrupted()),
-            Err(error) => Err(disk_failure(&error)),
-        });
+        let hashed = files
+            .iter()
+            .map(|file| match file.hash(|_| !stop.is_cancelled()) {
+                Ok(Some(hash)) => Ok(hash),
+                Ok(None) => Err(Failure::interrupted()),
+                Err(error) => Err(disk_failure(&error)),
+            });
         hashed.collect()
     })
 }

@@ -16,7 +16,8 @@ use crate::exit::{Failure, Outcome};
 
 /// What is said to the daemon and not yet taken; past that the keyboard is not read.
 const SAYING: usize = 64;
-const MENU: &str = " d detach (the shell stays)   q stop sharing   t take control back   Ctrl-] type it   other: go on ";
+const MENU: &str =
+    " d detach (the shell stays)   q stop sharing   t take control back   Ctrl-] type it   other: go on ";
 
 pub(crate) async fn run(context: Context, args: ShareTerminalArgs) -> Outcome {
     StoredSession::load(&context.paths, connect::now())?;
@@ -25,29 +26,58 @@ pub(crate) async fn run(context: Context, args: ShareTerminalArgs) -> Outcome {
     let mut client = match Client::connect(&socket).await? {
         Some(client) => client,
         None => {
-            until_stopped(&context.stop, background::start(&context.paths, &Flags::default())).await?;
-            Client::connect(&socket).await?.ok_or_else(|| lost(std::io::ErrorKind::NotFound.into()))?
+            until_stopped(
+                &context.stop,
+                background::start(&context.paths, &Flags::default()),
+            )
+            .await?;
+            Client::connect(&socket)
+                .await?
+                .ok_or_else(|| lost(std::io::ErrorKind::NotFound.into()))?
         }
     };
     let size = raw::size();
-    let folder = std::env::current_dir().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default();
-    let request =
-        Request::ShareTerminal { room: args.room, command: args.command, folder, cols: size.cols, rows: size.rows, attach };
+    let folder = std::env::current_dir()
+        .map(|folder| folder.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let request = Request::ShareTerminal {
+        room: args.room,
+        command: args.command,
+        folder,
+        cols: size.cols,
+        rows: size.rows,
+        attach,
+    };
     client.request(request).await?;
-    let FromDaemon::Attached { share_id, room, label } = client.answer().await? else {
+    let FromDaemon::Attached {
+        share_id,
+        room,
+        label,
+    } = client.answer().await?
+    else {
         return Err(lost(std::io::ErrorKind::InvalidData.into()));
     };
     let shared = json!({"event": "shared", "share_id": share_id, "room": room, "label": label});
-    let human = format!("The terminal \"{}\" is shared in {}.", plain(&label), plain(&room));
+    let human = format!(
+        "The terminal \"{}\" is shared in {}.",
+        plain(&label),
+        plain(&room)
+    );
     if !attach {
-        context.output.result(&format!("{human} `mesh down` ends it."), shared);
+        context
+            .output
+            .result(&format!("{human} `mesh down` ends it."), shared);
         return Ok(());
     }
-    context.output.note(&format!("{human} Ctrl-] opens the menu."), shared);
+    context
+        .output
+        .note(&format!("{human} Ctrl-] opens the menu."), shared);
     let end = Attached::new(client, size)?.run(&context).await;
     let _ = attach::show(raw::RESTORE.as_bytes());
     match end? {
-        End::Detached => context.output.say("\nDetached: the shell is still shared; `mesh share terminal` comes back to it."),
+        End::Detached => context
+            .output
+            .say("\nDetached: the shell is still shared; `mesh share terminal` comes back to it."),
         End::Stopped => context.output.say("\nThe terminal is not shared any more."),
         End::Exited(code) => context.output.say(&match code {
             Some(code) => format!("\nThe shell has ended with status {code}."),
@@ -79,7 +109,10 @@ impl Attached {
     /// Reading and writing are tasks of their own, so that neither side waits for the other; they end with the socket.
     fn new(client: Client, size: TermSize) -> Outcome<Self> {
         let raw = RawMode::enter()?;
-        let Client { mut reader, mut writer } = client;
+        let Client {
+            mut reader,
+            mut writer,
+        } = client;
         let (to_main, said) = mpsc::channel(1);
         tokio::spawn(async move {
             loop {
@@ -172,7 +205,8 @@ impl Attached {
                 self.questions.retain(|(other, _)| *other != id);
                 self.repaint();
             }
-            FromDaemon::Exited { code } => return Some(End::Exited(code)),
+            FromDaemon::Exited { stopped: true, .. } => return Some(End::Stopped),
+            FromDaemon::Exited { code, .. } => return Some(End::Exited(code)),
             _ => {}
         }
         None
@@ -183,7 +217,11 @@ impl Attached {
             Key::Typed(data) => self.say(ToShell::Input { data: Blob(data) }),
             Key::Menu => {
                 self.in_menu = true;
-                if self.questions.is_empty() { self.status(MENU) } else { self.show_question() }
+                if self.questions.is_empty() {
+                    self.status(MENU)
+                } else {
+                    self.show_question()
+                }
             }
             Key::Choice(choice) => {
                 self.in_menu = false;
@@ -196,7 +234,10 @@ impl Attached {
                     b't' => self.say(ToShell::TakeBack),
                     b'y' | b'n' => {
                         if let Some((id, _)) = self.questions.first() {
-                            self.say(ToShell::Answer { id: *id, allow: choice == b'y' });
+                            self.say(ToShell::Answer {
+                                id: *id,
+                                allow: choice == b'y',
+                            });
                             self.questions.remove(0);
                         }
                     }
@@ -210,7 +251,10 @@ impl Attached {
 
     fn show_question(&self) {
         if let Some((_, question)) = self.questions.first() {
-            self.status(&format!(" {} Ctrl-] y allows it, Ctrl-] n does not. ", question.sentence()));
+            self.status(&format!(
+                " Ctrl-] y allows, Ctrl-] n refuses: {} ",
+                question.sentence()
+            ));
         }
     }
 
@@ -229,7 +273,10 @@ impl Attached {
             0 => "nobody watches".to_owned(),
             _ => format!("watched by {}", self.viewers.join(", ")),
         };
-        let control = self.controller.as_ref().map_or_else(String::new, |name| format!("; {name} types"));
+        let control = self
+            .controller
+            .as_ref()
+            .map_or_else(String::new, |name| format!("; {name} types"));
         attach::show(format!("\x1b]2;mesh: {}{}\x07", plain(&watching), plain(&control)).as_bytes());
     }
 }

@@ -18,7 +18,10 @@ pub(crate) async fn run(context: Context) -> Outcome {
                 None => "Not signed in.".to_owned(),
             };
             let human = format!("{signed_in}\nNo daemon is running: `mesh up` starts it.");
-            context.output.result(&human, json!({"event": "status", "running": false, "signed_in": session.is_some()}));
+            context.output.result(
+                &human,
+                json!({"event": "status", "running": false, "signed_in": session.is_some()}),
+            );
             return Ok(());
         };
         client.request(Request::Status).await?;
@@ -26,7 +29,9 @@ pub(crate) async fn run(context: Context) -> Outcome {
             return Err(lost(std::io::ErrorKind::InvalidData.into()));
         };
         let mut event = json!({"event": "status", "running": true});
-        if let (Some(event), Ok(serde_json::Value::Object(fields))) = (event.as_object_mut(), serde_json::to_value(&status)) {
+        if let (Some(event), Ok(serde_json::Value::Object(fields))) =
+            (event.as_object_mut(), serde_json::to_value(&status))
+        {
             event.extend(fields);
         }
         context.output.result(&human(&status), event);
@@ -42,19 +47,38 @@ fn human(status: &Status) -> String {
         status.name,
         status.device,
         status.pid,
-        if status.connected { "connected" } else { "reconnecting" }
+        if status.connected {
+            "connected"
+        } else {
+            "reconnecting"
+        }
     )];
     if !status.rooms.is_empty() {
         lines.push(format!("Rooms: {}.", plain(&status.rooms.join(", "))));
     }
     for share in &status.shares {
-        let viewers = if share.viewers.is_empty() { "nobody".into() } else { plain(&share.viewers.join(", ")) };
-        let control = share.controller.as_ref().map_or_else(String::new, |name| format!(", {} controls it", plain(name)));
-        lines.push(format!("Terminal \"{}\" in {}: watched by {viewers}{control}.", plain(&share.label), plain(&share.room)));
+        let viewers = if share.viewers.is_empty() {
+            "nobody".into()
+        } else {
+            plain(&share.viewers.join(", "))
+        };
+        let control = share
+            .controller
+            .as_ref()
+            .map_or_else(String::new, |name| format!(", {} controls it", plain(name)));
+        lines.push(format!(
+            "Terminal \"{}\" in {}: watched by {viewers}{control}.",
+            plain(&share.label),
+            plain(&share.room)
+        ));
     }
     for transfer in &status.transfers {
         let (done, total) = (size(transfer.done), size(transfer.size));
-        lines.push(format!("Receiving {} from {}: {done} of {total}.", plain(&transfer.name), plain(&transfer.from)));
+        lines.push(format!(
+            "Receiving {} from {}: {done} of {total}.",
+            plain(&transfer.name),
+            plain(&transfer.from)
+        ));
     }
     if status.shares.is_empty() && status.transfers.is_empty() {
         lines.push("Nothing is shared.".into());

@@ -17,7 +17,11 @@ pub(crate) async fn run(context: Context, args: UpArgs) -> Outcome {
     if args.detach {
         // Asked here rather than in the child, where nobody reads.
         StoredSession::load(&context.paths, connect::now())?;
-        let flags = Flags { allow: args.allow, deny: args.deny, out: args.out };
+        let flags = Flags {
+            allow: args.allow,
+            deny: args.deny,
+            out: args.out,
+        };
         let pid = super::until_stopped(&context.stop, background::start(&context.paths, &flags)).await?;
         context.output.result(
             &format!("The daemon runs in the background (process {pid}); `mesh down` stops it."),
@@ -38,13 +42,27 @@ fn options(context: &Context, args: &UpArgs) -> Outcome<Options> {
         Some(out) => out.clone(),
         None => context.settings.download_dir()?,
     };
-    Ok(Options { policy: Policy { allow, deny: args.deny || context.settings.deny }, downloads })
+    Ok(Options {
+        policy: Policy {
+            allow,
+            deny: args.deny || context.settings.deny,
+        },
+        downloads,
+    })
 }
 
 async fn start(context: &Context, args: &UpArgs, notify: Notify) -> Outcome<Daemon> {
     let signed_in = connect::signed_in(&context.paths)?;
     let options = options(context, args)?;
-    Daemon::start(&context.paths, &context.settings, options, signed_in, context.stop.clone(), notify).await
+    Daemon::start(
+        &context.paths,
+        &context.settings,
+        options,
+        signed_in,
+        context.stop.clone(),
+        notify,
+    )
+    .await
 }
 
 async fn in_background(context: Context, args: UpArgs) -> Outcome {
@@ -61,7 +79,8 @@ async fn in_background(context: Context, args: UpArgs) -> Outcome {
 
 async fn in_foreground(context: Context, args: UpArgs) -> Outcome {
     let output = context.output;
-    let notify: Notify = Arc::new(move |sentence| output.note(&sentence, json!({"event": "notice", "detail": sentence})));
+    let notify: Notify =
+        Arc::new(move |sentence| output.note(&sentence, json!({"event": "notice", "detail": sentence})));
     let daemon = super::until_stopped(&context.stop, start(&context, &args, notify)).await?;
     let session = connect::signed_in(&context.paths)?.1;
     let desk = daemon.desk();
@@ -74,7 +93,10 @@ async fn in_foreground(context: Context, args: UpArgs) -> Outcome {
         );
         output.note(&human, json!({"event": "up", "pid": std::process::id()}));
         if !asks && !output.is_json() {
-            output.note("Nobody can be asked here: only what `--allow` names is granted.", json!({}));
+            output.note(
+                "Nobody can be asked here: only what `--allow` names is granted.",
+                json!({}),
+            );
         }
     };
     let outcome = daemon.run(ready).await;
@@ -82,7 +104,10 @@ async fn in_foreground(context: Context, args: UpArgs) -> Outcome {
         questions.abort();
     }
     outcome?;
-    output.note("Stopped; nothing is shared any more.", json!({"event": "stopped"}));
+    output.note(
+        "Stopped; nothing is shared any more.",
+        json!({"event": "stopped"}),
+    );
     Ok(())
 }
 

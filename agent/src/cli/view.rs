@@ -48,7 +48,9 @@ async fn watch(context: &Context, args: &ViewArgs, online: &mut Online) -> Outco
     let me = online.context.signal().current_peer();
     let found = find(&online.roster, &args.whose, me.as_ref())?;
     let asked = json!({"event": "asked", "who": found.who});
-    context.output.note(&format!("Asking {} for their terminal.", found.who), asked);
+    context
+        .output
+        .note(&format!("Asking {} for their terminal.", found.who), asked);
     let wanted = Wanted {
         room_id: found.room.clone(),
         target: Some(found.peer.clone()),
@@ -80,7 +82,9 @@ async fn watch(context: &Context, args: &ViewArgs, online: &mut Online) -> Outco
     drop(raw);
     match end? {
         End::Left => context.output.say("\nLeft; the terminal is still shared."),
-        End::Exited(Some(code)) => context.output.say(&format!("\nThe shell has ended with status {code}.")),
+        End::Exited(Some(code)) => context
+            .output
+            .say(&format!("\nThe shell has ended with status {code}.")),
         End::Exited(None) => context.output.say("\nThe shell has ended."),
         End::Bye(bye) => return Err(ended_by_host(&bye, &found.who)),
     }
@@ -90,7 +94,9 @@ async fn watch(context: &Context, args: &ViewArgs, online: &mut Online) -> Outco
 fn not_opened(error: &SessionError, who: &str) -> Failure {
     let sentence = format!("{who}: {error}.");
     match error {
-        SessionError::Declined(_) | SessionError::Refused(_) | SessionError::Revoked(_) => Failure::refused(sentence),
+        SessionError::Declined(_) | SessionError::Refused(_) | SessionError::Revoked(_) => {
+            Failure::refused(sentence)
+        }
         SessionError::Timeout(mesh_peer::session::Step::Consent) => Failure::refused(sentence),
         SessionError::Network(api) => connect::api_failure(api, "URL"),
         _ => Failure::network(sentence),
@@ -103,7 +109,10 @@ fn ended_by_host(bye: &Bye, who: &str) -> Failure {
         ChannelCode::Stopped | ChannelCode::Revoked | ChannelCode::LeaseLapsed | ChannelCode::CapRefused => {
             Failure::refused(format!("{who} ended it: {}.", detail.trim_end_matches('.')))
         }
-        code => Failure::network(format!("{who} ended it ({code}): {}.", detail.trim_end_matches('.'))),
+        code => Failure::network(format!(
+            "{who} ended it ({code}): {}.",
+            detail.trim_end_matches('.')
+        )),
     }
 }
 
@@ -130,12 +139,22 @@ fn find(roster: &Roster, whose: &str, me: Option<&PeerId>) -> Outcome<Found> {
                 continue;
             }
             present = true;
-            let share = view.shares.iter().find(|share| share.peer_id == peer.peer_id && share.feature == Feature::Terminal);
-            let known = found.iter().any(|known| known.peer == peer.peer_id && (known.share.is_some() || share.is_none()));
+            let share = view
+                .shares
+                .iter()
+                .find(|share| share.peer_id == peer.peer_id && share.feature == Feature::Terminal);
+            let known = found
+                .iter()
+                .any(|known| known.peer == peer.peer_id && (known.share.is_some() || share.is_none()));
             if peer.offers.contains(&Feature::Terminal) && !known {
                 found.retain(|known| known.peer != peer.peer_id);
                 let share = share.map(|share| share.share_id.clone());
-                found.push(Found { room: room.clone(), peer: peer.peer_id.clone(), share, who: who(peer) });
+                found.push(Found {
+                    room: room.clone(),
+                    peer: peer.peer_id.clone(),
+                    share,
+                    who: who(peer),
+                });
             }
         }
     }
@@ -145,7 +164,10 @@ fn find(roster: &Roster, whose: &str, me: Option<&PeerId>) -> Outcome<Found> {
     found.sort_by(|a, b| a.who.cmp(&b.who));
     if found.len() > 1 {
         let names: Vec<&str> = found.iter().map(|found| found.who.as_str()).collect();
-        return Err(Failure::usage(format!("Several devices fit ({}): name the device.", names.join(", "))));
+        return Err(Failure::usage(format!(
+            "Several devices fit ({}): name the device.",
+            names.join(", ")
+        )));
     }
     found.pop().ok_or_else(|| {
         let whose = plain(whose);
@@ -176,7 +198,15 @@ struct Watching {
 
 impl Watching {
     fn new(session: OpenSession, signal: mesh_peer::signal::SignalHandle, who: String) -> Self {
-        Self { session, signal, viewer: Viewer::new(), who, notice: None, in_menu: false, exit: None }
+        Self {
+            session,
+            signal,
+            viewer: Viewer::new(),
+            who,
+            notice: None,
+            in_menu: false,
+            exit: None,
+        }
     }
 
     async fn run(&mut self, context: &Context, ask_control: bool) -> Outcome<End> {
@@ -189,7 +219,10 @@ impl Watching {
         }
         loop {
             self.send_frames();
-            let due = self.viewer.poll_timeout().map_or_else(|| Instant::now() + LEASE_RENEWAL, Instant::from_std);
+            let due = self
+                .viewer
+                .poll_timeout()
+                .map_or_else(|| Instant::now() + LEASE_RENEWAL, Instant::from_std);
             tokio::select! {
                 () = context.stop.cancelled() => return Ok(End::Left),
                 frame = self.session.frames_rx.recv() => {
@@ -220,13 +253,18 @@ impl Watching {
     }
 
     fn broken(&self, why: &str) -> Failure {
-        Failure::network(format!("{} does not keep to the protocol ({why}): update the older one.", self.who))
+        Failure::network(format!(
+            "{} does not keep to the protocol ({why}): update the older one.",
+            self.who
+        ))
     }
 
     /// What the path takes now; the rest at the next turn. Typed input and acknowledgements are few.
     fn send_frames(&mut self) {
         while let Ok(permit) = self.session.frames_tx.try_reserve() {
-            let Some(frame) = self.viewer.poll_frame(Instant::now().into_std()) else { break };
+            let Some(frame) = self.viewer.poll_frame(Instant::now().into_std()) else {
+                break;
+            };
             permit.send(frame);
         }
     }
@@ -337,7 +375,11 @@ impl Watching {
 
     async fn ask_control(&mut self) {
         let asked = match self.control_request().await {
-            Ok(request) => self.signal.send(ClientMessage::TerminalControlTake(request)).await.map_err(SessionError::from),
+            Ok(request) => self
+                .signal
+                .send(ClientMessage::TerminalControlTake(request))
+                .await
+                .map_err(SessionError::from),
             Err(error) => Err(error),
         };
         self.notice = Some(match asked {
@@ -350,7 +392,10 @@ impl Watching {
 
     async fn release_control(&mut self) {
         if let Ok(request) = self.control_request().await {
-            let _ = self.signal.send(ClientMessage::TerminalControlRelease(request)).await;
+            let _ = self
+                .signal
+                .send(ClientMessage::TerminalControlRelease(request))
+                .await;
         }
     }
 
@@ -362,11 +407,13 @@ impl Watching {
         }
         match self.session.renewal.renew(&caps).await {
             Ok(grant) => {
-                let frame = Frame::Renew(Renew { cap_token: grant.cap_token }).encode();
+                let frame = Frame::Renew(Renew {
+                    cap_token: grant.cap_token,
+                })
+                .encode();
                 let _ = self.session.frames_tx.try_send(frame);
             }
             Err(error) => tracing::debug!(%error, "the lease was not renewed"),
         }
     }
 }
-

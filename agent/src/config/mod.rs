@@ -20,7 +20,14 @@ pub use state::{DeviceKey, StoredSession};
 use crate::exit::{Failure, Outcome};
 
 /// The settings that the environment may give, as `MESH_<NAME>`; everything else in `MESH_*` is someone else's.
-const FROM_ENVIRONMENT: &[&str] = &["download_dir", "device_name", "allow", "deny", "shell", "relay_only"];
+const FROM_ENVIRONMENT: &[&str] = &[
+    "download_dir",
+    "device_name",
+    "allow",
+    "deny",
+    "shell",
+    "relay_only",
+];
 
 /// What a person may choose once and for all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,14 +49,20 @@ pub struct Settings {
 }
 
 /// The rights for which consent in advance has a meaning.
-pub const GRANTABLE: [Capability; 3] =
-    [Capability::TerminalView, Capability::TerminalControl, Capability::ShareFile];
+pub const GRANTABLE: [Capability; 3] = [
+    Capability::TerminalView,
+    Capability::TerminalControl,
+    Capability::ShareFile,
+];
 
 /// A right for `--allow`.
 pub fn parse_grant(text: &str) -> Result<Capability, String> {
     let wrong = || "one of terminal:view, terminal:control, share:file".to_owned();
     let capability = text.trim().parse::<Capability>().map_err(|_| wrong())?;
-    GRANTABLE.contains(&capability).then_some(capability).ok_or_else(wrong)
+    GRANTABLE
+        .contains(&capability)
+        .then_some(capability)
+        .ok_or_else(wrong)
 }
 
 /// A list in the file; one name or several with commas in the environment.
@@ -61,22 +74,37 @@ fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTre
         Many(Vec<String>),
     }
     let names = match Names::deserialize(deserializer)? {
-        Names::One(text) => text.split(',').map(str::trim).filter(|n| !n.is_empty()).map(str::to_owned).collect(),
+        Names::One(text) => text
+            .split(',')
+            .map(str::trim)
+            .filter(|n| !n.is_empty())
+            .map(str::to_owned)
+            .collect(),
         Names::Many(names) => names,
     };
-    names.iter().map(|name| parse_grant(name).map_err(serde::de::Error::custom)).collect()
+    names
+        .iter()
+        .map(|name| parse_grant(name).map_err(serde::de::Error::custom))
+        .collect()
 }
 
 impl Settings {
     /// Environment over file over defaults.
     pub fn load(paths: &Paths) -> Outcome<Self> {
+        Self::layered(&paths.config_file(), Env::prefixed("MESH_").only(FROM_ENVIRONMENT))
+    }
+
+    fn layered(file: &std::path::Path, environment: impl figment::Provider) -> Outcome<Self> {
         Figment::from(Serialized::defaults(Self::default()))
-            .merge(Toml::file(paths.config_file()))
-            .merge(Env::prefixed("MESH_").only(FROM_ENVIRONMENT))
+            .merge(Toml::file(file))
+            .merge(environment)
             .extract()
             .map_err(|error| {
                 let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-                Failure::usage(format!("A setting cannot be used: {}.", text.trim_end_matches('.')))
+                Failure::usage(format!(
+                    "A setting cannot be used: {}.",
+                    text.trim_end_matches('.')
+                ))
             })
     }
 
@@ -84,7 +112,11 @@ impl Settings {
     pub fn device_name(&self) -> String {
         let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
         let name = self.device_name.clone().unwrap_or_else(host);
-        let name: String = name.chars().filter(|c| !c.is_control()).take(mesh_protocol::limits::MAX_NAME_CHARS).collect();
+        let name: String = name
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(mesh_protocol::limits::MAX_NAME_CHARS)
+            .collect();
         if name.is_empty() { "agent".into() } else { name }
     }
 
@@ -101,6 +133,54 @@ impl Settings {
     /// The shell to share.
     pub fn shell(&self) -> String {
         let from_login = || std::env::var("SHELL").ok().filter(|shell| shell.starts_with('/'));
-        self.shell.clone().or_else(from_login).unwrap_or_else(|| "/bin/sh".into())
+        self.shell
+            .clone()
+            .or_else(from_login)
+            .unwrap_or_else(|| "/bin/sh".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, environment: serde_json::Value) -> Outcome<Settings> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        if !file.is_empty() {
+            std::fs::write(&path, file).unwrap();
+        }
+        Settings::layered(&path, Serialized::defaults(environment))
+    }
+
+    #[test]
+    fn the_environment_beats_the_file_beats_the_defaults() {
+        let none = || serde_json::json!({});
+        assert_eq!(load("", none()).unwrap(), Settings::default());
+        let file = "download_dir = \"/file\"\ndevice_name = \"desk\"\nallow = [\"terminal:view\", \"share:file\"]\n";
+        let settings = load(file, none()).unwrap();
+        assert_eq!(settings.download_dir.as_deref(), Some("/file".as_ref()));
+        assert_eq!(settings.allow, BTreeSet::from([Capability::TerminalView, Capability::ShareFile]));
+        let settings = load(file, serde_json::json!({"download_dir": "/env", "allow": "terminal:control,share:file"})).unwrap();
+        assert_eq!(settings.download_dir.as_deref(), Some("/env".as_ref()));
+        assert_eq!(settings.allow, BTreeSet::from([Capability::TerminalControl, Capability::ShareFile]));
+        assert_eq!(settings.device_name(), "desk");
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_in_one_line() {
+        for wrong in ["allow = [\"call\"]", "downloads = \"/x\"", "deny = 3", "= ="] {
+            let failure = load(wrong, serde_json::json!({})).unwrap_err();
+            assert_eq!(failure.exit, crate::exit::Exit::Usage, "{wrong}");
+            assert!(!failure.sentence.contains('\n') && failure.sentence.starts_with("A setting"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_device_name_is_plain_and_never_empty() {
+        let named = |name: &str| Settings { device_name: Some(name.into()), ..Settings::default() }.device_name();
+        assert_eq!(named("a\u{1b}b"), "ab");
+        assert_eq!(named("\n"), "agent");
+        assert_eq!(named(&"x".repeat(200)).len(), 64);
     }
 }

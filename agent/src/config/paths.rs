@@ -20,7 +20,11 @@ pub struct Paths {
 impl Paths {
     /// From the environment of this process.
     pub fn from_environment() -> Outcome<Self> {
-        Self::resolve(&|name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
+        Self::resolve(&|name| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        })
     }
 
     /// From a given environment.
@@ -40,13 +44,21 @@ impl Paths {
         let config = within("XDG_CONFIG_HOME", ".config")?;
         let state = within("XDG_STATE_HOME", ".local/state")?;
         let runtime = absolute("XDG_RUNTIME_DIR").map_or_else(|| state.join("run"), |base| base.join("mesh"));
-        Ok(Self { config, state, runtime })
+        Ok(Self {
+            config,
+            state,
+            runtime,
+        })
     }
 
     /// Everything under one folder, as `MESH_HOME` asks for.
     pub fn beneath(home: &Path) -> Self {
         let home = std::path::absolute(home).unwrap_or_else(|_| home.to_owned());
-        Self { config: home.clone(), state: home.join("state"), runtime: home.join("run") }
+        Self {
+            config: home.clone(),
+            state: home.join("state"),
+            runtime: home.join("run"),
+        }
     }
 
     pub fn config_file(&self) -> PathBuf {
@@ -86,7 +98,10 @@ impl Paths {
     pub fn create(&self) -> Outcome {
         for folder in [&self.state, &self.runtime] {
             private_folder(folder).map_err(|error| {
-                Failure::general(format!("The folder {} cannot be used: {error}.", folder.display()))
+                Failure::general(format!(
+                    "The folder {} cannot be used: {error}.",
+                    folder.display()
+                ))
             })?;
         }
         Ok(())
@@ -94,7 +109,10 @@ impl Paths {
 }
 
 fn private_folder(folder: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
     let metadata = std::fs::metadata(folder)?;
     if metadata.permissions().mode() & 0o077 != 0 {
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
@@ -104,19 +122,32 @@ fn private_folder(folder: &Path) -> std::io::Result<()> {
 
 /// The person's download folder: `XDG_DOWNLOAD_DIR` from the environment or `user-dirs.dirs`, else `~/Downloads`.
 pub(super) fn downloads() -> Option<PathBuf> {
-    if let Some(folder) = std::env::var_os("XDG_DOWNLOAD_DIR").map(PathBuf::from).filter(|p| p.is_absolute()) {
+    if let Some(folder) = std::env::var_os("XDG_DOWNLOAD_DIR")
+        .map(PathBuf::from)
+        .filter(|p| p.is_absolute())
+    {
         return Some(folder);
     }
-    let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())?;
-    let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
-    let dirs = config.unwrap_or_else(|| home.join(".config")).join("user-dirs.dirs");
-    let chosen = std::fs::read_to_string(dirs).ok().and_then(|text| downloads_of(&text, &home));
+    let home = std::env::var_os("HOME")
+        .map(PathBuf::from)
+        .filter(|home| home.is_absolute())?;
+    let config = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .filter(|p| p.is_absolute());
+    let dirs = config
+        .unwrap_or_else(|| home.join(".config"))
+        .join("user-dirs.dirs");
+    let chosen = std::fs::read_to_string(dirs)
+        .ok()
+        .and_then(|text| downloads_of(&text, &home));
     Some(chosen.unwrap_or_else(|| home.join("Downloads")))
 }
 
 /// `XDG_DOWNLOAD_DIR="$HOME/…"` of a `user-dirs.dirs` file.
 fn downloads_of(text: &str, home: &Path) -> Option<PathBuf> {
-    let value = text.lines().find_map(|line| line.trim().strip_prefix("XDG_DOWNLOAD_DIR="))?;
+    let value = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("XDG_DOWNLOAD_DIR="))?;
     let value = value.trim().trim_matches('"');
     let path = match value.strip_prefix("$HOME") {
         Some(rest) => home.join(rest.trim_start_matches('/')),
@@ -130,7 +161,12 @@ mod tests {
     use super::*;
 
     fn environment(pairs: &'static [(&'static str, &'static str)]) -> impl Fn(&str) -> Option<PathBuf> {
-        move |name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| PathBuf::from(value))
+        move |name| {
+            pairs
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| PathBuf::from(value))
+        }
     }
 
     #[test]
@@ -140,10 +176,18 @@ mod tests {
         assert_eq!(paths.session_file(), Path::new("/m/state/session.json"));
         assert_eq!(paths.config_file(), Path::new("/m/config.toml"));
 
-        let paths =
-            Paths::resolve(&environment(&[("XDG_STATE_HOME", "/x"), ("XDG_CONFIG_HOME", "rel"), ("HOME", "/h")])).unwrap();
+        let paths = Paths::resolve(&environment(&[
+            ("XDG_STATE_HOME", "/x"),
+            ("XDG_CONFIG_HOME", "rel"),
+            ("HOME", "/h"),
+        ]))
+        .unwrap();
         assert_eq!(paths.session_file(), Path::new("/x/mesh/session.json"));
-        assert_eq!(paths.config_file(), Path::new("/h/.config/mesh/config.toml"), "a relative folder is ignored");
+        assert_eq!(
+            paths.config_file(),
+            Path::new("/h/.config/mesh/config.toml"),
+            "a relative folder is ignored"
+        );
         assert_eq!(paths.socket().unwrap(), Path::new("/x/mesh/run/agent.sock"));
         assert!(Paths::resolve(&environment(&[])).is_err());
     }
@@ -159,7 +203,10 @@ mod tests {
         let home = Path::new("/h");
         let text = "# c\nXDG_DESKTOP_DIR=\"$HOME/D\"\nXDG_DOWNLOAD_DIR=\"$HOME/Téléchargements\"\n";
         assert_eq!(downloads_of(text, home), Some("/h/Téléchargements".into()));
-        assert_eq!(downloads_of("XDG_DOWNLOAD_DIR=\"/data/in\"", home), Some("/data/in".into()));
+        assert_eq!(
+            downloads_of("XDG_DOWNLOAD_DIR=\"/data/in\"", home),
+            Some("/data/in".into())
+        );
         assert_eq!(downloads_of("XDG_DOWNLOAD_DIR=\"in\"", home), None);
     }
 }

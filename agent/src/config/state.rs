@@ -38,7 +38,10 @@ pub struct StoredSession {
 
 impl std::fmt::Debug for StoredSession {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StoredSession").field("server", &self.server).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("StoredSession")
+            .field("server", &self.server)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -59,7 +62,9 @@ impl StoredSession {
 
     /// The stored session; without one, or when it is over at `now` (Unix seconds), the person has to sign in.
     pub fn load(paths: &Paths, now: u64) -> Outcome<Self> {
-        let Some(text) = read_private(&paths.session_file())? else { return Err(Failure::not_signed_in()) };
+        let Some(text) = read_private(&paths.session_file())? else {
+            return Err(Failure::not_signed_in());
+        };
         let session: Self = serde_json::from_slice(&text).map_err(|_| {
             Failure::sign_in(format!(
                 "The stored sign-in in {} is damaged: run `mesh login URL` again.",
@@ -67,7 +72,10 @@ impl StoredSession {
             ))
         })?;
         if session.expires_at <= now {
-            return Err(Failure::sign_in(format!("Your sign-in has expired: run `mesh login {}` again.", session.server)));
+            return Err(Failure::sign_in(format!(
+                "Your sign-in has expired: run `mesh login {}` again.",
+                session.server
+            )));
         }
         Ok(session)
     }
@@ -93,9 +101,15 @@ impl DeviceKey {
     pub fn load_or_create(paths: &Paths) -> Outcome<Self> {
         let file = paths.device_key_file();
         if let Some(text) = read_private(&file)? {
-            let seed = URL_SAFE_NO_PAD.decode(text.trim_ascii()).ok().and_then(|seed| <[u8; 32]>::try_from(seed).ok());
+            let seed = URL_SAFE_NO_PAD
+                .decode(text.trim_ascii())
+                .ok()
+                .and_then(|seed| <[u8; 32]>::try_from(seed).ok());
             let seed = seed.ok_or_else(|| {
-                Failure::general(format!("The device key in {} is damaged: remove it and sign in again.", file.display()))
+                Failure::general(format!(
+                    "The device key in {} is damaged: remove it and sign in again.",
+                    file.display()
+                ))
             })?;
             return Ok(Self(ed25519_dalek::SigningKey::from_bytes(&seed)));
         }
@@ -114,7 +128,8 @@ impl DeviceKey {
 }
 
 fn read_private(file: &Path) -> Outcome<Option<Vec<u8>>> {
-    let cannot = |error: std::io::Error| Failure::general(format!("{} cannot be read: {error}.", file.display()));
+    let cannot =
+        |error: std::io::Error| Failure::general(format!("{} cannot be read: {error}.", file.display()));
     match std::fs::File::open(file) {
         Ok(open) => {
             let mut text = Vec::new();
@@ -131,7 +146,11 @@ fn write_private(file: &Path, text: &[u8]) -> Outcome {
     let beside = file.with_extension(format!("new-{}", std::process::id()));
     let write = || {
         let _ = std::fs::remove_file(&beside);
-        let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        let mut new = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&beside)?;
         new.write_all(text)?;
         new.sync_all()?;
         std::fs::rename(&beside, file)

@@ -39,7 +39,10 @@ impl Question {
         match self.capability {
             Capability::TerminalView => format!("{who} in {room} wants to watch a terminal of this device."),
             Capability::TerminalControl => format!("{who} in {room} wants to type into your terminal."),
-            Capability::ShareFile => format!("{who} in {room} wants to send you {}.", plain(&self.details.join(", "))),
+            Capability::ShareFile => format!(
+                "{who} in {room} wants to send you {}.",
+                plain(&self.details.join(", "))
+            ),
             other => format!("{who} in {room} asks for {other}."),
         }
     }
@@ -68,9 +71,14 @@ pub enum Verdict {
 /// What a source is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeskEvent {
-    Ask { id: u64, question: Question },
+    Ask {
+        id: u64,
+        question: Question,
+    },
     /// Answered elsewhere, or out of time.
-    Withdrawn { id: u64 },
+    Withdrawn {
+        id: u64,
+    },
 }
 
 /// Where questions are put. Cheap to clone.
@@ -98,7 +106,10 @@ pub struct Source {
 
 impl Desk {
     pub fn new(policy: Policy) -> Self {
-        Self { policy: Arc::new(policy), board: Arc::default() }
+        Self {
+            policy: Arc::new(policy),
+            board: Arc::default(),
+        }
     }
 
     /// Adds a source; it is shown what stands open.
@@ -106,12 +117,19 @@ impl Desk {
         let (sender, events) = mpsc::channel(SOURCE_QUEUE);
         let mut board = self.board();
         for (id, (question, _)) in &board.open {
-            let _ = sender.try_send(DeskEvent::Ask { id: *id, question: question.clone() });
+            let _ = sender.try_send(DeskEvent::Ask {
+                id: *id,
+                question: question.clone(),
+            });
         }
         let id = board.number();
         board.sources.insert(id, sender);
         drop(board);
-        Source { id, desk: self.clone(), events }
+        Source {
+            id,
+            desk: self.clone(),
+            events,
+        }
     }
 
     /// Whether the right was given in advance.
@@ -121,6 +139,10 @@ impl Desk {
 
     /// What the owner says. Dropping the future withdraws the question.
     pub async fn ask(&self, question: Question) -> Verdict {
+        self.ask_within(question, ANSWER_WITHIN).await
+    }
+
+    async fn ask_within(&self, question: Question, within: Duration) -> Verdict {
         if self.allows(question.capability) {
             return Verdict::Allowed;
         }
@@ -141,7 +163,7 @@ impl Desk {
             board.tell(&DeskEvent::Ask { id, question });
             Open { id, desk: self }
         };
-        let verdict = match tokio::time::timeout(ANSWER_WITHIN, answer).await {
+        let verdict = match tokio::time::timeout(within, answer).await {
             Ok(Ok(true)) => Verdict::Allowed,
             Ok(Ok(false) | Err(_)) => Verdict::Declined(Reason::Declined),
             Err(_) => Verdict::Declined(Reason::Timeout),
@@ -170,7 +192,8 @@ impl Board {
 
     /// A source that does not read any more is gone.
     fn tell(&mut self, event: &DeskEvent) {
-        self.sources.retain(|_, source| source.try_send(event.clone()).is_ok());
+        self.sources
+            .retain(|_, source| source.try_send(event.clone()).is_ok());
     }
 }
 
@@ -203,5 +226,97 @@ impl Drop for Source {
             // Nobody is left to answer: dropping the replies is a no.
             board.open.clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(capability: Capability) -> Question {
+        Question { capability, who: "Bob (laptop)".into(), room: "Home".into(), details: vec!["a.txt (1 byte)".into()] }
+    }
+
+    fn view() -> Question {
+        question(Capability::TerminalView)
+    }
+
+    #[tokio::test]
+    async fn consent_in_advance_is_for_that_right_only_and_deny_asks_nobody() {
+        let allow = BTreeSet::from([Capability::TerminalView]);
+        let desk = Desk::new(Policy { allow, deny: true });
+        let _source = desk.attach();
+        assert_eq!(desk.ask(view()).await, Verdict::Allowed);
+        let control = desk.ask(question(Capability::TerminalControl)).await;
+        assert_eq!(control, Verdict::Declined(Reason::Declined));
+    }
+
+    #[tokio::test]
+    async fn without_anyone_to_ask_it_is_a_no() {
+        let desk = Desk::new(Policy::default());
+        assert_eq!(desk.ask(view()).await, Verdict::Declined(Reason::Declined));
+        let source = desk.attach();
+        let asked = tokio::spawn({
+            let desk = desk.clone();
+            async move { desk.ask(view()).await }
+        });
+        while desk.board().open.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        drop(source);
+        assert_eq!(asked.await.unwrap(), Verdict::Declined(Reason::Declined), "the last source went");
+    }
+
+    #[tokio::test]
+    async fn every_source_is_asked_and_the_first_answer_counts() {
+        let desk = Desk::new(Policy::default());
+        let (mut one, mut two) = (desk.attach(), desk.attach());
+        let asked = tokio::spawn({
+            let desk = desk.clone();
+            async move { desk.ask(view()).await }
+        });
+        let Some(DeskEvent::Ask { id, question }) = one.next().await else { panic!("not asked") };
+        assert_eq!(question, view());
+        assert_eq!(two.next().await, Some(DeskEvent::Ask { id, question }));
+        desk.answer(id, true);
+        desk.answer(id, false);
+        assert_eq!(asked.await.unwrap(), Verdict::Allowed);
+        assert_eq!(two.next().await, Some(DeskEvent::Withdrawn { id }));
+    }
+
+    #[tokio::test]
+    async fn silence_is_a_no_and_is_told_as_such() {
+        let desk = Desk::new(Policy::default());
+        let mut source = desk.attach();
+        let verdict = desk.ask_within(view(), Duration::from_millis(5)).await;
+        assert_eq!(verdict, Verdict::Declined(Reason::Timeout));
+        assert!(matches!(source.next().await, Some(DeskEvent::Ask { .. })));
+        assert!(matches!(source.next().await, Some(DeskEvent::Withdrawn { .. })));
+    }
+
+    #[tokio::test]
+    async fn questions_are_bounded_and_one_that_is_given_up_makes_room() {
+        let desk = Desk::new(Policy::default());
+        let _source = desk.attach();
+        let ask = || {
+            let desk = desk.clone();
+            tokio::spawn(async move { desk.ask(view()).await })
+        };
+        let asked: Vec<_> = (0..MAX_OPEN).map(|_| ask()).collect();
+        while desk.board().open.len() < MAX_OPEN {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(desk.ask(view()).await, Verdict::Declined(Reason::Busy));
+        for task in asked {
+            task.abort();
+            let _ = task.await;
+        }
+        assert!(desk.board().open.is_empty());
+    }
+
+    #[test]
+    fn names_of_others_cannot_steer_the_terminal() {
+        let question = Question { who: "\u{1b}[2JBob\u{202e}".into(), ..question(Capability::ShareFile) };
+        assert_eq!(question.sentence(), "[2JBob in Home wants to send you a.txt (1 byte).");
     }
 }

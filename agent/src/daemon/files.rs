@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::Core;
 use super::consent::{Question, Verdict, plain};
 use super::ipc::TransferStatus;
+use crate::transfer::Shown;
 use crate::transfer::incoming::{self, Arrived};
 use crate::transfer::offer::Offer;
 
@@ -24,7 +25,12 @@ pub(super) async fn offered(core: Core, from: PeerId, who: String, room: String,
             return offer.decline(&core.context, Reason::Failed).await;
         }
     };
-    let question = Question { capability: Capability::ShareFile, who: who.clone(), room, details: offer.lines() };
+    let question = Question {
+        capability: Capability::ShareFile,
+        who: who.clone(),
+        room,
+        details: offer.lines(),
+    };
     let verdict = tokio::select! {
         verdict = core.desk.ask(question) => verdict,
         reason = offer.withdrawn() => return core.tell(format!("{who} took the offer back ({reason:?}).")),
@@ -39,16 +45,25 @@ pub(super) async fn offered(core: Core, from: PeerId, who: String, room: String,
         Err(error) => return core.tell(format!("{name} of {who} could not be received: {error}.")),
     };
     let _live = core.count_live();
-    let (progress, mut shown) = watch::channel(mesh_peer::transfer::Progress::default());
+    let (progress, mut shown) = watch::channel(Shown::default());
     let number = core.number();
-    let status = TransferStatus { from: who.clone(), name: name.clone(), done: 0, size: accepted.size };
+    let status = TransferStatus {
+        from: who.clone(),
+        name: name.clone(),
+        done: 0,
+        size: accepted.size,
+    };
     core.transfers().insert(number, status);
     let arrived = |file: Arrived| {
-        core.tell(format!("Received {} from {who}: BLAKE3 {} verified.", file.path.display(), file.hash));
+        core.tell(format!(
+            "Received {} from {who}: BLAKE3 {} verified.",
+            file.path.display(),
+            file.hash
+        ));
     };
     let keep_status = async {
         while shown.changed().await.is_ok() {
-            let done = shown.borrow_and_update().bytes_done;
+            let done = shown.borrow_and_update().progress.bytes_done;
             if let Some(status) = core.transfers().get_mut(&number) {
                 status.done = done;
             }

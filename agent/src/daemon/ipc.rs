@@ -41,16 +41,31 @@ pub enum Request {
     /// Ends every share and the daemon; answered with [`FromDaemon::Stopped`] when all is closed.
     Down,
     /// Starts a shell and announces it; answered with [`FromDaemon::Attached`], then a stream both ways when `attach`.
-    ShareTerminal { room: Option<String>, command: Option<String>, folder: String, cols: u16, rows: u16, attach: bool },
+    ShareTerminal {
+        room: Option<String>,
+        command: Option<String>,
+        folder: String,
+        cols: u16,
+        rows: u16,
+        attach: bool,
+    },
 }
 
 /// What an attached command says.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToShell {
-    Input { data: Blob },
-    Resize { cols: u16, rows: u16 },
-    Answer { id: u64, allow: bool },
+    Input {
+        data: Blob,
+    },
+    Resize {
+        cols: u16,
+        rows: u16,
+    },
+    Answer {
+        id: u64,
+        allow: bool,
+    },
     /// Takes control back from whoever holds it.
     TakeBack,
     /// Sends the screen as it is.
@@ -63,17 +78,43 @@ pub enum ToShell {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FromDaemon {
-    Failed { failure: Failure },
-    Status { status: Status },
-    Stopped { shares: usize, sessions: usize },
-    Attached { share_id: ShareId, room: String, label: String },
-    Output { data: Blob },
-    Viewers { names: Vec<String> },
+    Failed {
+        failure: Failure,
+    },
+    Status {
+        status: Status,
+    },
+    Stopped {
+        shares: usize,
+        sessions: usize,
+    },
+    Attached {
+        share_id: ShareId,
+        room: String,
+        label: String,
+    },
+    Output {
+        data: Blob,
+    },
+    Viewers {
+        names: Vec<String>,
+    },
     /// Who controls; `None` is the owner alone.
-    Control { name: Option<String> },
-    Ask { id: u64, question: Question },
-    Withdrawn { id: u64 },
-    Exited { code: Option<i32> },
+    Control {
+        name: Option<String>,
+    },
+    Ask {
+        id: u64,
+        question: Question,
+    },
+    Withdrawn {
+        id: u64,
+    },
+    /// The shell ended, or (`stopped`) the share was ended by its owner.
+    Exited {
+        code: Option<i32>,
+        stopped: bool,
+    },
 }
 
 /// How the daemon is.
@@ -128,7 +169,10 @@ impl Serialize for Blob {
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        STANDARD.decode(text.as_bytes()).map(|bytes| Self(bytes.into())).map_err(serde::de::Error::custom)
+        STANDARD
+            .decode(text.as_bytes())
+            .map(|bytes| Self(bytes.into()))
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -146,7 +190,13 @@ pub struct Writer(OwnedWriteHalf);
 /// Both directions of a connection.
 pub fn halves(stream: UnixStream) -> (Reader, Writer) {
     let (read, write) = stream.into_split();
-    (Reader { half: read, buffer: bytes::BytesMut::new() }, Writer(write))
+    (
+        Reader {
+            half: read,
+            buffer: bytes::BytesMut::new(),
+        },
+        Writer(write),
+    )
 }
 
 impl Reader {
@@ -166,7 +216,11 @@ impl Reader {
                 }
             }
             if self.half.read_buf(&mut self.buffer).await? == 0 {
-                return if self.buffer.is_empty() { Ok(None) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) };
+                return if self.buffer.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(std::io::ErrorKind::UnexpectedEof.into())
+                };
             }
         }
     }
@@ -179,7 +233,10 @@ impl Writer {
         serde_json::to_writer(&mut frame, message)?;
         let length = frame.len() - 4;
         if length > MAX_MESSAGE {
-            return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "the message is too large"));
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::InvalidData,
+                "the message is too large",
+            ));
         }
         let header = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
         frame[..4].copy_from_slice(&header);
@@ -189,7 +246,9 @@ impl Writer {
 
 /// Whether the other end runs as the same user as this process.
 pub fn same_user(stream: &UnixStream) -> bool {
-    stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
+    stream
+        .peer_cred()
+        .is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
 }
 
 /// A command's connection to the daemon.
@@ -207,15 +266,34 @@ impl Client {
                 let (reader, writer) = halves(stream);
                 Ok(Some(Self { reader, writer }))
             }
-            Ok(_) => Err(Failure::general(format!("{} belongs to another user: remove it.", socket.display()))),
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused) => Ok(None),
-            Err(error) => Err(Failure::general(format!("The daemon's socket {} cannot be used: {error}.", socket.display()))),
+            Ok(_) => Err(Failure::general(format!(
+                "{} belongs to another user: remove it.",
+                socket.display()
+            ))),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(Failure::general(format!(
+                "The daemon's socket {} cannot be used: {error}.",
+                socket.display()
+            ))),
         }
     }
 
     /// Opens a request.
     pub async fn request(&mut self, request: Request) -> Outcome {
-        self.writer.send(&Opening { version: VERSION, request }).await.map_err(lost)
+        self.writer
+            .send(&Opening {
+                version: VERSION,
+                request,
+            })
+            .await
+            .map_err(lost)
     }
 
     /// The next message; a failure that the daemon names becomes this command's own.
@@ -230,5 +308,7 @@ impl Client {
 
 /// The daemon went away in the middle.
 pub fn lost(_: std::io::Error) -> Failure {
-    Failure::general("The daemon ended before it answered: see `mesh status`, and start it again with `mesh up`.")
+    Failure::general(
+        "The daemon ended before it answered: see `mesh status`, and start it again with `mesh up`.",
+    )
 }

@@ -127,7 +127,13 @@ impl Daemon {
             connected: Arc::default(),
             notify,
         };
-        Ok(Self { core, online, listener, socket, _lock: lock })
+        Ok(Self {
+            core,
+            online,
+            listener,
+            socket,
+            _lock: lock,
+        })
     }
 
     /// Where consent is asked for.
@@ -173,7 +179,9 @@ impl Daemon {
     }
 
     async fn incoming(&mut self, incoming: Incoming) {
-        self.core.connected.store(self.online.is_connected(), Ordering::Relaxed);
+        self.core
+            .connected
+            .store(self.online.is_connected(), Ordering::Relaxed);
         let Incoming::Message { from, message } = incoming else {
             if matches!(incoming, Incoming::Connected) {
                 self.online.join(&self.core.room_ids(), &OFFERS).await;
@@ -185,12 +193,14 @@ impl Daemon {
             (None, ServerMessage::RoomState(state)) => self.core.announce_again(&state.room_id),
             (Some(from), ServerMessage::TerminalShareRequest(request)) => {
                 let asking = terminals::Asking::new(roster, &request.room_id, from);
-                self.core.admit(|core| terminals::requested(core, asking, request));
+                self.core
+                    .admit(|core| terminals::requested(core, asking, request));
             }
             (Some(from), ServerMessage::ShareFileRequest(request)) => {
                 let who = roster.who(&request.room_id, &from);
                 let room = roster.room_name(&request.room_id);
-                self.core.admit(|core| files::offered(core, from, who, room, request));
+                self.core
+                    .admit(|core| files::offered(core, from, who, room, request));
             }
             _ => {}
         }
@@ -198,7 +208,11 @@ impl Daemon {
 
     async fn enter(&mut self, rooms: Vec<Room>) {
         let known = self.core.room_ids();
-        let new: Vec<RoomId> = rooms.iter().map(|room| room.room_id.clone()).filter(|id| !known.contains(id)).collect();
+        let new: Vec<RoomId> = rooms
+            .iter()
+            .map(|room| room.room_id.clone())
+            .filter(|id| !known.contains(id))
+            .collect();
         *self.core.rooms() = rooms;
         self.online.join(&new, &OFFERS).await;
     }
@@ -211,7 +225,10 @@ impl Daemon {
         let shares = self.core.shares.all();
         futures_util::future::join_all(shares.iter().map(|share| share.stop(SHARE_STOP_WITHIN))).await;
         self.core.tasks.close();
-        if tokio::time::timeout(STOP_WITHIN, self.core.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(STOP_WITHIN, self.core.tasks.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("some tasks did not end in time");
         }
         self.online.close().await;
@@ -305,8 +322,14 @@ async fn accept(
 
 fn lock(paths: &Paths) -> Outcome<std::fs::File> {
     let path = paths.lock_file();
-    let cannot = |error: std::io::Error| Failure::general(format!("{} cannot be used: {error}.", path.display()));
-    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(cannot)?;
+    let cannot =
+        |error: std::io::Error| Failure::general(format!("{} cannot be used: {error}.", path.display()));
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(cannot)?;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(Failure::general(
@@ -321,7 +344,10 @@ fn listen(paths: &Paths) -> Outcome<(UnixListener, PathBuf)> {
     let path = paths.socket()?;
     let _ = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path).map_err(|error| {
-        Failure::general(format!("The socket {} cannot be opened: {error}; remove whatever stands there.", path.display()))
+        Failure::general(format!(
+            "The socket {} cannot be opened: {error}; remove whatever stands there.",
+            path.display()
+        ))
     })?;
     Ok((listener, path))
 }

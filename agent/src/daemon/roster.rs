@@ -29,8 +29,16 @@ impl Roster {
     pub fn observe(&mut self, from: Option<&PeerId>, message: &ServerMessage) {
         match message {
             ServerMessage::RoomState(state) => {
-                let peers = state.peers.iter().map(|peer| (peer.peer_id.clone(), peer.clone())).collect();
-                let view = RoomView { name: state.name.clone(), peers, shares: state.shares.clone() };
+                let peers = state
+                    .peers
+                    .iter()
+                    .map(|peer| (peer.peer_id.clone(), peer.clone()))
+                    .collect();
+                let view = RoomView {
+                    name: state.name.clone(),
+                    peers,
+                    shares: state.shares.clone(),
+                };
                 self.rooms.insert(state.room_id.clone(), view);
             }
             ServerMessage::RoomJoined(PeerInRoom { room_id, peer })
@@ -46,7 +54,9 @@ impl Roster {
                 }
             }
             ServerMessage::TerminalShareStarted(notice) => {
-                let Some((room, from)) = self.rooms.get_mut(&notice.room_id).zip(from) else { return };
+                let Some((room, from)) = self.rooms.get_mut(&notice.room_id).zip(from) else {
+                    return;
+                };
                 let Some(peer) = room.peers.get(from) else { return };
                 let share = Share {
                     share_id: notice.share_id.clone(),
@@ -60,7 +70,8 @@ impl Roster {
             }
             ServerMessage::TerminalShareEnded(notice) => {
                 if let Some(room) = self.rooms.get_mut(&notice.room_id) {
-                    room.shares.retain(|share| share.share_id != notice.share_id || Some(&share.peer_id) != from);
+                    room.shares
+                        .retain(|share| share.share_id != notice.share_id || Some(&share.peer_id) != from);
                 }
             }
             _ => {}
@@ -74,7 +85,11 @@ impl Roster {
 
     /// A room's name, else its id.
     pub fn room_name(&self, room: &RoomId) -> String {
-        self.rooms.get(room).map(|view| view.name.clone()).filter(|name| !name.is_empty()).unwrap_or_else(|| room.to_string())
+        self.rooms
+            .get(room)
+            .map(|view| view.name.clone())
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| room.to_string())
     }
 
     /// The name and device of a peer, as shown to a person.
@@ -84,12 +99,20 @@ impl Roster {
 
     /// The share of that name.
     pub fn share(&self, room: &RoomId, share: &ShareId) -> Option<&Share> {
-        self.rooms.get(room)?.shares.iter().find(|known| known.share_id == *share)
+        self.rooms
+            .get(room)?
+            .shares
+            .iter()
+            .find(|known| known.share_id == *share)
     }
 }
 
 /// `Alice (laptop)`.
 pub fn who(peer: &Peer) -> String {
     let (name, device) = (plain(&peer.name), plain(&peer.device_name));
-    if device.is_empty() { name } else { format!("{name} ({device})") }
+    if device.is_empty() {
+        name
+    } else {
+        format!("{name} ({device})")
+    }
 }

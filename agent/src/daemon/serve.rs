@@ -27,7 +27,9 @@ pub(super) async fn serve(core: Core, stream: UnixStream) {
     let outcome = if opening.version == VERSION {
         answer(&core, opening.request, &mut reader, &mut writer).await
     } else {
-        Err(Failure::general("The running daemon is of another version: `mesh down`, then `mesh up`."))
+        Err(Failure::general(
+            "The running daemon is of another version: `mesh down`, then `mesh up`.",
+        ))
     };
     if let Err(failure) = outcome {
         let _ = writer.send(&FromDaemon::Failed { failure }).await;
@@ -46,13 +48,29 @@ async fn answer(core: &Core, request: Request, reader: &mut Reader, writer: &mut
             let sessions = core.live.load(Ordering::Relaxed);
             futures_util::future::join_all(shares.iter().map(|share| share.stop(SHARE_STOP_WITHIN))).await;
             core.stop.cancel();
-            let _ = writer.send(&FromDaemon::Stopped { shares: shares.len(), sessions }).await;
+            let _ = writer
+                .send(&FromDaemon::Stopped {
+                    shares: shares.len(),
+                    sessions,
+                })
+                .await;
             Ok(())
         }
-        Request::ShareTerminal { room, command, folder, cols, rows, attach } => {
+        Request::ShareTerminal {
+            room,
+            command,
+            folder,
+            cols,
+            rows,
+            attach,
+        } => {
             let size = clamped(TermSize { cols, rows });
             let (share, room) = share(core, room.as_deref(), command.as_deref(), folder, size).await?;
-            let attached = FromDaemon::Attached { share_id: share.share_id.clone(), room, label: share.label.clone() };
+            let attached = FromDaemon::Attached {
+                share_id: share.share_id.clone(),
+                room,
+                label: share.label.clone(),
+            };
             if writer.send(&attached).await.is_ok() && attach {
                 attend(core, share, size, reader, writer).await;
             }
@@ -91,7 +109,11 @@ async fn share(
 ) -> Outcome<(ShareHandle, String)> {
     let rooms = core.rooms().clone();
     let room = crate::cli::pick_room(&rooms, room)?;
-    let existing = core.shares.in_room(&room.room_id).into_iter().find(|share| share.explicit && command.is_none());
+    let existing = core
+        .shares
+        .in_room(&room.room_id)
+        .into_iter()
+        .find(|share| share.explicit && command.is_none());
     if let Some(existing) = existing {
         return Ok((existing, room.name.clone()));
     }
@@ -123,11 +145,11 @@ async fn attend(core: &Core, share: ShareHandle, size: TermSize, reader: &mut Re
                 Some(LocalEvent::Viewers(names)) => FromDaemon::Viewers { names },
                 Some(LocalEvent::Control(name)) => FromDaemon::Control { name },
                 Some(LocalEvent::Exited(code)) => {
-                    let _ = writer.send(&FromDaemon::Exited { code }).await;
+                    let _ = writer.send(&FromDaemon::Exited { code, stopped: false }).await;
                     break;
                 }
-                None => {
-                    let _ = writer.send(&FromDaemon::Exited { code: None }).await;
+                Some(LocalEvent::Stopped) | None => {
+                    let _ = writer.send(&FromDaemon::Exited { code: None, stopped: true }).await;
                     break;
                 }
             },
@@ -147,7 +169,9 @@ async fn said_by_owner(core: &Core, share: &ShareHandle, id: u64, said: ToShell)
     // A share that has ended says so by itself.
     let command = match said {
         ToShell::Input { data } => Command::LocalInput { bytes: data.0 },
-        ToShell::Resize { cols, rows } => Command::LocalResize { size: clamped(TermSize { cols, rows }) },
+        ToShell::Resize { cols, rows } => Command::LocalResize {
+            size: clamped(TermSize { cols, rows }),
+        },
         ToShell::Answer { id: question, allow } => return core.desk.answer(question, allow),
         ToShell::Repaint => Command::Repaint { id },
         ToShell::TakeBack => Command::TakeBack,

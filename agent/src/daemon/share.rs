@@ -78,7 +78,10 @@ impl ShareTask {
             label,
             room,
             explicit,
-            host: Host::new(HostConfig { size, local_terminal: false }),
+            host: Host::new(HostConfig {
+                size,
+                local_terminal: false,
+            }),
             shell,
             viewers: HashMap::new(),
             waiting: FuturesUnordered::new(),
@@ -90,7 +93,11 @@ impl ShareTask {
     }
 
     /// Runs until the shell ends, its owner stops it, or all handles are gone.
-    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut output: ShellEvents) -> ShareEnd {
+    pub(super) async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut output: ShellEvents,
+    ) -> ShareEnd {
         let end = loop {
             self.pump();
             self.tell_locals();
@@ -123,12 +130,16 @@ impl ShareTask {
         match end {
             ShareEnd::Exited(code) => self.host.exit(code),
             ShareEnd::Stopped | ShareEnd::Unwatched => {
-                self.host.cut_all(ChannelCode::Stopped, "the owner stopped sharing this terminal");
+                self.host
+                    .cut_all(ChannelCode::Stopped, "the owner stopped sharing this terminal");
             }
         }
-        let code = if let ShareEnd::Exited(code) = end { code } else { None };
+        let news = match end {
+            ShareEnd::Exited(code) => LocalEvent::Exited(code),
+            ShareEnd::Stopped | ShareEnd::Unwatched => LocalEvent::Stopped,
+        };
         for local in self.locals.values() {
-            let _ = local.events.try_send(LocalEvent::Exited(code));
+            let _ = local.events.try_send(news.clone());
         }
         let last_frames = async {
             loop {
@@ -136,7 +147,9 @@ impl ShareTask {
                 if self.viewers.is_empty() {
                     break;
                 }
-                let Some((peer, number, permit)) = self.waiting.next().await else { break };
+                let Some((peer, number, permit)) = self.waiting.next().await else {
+                    break;
+                };
                 self.room_for(peer, number, permit);
             }
         };
@@ -150,19 +163,38 @@ impl ShareTask {
     fn command(&mut self, command: Command) {
         let now = Instant::now().into_std();
         match command {
-            Command::Attach { peer, number, name, frames } => {
+            Command::Attach {
+                peer,
+                number,
+                name,
+                frames,
+            } => {
                 self.host.attach(peer.clone(), name.clone(), now);
-                self.viewers.insert(peer.clone(), ViewerPath { number, name, permit: None });
+                self.viewers.insert(
+                    peer.clone(),
+                    ViewerPath {
+                        number,
+                        name,
+                        permit: None,
+                    },
+                );
                 self.wait_for_room(peer, number, frames);
             }
             Command::Detach { peer, number } => {
-                if self.viewers.get(&peer).is_some_and(|viewer| viewer.number == number) {
+                if self
+                    .viewers
+                    .get(&peer)
+                    .is_some_and(|viewer| viewer.number == number)
+                {
                     self.viewers.remove(&peer);
                     self.host.detach(&peer);
                 }
             }
             // The owner's terminal has its own size, and it wins.
-            Command::Frame { frame: Frame::TermResize(_), .. } if !self.locals.is_empty() => {}
+            Command::Frame {
+                frame: Frame::TermResize(_),
+                ..
+            } if !self.locals.is_empty() => {}
             Command::Frame { peer, frame } => self.host.handle(&peer, frame, now),
             Command::RenewView { peer } => self.host.renew_view(&peer, now),
             Command::RenewControl { peer } => drop(self.host.renew_control(&peer, now)),
@@ -171,7 +203,13 @@ impl ShareTask {
             Command::AttachLocal { local, size, reply } => {
                 self.next_local += 1;
                 let lagging = local.try_send(LocalEvent::Output(self.screen())).is_err();
-                self.locals.insert(self.next_local, Local { events: local, lagging });
+                self.locals.insert(
+                    self.next_local,
+                    Local {
+                        events: local,
+                        lagging,
+                    },
+                );
                 self.host.set_local_terminal(true);
                 self.host.resize(size);
                 self.told = (Vec::new(), None);
@@ -227,7 +265,9 @@ impl ShareTask {
                 };
                 match permit.send(frame).try_reserve_owned() {
                     Ok(permit) => viewer.permit = Some(permit),
-                    Err(mpsc::error::TrySendError::Full(frames)) => waiting.push(room(peer.clone(), viewer.number, frames)),
+                    Err(mpsc::error::TrySendError::Full(frames)) => {
+                        waiting.push(room(peer.clone(), viewer.number, frames))
+                    }
                     Err(mpsc::error::TrySendError::Closed(_)) => host.detach(peer),
                 }
             }
@@ -244,7 +284,13 @@ impl ShareTask {
     }
 
     fn room_for(&mut self, peer: PeerId, number: u64, permit: Option<mpsc::OwnedPermit<Bytes>>) {
-        let Some(viewer) = self.viewers.get_mut(&peer).filter(|viewer| viewer.number == number) else { return };
+        let Some(viewer) = self
+            .viewers
+            .get_mut(&peer)
+            .filter(|viewer| viewer.number == number)
+        else {
+            return;
+        };
         if permit.is_none() {
             self.viewers.remove(&peer);
             self.host.detach(&peer);
@@ -261,7 +307,10 @@ impl ShareTask {
         let (viewers, control) = (self.viewer_names(), self.controller());
         let changed = (viewers, control);
         let news = changed != self.told;
-        let behind = self.locals.values().any(|local| local.lagging && local.events.capacity() == LOCAL_QUEUE);
+        let behind = self
+            .locals
+            .values()
+            .any(|local| local.lagging && local.events.capacity() == LOCAL_QUEUE);
         let screen = behind.then(|| self.screen());
         let mut heard = true;
         for local in self.locals.values_mut() {
@@ -269,8 +318,14 @@ impl ShareTask {
                 local.lagging = local.events.try_send(LocalEvent::Output(screen.clone())).is_err();
             }
             if news {
-                heard &= local.events.try_send(LocalEvent::Viewers(changed.0.clone())).is_ok();
-                heard &= local.events.try_send(LocalEvent::Control(changed.1.clone())).is_ok();
+                heard &= local
+                    .events
+                    .try_send(LocalEvent::Viewers(changed.0.clone()))
+                    .is_ok();
+                heard &= local
+                    .events
+                    .try_send(LocalEvent::Control(changed.1.clone()))
+                    .is_ok();
             }
         }
         if heard {
@@ -286,7 +341,9 @@ impl ShareTask {
     /// The screen and its scrollback as bytes for a terminal that is made as new first.
     fn screen(&mut self) -> Bytes {
         let mut screen = BytesMut::from(&b"\x1b[!p\x1b[?1049l\x1b[H\x1b[2J\x1b[3J"[..]);
-        let Ok(owner) = OWNER.parse::<PeerId>() else { return screen.freeze() };
+        let Ok(owner) = OWNER.parse::<PeerId>() else {
+            return screen.freeze();
+        };
         self.host.attach(owner.clone(), "", Instant::now().into_std());
         while let Some(message) = self.host.poll_frame(&owner) {
             if let Ok(Frame::TermSnapshot(part)) = Frame::decode(&message) {
@@ -304,9 +361,17 @@ impl ShareTask {
         let lapse = self.host.poll_timeout().map(Instant::from_std);
         let unwatched = self.is_unwatched().then(|| self.unwatched_since + UNWATCHED);
         // A terminal that fell behind is looked at again soon.
-        let behind = self.locals.values().any(|local| local.lagging).then(|| Instant::now() + Duration::from_millis(50));
+        let behind = self
+            .locals
+            .values()
+            .any(|local| local.lagging)
+            .then(|| Instant::now() + Duration::from_millis(50));
         let far = Instant::now() + Duration::from_secs(3600);
-        [lapse, unwatched, behind].into_iter().flatten().min().unwrap_or(far)
+        [lapse, unwatched, behind]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(far)
     }
 
     fn is_unwatched(&self) -> bool {

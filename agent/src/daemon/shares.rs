@@ -21,21 +21,55 @@ pub(super) const COMMANDS: usize = 64;
 #[derive(Debug)]
 pub(super) enum Command {
     /// A session was opened. `number` tells two sessions of one peer apart: the later replaces the earlier.
-    Attach { peer: PeerId, number: u64, name: String, frames: FrameSender },
-    Detach { peer: PeerId, number: u64 },
-    Frame { peer: PeerId, frame: Frame },
-    RenewView { peer: PeerId },
-    RenewControl { peer: PeerId },
+    Attach {
+        peer: PeerId,
+        number: u64,
+        name: String,
+        frames: FrameSender,
+    },
+    Detach {
+        peer: PeerId,
+        number: u64,
+    },
+    Frame {
+        peer: PeerId,
+        frame: Frame,
+    },
+    RenewView {
+        peer: PeerId,
+    },
+    RenewControl {
+        peer: PeerId,
+    },
     /// The owner agreed; answered with the epoch, or `None` when the viewer has gone.
-    Grant { peer: PeerId, reply: oneshot::Sender<Option<u32>> },
-    Release { peer: PeerId },
-    AttachLocal { local: mpsc::Sender<LocalEvent>, size: TermSize, reply: oneshot::Sender<u64> },
-    LocalInput { bytes: Bytes },
-    LocalResize { size: TermSize },
-    Repaint { id: u64 },
-    DetachLocal { id: u64 },
+    Grant {
+        peer: PeerId,
+        reply: oneshot::Sender<Option<u32>>,
+    },
+    Release {
+        peer: PeerId,
+    },
+    AttachLocal {
+        local: mpsc::Sender<LocalEvent>,
+        size: TermSize,
+        reply: oneshot::Sender<u64>,
+    },
+    LocalInput {
+        bytes: Bytes,
+    },
+    LocalResize {
+        size: TermSize,
+    },
+    Repaint {
+        id: u64,
+    },
+    DetachLocal {
+        id: u64,
+    },
     TakeBack,
-    Status { reply: oneshot::Sender<ShareStatus> },
+    Status {
+        reply: oneshot::Sender<ShareStatus>,
+    },
     Stop,
 }
 
@@ -46,6 +80,8 @@ pub(super) enum LocalEvent {
     Viewers(Vec<String>),
     Control(Option<String>),
     Exited(Option<i32>),
+    /// The share was ended by its owner.
+    Stopped,
 }
 
 /// A share, from outside its task.
@@ -62,8 +98,21 @@ pub(super) struct ShareHandle {
 }
 
 impl ShareHandle {
-    pub(super) fn new(share_id: ShareId, room_id: RoomId, label: String, explicit: bool, commands: mpsc::Sender<Command>) -> Self {
-        Self { share_id, room_id, label, explicit, commands, approved: Arc::default() }
+    pub(super) fn new(
+        share_id: ShareId,
+        room_id: RoomId,
+        label: String,
+        explicit: bool,
+        commands: mpsc::Sender<Command>,
+    ) -> Self {
+        Self {
+            share_id,
+            room_id,
+            label,
+            explicit,
+            commands,
+            approved: Arc::default(),
+        }
     }
 
     /// Whether this device may watch without another question.
@@ -122,11 +171,18 @@ impl Shares {
     }
 
     pub(super) fn all(&self) -> Vec<ShareHandle> {
-        self.table().values().filter(|share| !share.is_over()).cloned().collect()
+        self.table()
+            .values()
+            .filter(|share| !share.is_over())
+            .cloned()
+            .collect()
     }
 
     pub(super) fn in_room(&self, room: &RoomId) -> Vec<ShareHandle> {
-        self.all().into_iter().filter(|share| share.room_id == *room).collect()
+        self.all()
+            .into_iter()
+            .filter(|share| share.room_id == *room)
+            .collect()
     }
 
     /// The share that a request means: the one it names, else the one that its owner started in that room, else one that

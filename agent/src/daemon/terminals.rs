@@ -5,7 +5,9 @@ use mesh_protocol::capability::{Capability, Feature};
 use mesh_protocol::channel::TermSize;
 use mesh_protocol::http::CapabilityRequest;
 use mesh_protocol::ids::{DeviceId, PeerId, RoomId, SessionId, ShareId};
-use mesh_protocol::signal::{ClientMessage, Reason, ServerMessage, SessionAnswer, SessionRequest, ShareNotice};
+use mesh_protocol::signal::{
+    ClientMessage, Reason, ServerMessage, SessionAnswer, SessionRequest, ShareNotice,
+};
 use tokio::sync::mpsc;
 
 use super::consent::{Question, Verdict};
@@ -33,18 +35,31 @@ pub(super) struct Asking {
 impl Asking {
     pub(super) fn new(roster: &Roster, room: &RoomId, peer: PeerId) -> Self {
         let device = roster.peer(room, &peer).map(|peer| peer.device_id.clone());
-        Self { who: roster.who(room, &peer), room: roster.room_name(room), device, peer }
+        Self {
+            who: roster.who(room, &peer),
+            room: roster.room_name(room),
+            device,
+            peer,
+        }
     }
 }
 
 /// `terminal.share.request`: judged, consented to, opened; then the session is served until its end.
 pub(super) async fn requested(core: Core, asking: Asking, request: SessionRequest) {
-    let Some(session_id) = request.session_id.clone() else { return };
+    let Some(session_id) = request.session_id.clone() else {
+        return;
+    };
     let refuse = async |reason| decline(&core, &request.room_id, &asking.peer, &session_id, reason).await;
-    let Ok(mut route) = core.context.router().register(&session_id, &request.room_id, Some(&asking.peer)) else {
+    let Ok(mut route) = core
+        .context
+        .router()
+        .register(&session_id, &request.room_id, Some(&asking.peer))
+    else {
         return refuse(Reason::Busy).await;
     };
-    let Some(me) = core.context.signal().current_peer() else { return };
+    let Some(me) = core.context.signal().current_peer() else {
+        return;
+    };
     let binding = Binding {
         room_id: request.room_id.clone(),
         session_id: session_id.clone(),
@@ -52,7 +67,11 @@ pub(super) async fn requested(core: Core, asking: Asking, request: SessionReques
         remote: asking.peer.clone(),
         feature: Feature::Terminal,
     };
-    match core.context.judge_request(&binding, request.cap_token.as_deref()).await {
+    match core
+        .context
+        .judge_request(&binding, request.cap_token.as_deref())
+        .await
+    {
         Ok(Some(_)) => {}
         Ok(None) => return refuse(Reason::Failed).await,
         Err(error) => {
@@ -64,7 +83,10 @@ pub(super) async fn requested(core: Core, asking: Asking, request: SessionReques
     if share.is_none() && request.share_id.is_some() {
         return refuse(Reason::Unsupported).await;
     }
-    if !share.as_ref().is_some_and(|share| share.is_open_to(asking.device.as_ref())) {
+    if !share
+        .as_ref()
+        .is_some_and(|share| share.is_open_to(asking.device.as_ref()))
+    {
         let question = Question {
             capability: Capability::TerminalView,
             who: asking.who.clone(),
@@ -78,7 +100,10 @@ pub(super) async fn requested(core: Core, asking: Asking, request: SessionReques
         }
     }
     // Another request may have started a shell while the owner thought.
-    let share = match share.or_else(|| core.shares.wanted(&request.room_id, None)).filter(|share| !share.is_over()) {
+    let share = match share
+        .or_else(|| core.shares.wanted(&request.room_id, None))
+        .filter(|share| !share.is_over())
+    {
         Some(share) => share,
         None => {
             let spec = ShellSpec::new(&core.settings.shell(), None);
@@ -92,8 +117,11 @@ pub(super) async fn requested(core: Core, asking: Asking, request: SessionReques
         }
     };
     share.approve_if(asking.device.clone());
-    let accepted =
-        Accepted { room_id: request.room_id.clone(), remote: asking.peer.clone(), feature: Feature::Terminal };
+    let accepted = Accepted {
+        room_id: request.room_id.clone(),
+        remote: asking.peer.clone(),
+        feature: Feature::Terminal,
+    };
     match open_as_answerer(&core.context, accepted, route).await {
         Ok(open) => viewer::serve(&core, open, share, &asking).await,
         Err(error) => core.tell(format!("{} could not be connected: {error}.", asking.who)),
@@ -101,7 +129,11 @@ pub(super) async fn requested(core: Core, asking: Asking, request: SessionReques
 }
 
 /// The owner's answer; `None` when the other end took its request back, so that there is nobody to answer.
-async fn verdict_unless_withdrawn(core: &Core, question: Question, route: &mut SessionRoute) -> Option<Verdict> {
+async fn verdict_unless_withdrawn(
+    core: &Core,
+    question: Question,
+    route: &mut SessionRoute,
+) -> Option<Verdict> {
     let asked = core.desk.ask(question);
     tokio::pin!(asked);
     loop {
@@ -124,7 +156,11 @@ async fn decline(core: &Core, room_id: &RoomId, peer: &PeerId, session_id: &Sess
         reason: Some(reason),
     };
     // Offline, there is nobody to tell.
-    let _ = core.context.signal().send(session::decline(Feature::Terminal, answer)).await;
+    let _ = core
+        .context
+        .signal()
+        .send(session::decline(Feature::Terminal, answer))
+        .await;
 }
 
 impl ShareHandle {
@@ -147,11 +183,22 @@ impl Core {
         explicit: bool,
     ) -> Outcome<ShareHandle> {
         if self.shares.all().len() >= MAX_SHARES {
-            return Err(Failure::general(format!("{MAX_SHARES} terminals are shared already: end one of them first.")));
+            return Err(Failure::general(format!(
+                "{MAX_SHARES} terminals are shared already: end one of them first."
+            )));
         }
-        let share_id: ShareId = uuid::Uuid::new_v4().to_string().parse().map_err(Failure::general)?;
-        let label = command.map_or_else(|| self.session.device_name.clone(), |command| format!("{}: {command}", self.session.device_name));
-        let label: String = super::consent::plain(&label).chars().take(mesh_protocol::limits::MAX_NAME_CHARS).collect();
+        let share_id: ShareId = uuid::Uuid::new_v4()
+            .to_string()
+            .parse()
+            .map_err(Failure::general)?;
+        let label = command.map_or_else(
+            || self.session.device_name.clone(),
+            |command| format!("{}: {command}", self.session.device_name),
+        );
+        let label: String = super::consent::plain(&label)
+            .chars()
+            .take(mesh_protocol::limits::MAX_NAME_CHARS)
+            .collect();
         let (shell, output) = Shell::spawn(spec, size).map_err(|error| {
             Failure::general(format!("The shell {} cannot be started: {error}.", spec.program))
         })?;
@@ -169,7 +216,9 @@ impl Core {
             core.tell(match end {
                 ShareEnd::Exited(_) => format!("The shared terminal \"{}\" has ended.", notice.label),
                 ShareEnd::Stopped => format!("The terminal \"{}\" is not shared any more.", notice.label),
-                ShareEnd::Unwatched => format!("The terminal \"{}\" was closed: nobody watched it.", notice.label),
+                ShareEnd::Unwatched => {
+                    format!("The terminal \"{}\" was closed: nobody watched it.", notice.label)
+                }
             });
             core.announce(notice, false).await;
         });
@@ -182,12 +231,15 @@ impl Core {
     pub(super) fn announce_again(&self, room_id: &RoomId) {
         for share in self.shares.in_room(room_id) {
             let core = self.clone();
-            self.tasks.spawn(async move { core.announce(share.notice(), true).await });
+            self.tasks
+                .spawn(async move { core.announce(share.notice(), true).await });
         }
     }
 
     async fn announce(&self, mut notice: ShareNotice, started: bool) {
-        let Some(peer_id) = self.context.signal().current_peer() else { return };
+        let Some(peer_id) = self.context.signal().current_peer() else {
+            return;
+        };
         let request = CapabilityRequest {
             room_id: notice.room_id.clone(),
             peer_id,
@@ -201,8 +253,11 @@ impl Core {
             Ok(grant) => notice.cap_token = Some(grant.cap_token),
             Err(error) => return tracing::warn!(%error, "a share could not be announced"),
         }
-        let message =
-            if started { ClientMessage::TerminalShareStarted(notice) } else { ClientMessage::TerminalShareEnded(notice) };
+        let message = if started {
+            ClientMessage::TerminalShareStarted(notice)
+        } else {
+            ClientMessage::TerminalShareEnded(notice)
+        };
         if let Err(error) = self.context.signal().send(message).await {
             // After the next reconnect it is announced again.
             tracing::debug!(%error, "a share could not be announced");

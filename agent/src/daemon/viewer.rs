@@ -19,17 +19,32 @@ use super::terminals::Asking;
 const LAST_FRAMES: Duration = Duration::from_millis(100);
 
 pub(super) async fn serve(core: &Core, session: OpenSession, share: ShareHandle, asking: &Asking) {
-    let OpenSession { frames_tx, mut frames_rx, binding, judge, mut control, .. } = session;
+    let OpenSession {
+        frames_tx,
+        mut frames_rx,
+        binding,
+        judge,
+        mut control,
+        ..
+    } = session;
     let peer = binding.remote.clone();
     let (number, commands) = (core.number(), share.commands.clone());
     // From here on only the share's task and the table keep the share alive.
     drop(share);
-    let attach = Command::Attach { peer: peer.clone(), number, name: asking.who.clone(), frames: frames_tx };
+    let attach = Command::Attach {
+        peer: peer.clone(),
+        number,
+        name: asking.who.clone(),
+        frames: frames_tx,
+    };
     if commands.send(attach).await.is_err() {
         return;
     }
     let _live = core.count_live();
-    core.tell(format!("{} watches your terminal in {}.", asking.who, asking.room));
+    core.tell(format!(
+        "{} watches your terminal in {}.",
+        asking.who, asking.room
+    ));
 
     let mut end = control.watch_end();
     let mut asked: Option<BoxFuture<'_, Verdict>> = None;
@@ -118,9 +133,19 @@ async fn settle_control(
         return deny(core, binding, reason).await;
     }
     let (reply, epoch) = oneshot::channel();
-    let _ = commands.send(Command::Grant { peer: binding.remote.clone(), reply }).await;
-    let Ok(Some(epoch)) = epoch.await else { return deny(core, binding, Reason::Failed).await };
-    core.tell(format!("{} controls your terminal in {}.", asking.who, asking.room));
+    let _ = commands
+        .send(Command::Grant {
+            peer: binding.remote.clone(),
+            reply,
+        })
+        .await;
+    let Ok(Some(epoch)) = epoch.await else {
+        return deny(core, binding, Reason::Failed).await;
+    };
+    core.tell(format!(
+        "{} controls your terminal in {}.",
+        asking.who, asking.room
+    ));
     let grant = ControlGrant {
         room_id: binding.room_id.clone(),
         target: binding.remote.clone(),
@@ -128,7 +153,11 @@ async fn settle_control(
         epoch,
     };
     // The viewer learns of it on the channel as well.
-    let _ = core.context.signal().send(ClientMessage::TerminalControlGrant(grant)).await;
+    let _ = core
+        .context
+        .signal()
+        .send(ClientMessage::TerminalControlGrant(grant))
+        .await;
 }
 
 async fn deny(core: &Core, binding: &Binding, reason: Reason) {
@@ -138,5 +167,9 @@ async fn deny(core: &Core, binding: &Binding, reason: Reason) {
         session_id: binding.session_id.clone(),
         reason: Some(reason),
     };
-    let _ = core.context.signal().send(ClientMessage::TerminalControlDeny(answer)).await;
+    let _ = core
+        .context
+        .signal()
+        .send(ClientMessage::TerminalControlDeny(answer))
+        .await;
 }

@@ -35,9 +35,16 @@ impl Folder {
     pub fn open(path: &Path) -> Result<Self, DiskError> {
         let at = |error: std::io::Error| DiskError::at(path, error);
         std::fs::create_dir_all(path).map_err(at)?;
-        let root = fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|errno| at(errno.into()))?;
-        Ok(Self { root, path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()) })
+        let root = fs::open(
+            path,
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(|errno| at(errno.into()))?;
+        Ok(Self {
+            root,
+            path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+        })
     }
 
     /// The folder's path, for messages.
@@ -54,13 +61,23 @@ impl Folder {
     /// Opens, and where missing makes, the folder in which `path` will stand.
     pub(super) fn parent_of(&self, path: &SafePath) -> Result<Parent, DiskError> {
         let name = path.file_name().to_owned();
-        let folders = path.as_str().strip_suffix(&name).unwrap_or_default().trim_end_matches('/');
+        let folders = path
+            .as_str()
+            .strip_suffix(&name)
+            .unwrap_or_default()
+            .trim_end_matches('/');
         let folder = if folders.is_empty() {
-            self.root.try_clone().map_err(|error| DiskError::at(&self.path, error))?
+            self.root
+                .try_clone()
+                .map_err(|error| DiskError::at(&self.path, error))?
         } else {
             self.descend(folders)?
         };
-        let shown = if folders.is_empty() { self.path.clone() } else { self.path.join(folders) };
+        let shown = if folders.is_empty() {
+            self.path.clone()
+        } else {
+            self.path.join(folders)
+        };
         Ok(Parent { folder, name, shown })
     }
 
@@ -72,7 +89,10 @@ impl Folder {
             Err(Errno::NOENT | Errno::NOSYS | Errno::PERM | Errno::INVAL) => {}
             Err(errno) => return Err(refused(folders, errno, &self.path)),
         }
-        let mut current = self.root.try_clone().map_err(|error| DiskError::at(&self.path, error))?;
+        let mut current = self
+            .root
+            .try_clone()
+            .map_err(|error| DiskError::at(&self.path, error))?;
         for component in folders.split('/') {
             match fs::mkdirat(&current, component, Mode::from_raw_mode(0o777)) {
                 Ok(()) | Err(Errno::EXIST) => {}
@@ -89,7 +109,9 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::
 
 fn refused(folders: &str, errno: Errno, root: &Path) -> DiskError {
     match errno {
-        Errno::LOOP | Errno::XDEV => DiskError::Place(folders.to_owned(), "a folder in it is a symbolic link"),
+        Errno::LOOP | Errno::XDEV => {
+            DiskError::Place(folders.to_owned(), "a folder in it is a symbolic link")
+        }
         Errno::NOTDIR => DiskError::Place(folders.to_owned(), "something in it is not a folder"),
         errno => DiskError::at(root.join(folders), errno),
     }
@@ -101,7 +123,11 @@ pub(super) fn numbered(name: &str, number: u32, suffix: &str) -> String {
         Some(dot) if dot > 0 => name.split_at(dot),
         _ => (name, ""),
     };
-    let number = if number == 0 { String::new() } else { format!(" ({number})") };
+    let number = if number == 0 {
+        String::new()
+    } else {
+        format!(" ({number})")
+    };
     let room = MAX_NAME.saturating_sub(number.len() + suffix.len());
     // A name that is all extension gives way too.
     let mut extension_end = extension.len().min(room.saturating_sub(1));
@@ -112,11 +138,19 @@ pub(super) fn numbered(name: &str, number: u32, suffix: &str) -> String {
     while !stem.is_char_boundary(stem_end) {
         stem_end -= 1;
     }
-    format!("{}{number}{}{suffix}", &stem[..stem_end], &extension[..extension_end])
+    format!(
+        "{}{number}{}{suffix}",
+        &stem[..stem_end],
+        &extension[..extension_end]
+    )
 }
 
 /// Gives `from` the first free name of `name`, ` (1)`, …, replacing nothing; says which.
-pub(super) fn rename_without_replacing(folder: impl AsFd, from: &str, name: &str) -> rustix::io::Result<String> {
+pub(super) fn rename_without_replacing(
+    folder: impl AsFd,
+    from: &str,
+    name: &str,
+) -> rustix::io::Result<String> {
     for number in 0..=MAX_NUMBERED {
         let to = numbered(name, number, "");
         match rename_exclusive(folder.as_fd(), from, &to) {
@@ -150,7 +184,11 @@ mod tests {
         assert_eq!(numbered("a.txt", 2, ""), "a (2).txt");
         assert_eq!(numbered("noext", 1, ".part"), "noext (1).part");
         assert_eq!(numbered(".config", 1, ""), ".config (1)");
-        for name in ["é".repeat(127), format!("{}.txt", "x".repeat(251)), format!("x.{}", "é".repeat(126))] {
+        for name in [
+            "é".repeat(127),
+            format!("{}.txt", "x".repeat(251)),
+            format!("x.{}", "é".repeat(126)),
+        ] {
             for suffix in ["", ".part", ".part.mesh"] {
                 let made = numbered(&name, 12, suffix);
                 assert!(made.len() <= MAX_NAME, "{made} has {} bytes", made.len());

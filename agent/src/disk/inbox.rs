@@ -54,7 +54,11 @@ struct Part {
 
 impl Inbox {
     pub fn new(folder: Folder) -> Self {
-        Self { folder, open: Mutex::default(), making: Mutex::default() }
+        Self {
+            folder,
+            open: Mutex::default(),
+            making: Mutex::default(),
+        }
     }
 
     /// Where the files go.
@@ -68,13 +72,19 @@ impl Inbox {
         if stands_already(&parent, entry) {
             return Ok(Held::Whole);
         }
-        let Some(part) = Part::find(parent, entry, false)? else { return Ok(Held::Nothing) };
+        let Some(part) = Part::find(parent, entry, false)? else {
+            return Ok(Held::Nothing);
+        };
         let records = part.confirmed(entry)?;
         let mut open = self.open();
         if open.len() < KEPT_OPEN {
             open.insert(entry.file, Arc::new(part));
         }
-        Ok(if records.is_empty() { Held::Nothing } else { Held::Chunks(records) })
+        Ok(if records.is_empty() {
+            Held::Nothing
+        } else {
+            Held::Chunks(records)
+        })
     }
 
     /// Writes a chunk, then its note.
@@ -103,7 +113,8 @@ impl Inbox {
         part.content.sync_all().map_err(at)?;
         part.still_named()?;
         let folder = &part.parent.folder;
-        let name = rename_without_replacing(folder, &part.name, &part.parent.name).map_err(|errno| at(errno.into()))?;
+        let name = rename_without_replacing(folder, &part.name, &part.parent.name)
+            .map_err(|errno| at(errno.into()))?;
         let _ = rustix::fs::unlinkat(folder, &part.state_name, AtFlags::empty());
         rustix::fs::fsync(folder).map_err(|errno| at(errno.into()))?;
         Ok(part.parent.shown.join(name))
@@ -132,7 +143,8 @@ impl Inbox {
         }
         let parent = self.folder.parent_of(&entry.path)?;
         let name = parent.name.clone();
-        let made = Part::find(parent, entry, true)?.ok_or(DiskError::Place(name, "too many files of that name"))?;
+        let made =
+            Part::find(parent, entry, true)?.ok_or(DiskError::Place(name, "too many files of that name"))?;
         let part = Arc::new(made);
         self.open().insert(entry.file, part.clone());
         Ok(part)
@@ -143,7 +155,10 @@ impl Inbox {
     }
 }
 
-const FLAGS: OFlags = OFlags::RDWR.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
+const FLAGS: OFlags = OFlags::RDWR
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NONBLOCK);
 const NEW: OFlags = OFlags::CREATE.union(OFlags::EXCL);
 const STATE_MODE: Mode = Mode::from_raw_mode(0o600);
 const CONTENT_MODE: Mode = Mode::from_raw_mode(0o666);
@@ -162,7 +177,15 @@ impl Part {
             };
             if let Some((content, state)) = claimed {
                 let unsynced = AtomicU64::new(0);
-                return Ok(Some(Self { parent, name, state_name, content, state, unsynced, syncing: Arc::default() }));
+                return Ok(Some(Self {
+                    parent,
+                    name,
+                    state_name,
+                    content,
+                    state,
+                    unsynced,
+                    syncing: Arc::default(),
+                }));
             }
         }
         Ok(None)
@@ -206,12 +229,18 @@ impl Part {
     fn still_named(&self) -> Result<(), DiskError> {
         let named = rustix::fs::statat(&self.parent.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| DiskError::at(self.shown(), errno))?;
-        let open = self.content.metadata().map_err(|error| DiskError::at(self.shown(), error))?;
+        let open = self
+            .content
+            .metadata()
+            .map_err(|error| DiskError::at(self.shown(), error))?;
         #[allow(clippy::useless_conversion, reason = "the widths differ between systems")]
         if u64::from(named.st_ino) == open.ino() && u64::from(named.st_dev) == open.dev() {
             return Ok(());
         }
-        Err(DiskError::Place(self.name.clone(), "something else was put in its place"))
+        Err(DiskError::Place(
+            self.name.clone(),
+            "something else was put in its place",
+        ))
     }
 
     fn shown(&self) -> PathBuf {
@@ -232,7 +261,11 @@ enum Claim {
 fn claim_existing(parent: &Parent, name: &str, state_name: &str, entry: &Entry) -> Result<Claim, DiskError> {
     let Some(state) = open_ordinary(parent, state_name, OFlags::APPEND)? else {
         let taken = |name: &str| rustix::fs::statat(&parent.folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
-        return Ok(if taken(name) || taken(state_name) { Claim::Foreign } else { Claim::Free });
+        return Ok(if taken(name) || taken(state_name) {
+            Claim::Foreign
+        } else {
+            Claim::Free
+        });
     };
     if rustix::fs::flock(&state, FlockOperation::NonBlockingLockExclusive).is_err() {
         return Ok(Claim::Foreign);
@@ -242,17 +275,28 @@ fn claim_existing(parent: &Parent, name: &str, state_name: &str, entry: &Entry) 
     if state.read_exact_at(&mut found, 0).is_err() || found != header {
         return Ok(Claim::Foreign);
     }
-    Ok(open_ordinary(parent, name, OFlags::empty())?.map_or(Claim::Foreign, |content| Claim::Ours(content, state)))
+    Ok(open_ordinary(parent, name, OFlags::empty())?
+        .map_or(Claim::Foreign, |content| Claim::Ours(content, state)))
 }
 
-fn claim_new(parent: &Parent, name: &str, state_name: &str, entry: &Entry) -> Result<Option<(File, File)>, DiskError> {
+fn claim_new(
+    parent: &Parent,
+    name: &str,
+    state_name: &str,
+    entry: &Entry,
+) -> Result<Option<(File, File)>, DiskError> {
     let at = |error: std::io::Error| DiskError::at(parent.shown.join(name), error);
     let content = match rustix::fs::openat(&parent.folder, name, FLAGS | NEW, CONTENT_MODE) {
         Ok(content) => File::from(content),
         Err(Errno::EXIST) => return Ok(None),
         Err(errno) => return Err(at(errno.into())),
     };
-    let state = rustix::fs::openat(&parent.folder, state_name, FLAGS | NEW | OFlags::APPEND, STATE_MODE);
+    let state = rustix::fs::openat(
+        &parent.folder,
+        state_name,
+        FLAGS | NEW | OFlags::APPEND,
+        STATE_MODE,
+    );
     let prepared = state.map_err(std::io::Error::from).and_then(|state| {
         let mut state = File::from(state);
         rustix::fs::flock(&state, FlockOperation::NonBlockingLockExclusive)?;
@@ -262,7 +306,11 @@ fn claim_new(parent: &Parent, name: &str, state_name: &str, entry: &Entry) -> Re
     prepared.map(|state| Some((content, state))).or_else(|error| {
         // An empty part without notes would only be in the way.
         let _ = rustix::fs::unlinkat(&parent.folder, name, AtFlags::empty());
-        if error.kind() == std::io::ErrorKind::AlreadyExists { Ok(None) } else { Err(at(error)) }
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            Ok(None)
+        } else {
+            Err(at(error))
+        }
     })
 }
 
@@ -273,7 +321,9 @@ fn open_ordinary(parent: &Parent, name: &str, more: OFlags) -> Result<Option<Fil
         Err(Errno::LOOP | Errno::ISDIR | Errno::NOENT | Errno::ACCESS | Errno::NXIO) => return Ok(None),
         Err(errno) => return Err(DiskError::at(parent.shown.join(name), errno)),
     };
-    let metadata = opened.metadata().map_err(|error| DiskError::at(parent.shown.join(name), error))?;
+    let metadata = opened
+        .metadata()
+        .map_err(|error| DiskError::at(parent.shown.join(name), error))?;
     Ok((metadata.is_file() && metadata.nlink() == 1).then_some(opened))
 }
 
@@ -283,12 +333,21 @@ fn stands_already(parent: &Parent, entry: &Entry) -> bool {
     for number in 0..COMPARED {
         let name = numbered(&parent.name, number, "");
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let Ok(found) = rustix::fs::openat(&parent.folder, &name, flags, Mode::empty()).map(File::from) else { return false };
-        if !found.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == entry.size) {
+        let Ok(found) = rustix::fs::openat(&parent.folder, &name, flags, Mode::empty()).map(File::from)
+        else {
+            return false;
+        };
+        if !found
+            .metadata()
+            .is_ok_and(|metadata| metadata.is_file() && metadata.len() == entry.size)
+        {
             continue;
         }
         let mut hasher = blake3::Hasher::new();
-        if hasher.update_reader(found).is_ok_and(|hasher| hasher.finalize() == entry.hash) {
+        if hasher
+            .update_reader(found)
+            .is_ok_and(|hasher| hasher.finalize() == entry.hash)
+        {
             return true;
         }
     }

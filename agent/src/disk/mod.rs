@@ -49,8 +49,15 @@ impl DiskError {
     /// Sorts an error of the system.
     fn at(place: impl Into<PathBuf>, error: impl Into<std::io::Error>) -> Self {
         let (place, error) = (place.into(), error.into());
-        let full = [rustix::io::Errno::NOSPC, rustix::io::Errno::DQUOT, rustix::io::Errno::FBIG];
-        if error.raw_os_error().is_some_and(|code| full.iter().any(|errno| errno.raw_os_error() == code)) {
+        let full = [
+            rustix::io::Errno::NOSPC,
+            rustix::io::Errno::DQUOT,
+            rustix::io::Errno::FBIG,
+        ];
+        if error
+            .raw_os_error()
+            .is_some_and(|code| full.iter().any(|errno| errno.raw_os_error() == code))
+        {
             return Self::Full(place);
         }
         Self::Io(place, error)

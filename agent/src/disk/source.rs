@@ -31,7 +31,8 @@ impl SourceFile {
         let gone = |error| DiskError::SourceGone(path.to_owned(), error);
         // A named pipe would block for ever without this flag; for ordinary files it means nothing.
         let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
-        let file = rustix::fs::open(path, flags, rustix::fs::Mode::empty()).map_err(|errno| gone(errno.into()))?;
+        let file =
+            rustix::fs::open(path, flags, rustix::fs::Mode::empty()).map_err(|errno| gone(errno.into()))?;
         let file = File::from(file);
         let metadata = file.metadata().map_err(gone)?;
         if !metadata.is_file() {
@@ -43,7 +44,12 @@ impl SourceFile {
             .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
             .and_then(|since| u64::try_from(since.as_millis()).ok());
         let stamp = stamp_of(&metadata);
-        Ok(Self { file, path: path.to_owned(), stamp, modified_at })
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            stamp,
+            modified_at,
+        })
     }
 
     /// Bytes.
@@ -81,16 +87,25 @@ impl SourceFile {
 
     /// Fills the buffer from a position; fails when the file is shorter than it was.
     pub fn read(&self, position: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
-        self.file.read_exact_at(buffer, position).map_err(|error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => DiskError::SourceChanged(self.path.clone()),
-            _ => DiskError::SourceGone(self.path.clone(), error),
-        })
+        self.file
+            .read_exact_at(buffer, position)
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::UnexpectedEof => DiskError::SourceChanged(self.path.clone()),
+                _ => DiskError::SourceGone(self.path.clone(), error),
+            })
     }
 
     /// Fails when size or times are not what they were when it was opened.
     pub fn unchanged(&self) -> Result<(), DiskError> {
-        let metadata = self.file.metadata().map_err(|error| DiskError::SourceGone(self.path.clone(), error))?;
-        if stamp_of(&metadata) == self.stamp { Ok(()) } else { Err(DiskError::SourceChanged(self.path.clone())) }
+        let metadata = self
+            .file
+            .metadata()
+            .map_err(|error| DiskError::SourceGone(self.path.clone(), error))?;
+        if stamp_of(&metadata) == self.stamp {
+            Ok(())
+        } else {
+            Err(DiskError::SourceChanged(self.path.clone()))
+        }
     }
 }
 

@@ -42,7 +42,11 @@ impl ShellSpec {
             Some(command) => vec!["-c".into(), command.into()],
             None => vec!["-l".into()],
         };
-        Self { program: shell.into(), args, folder: None }
+        Self {
+            program: shell.into(),
+            args,
+            folder: None,
+        }
     }
 }
 
@@ -66,7 +70,9 @@ pub struct Shell {
 
 impl std::fmt::Debug for Shell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shell").field("session", &self.session).finish_non_exhaustive()
+        f.debug_struct("Shell")
+            .field("session", &self.session)
+            .finish_non_exhaustive()
     }
 }
 
@@ -82,12 +88,18 @@ impl Shell {
     /// Starts the shell. Must be called within a tokio runtime only for its events to be awaited there; the threads are
     /// plain ones and end with the processes.
     pub fn spawn(spec: &ShellSpec, size: TermSize) -> std::io::Result<(Self, ShellEvents)> {
-        let pair = native_pty_system().openpty(pty_size(size)).map_err(std::io::Error::other)?;
+        let pair = native_pty_system()
+            .openpty(pty_size(size))
+            .map_err(std::io::Error::other)?;
         let mut command = CommandBuilder::new(&spec.program);
         command.args(&spec.args);
         command.env("TERM", "xterm-256color");
         command.env("MESH_SESSION", "1");
-        if let Some(folder) = spec.folder.clone().or_else(|| std::env::var_os("HOME").map(PathBuf::from)) {
+        if let Some(folder) = spec
+            .folder
+            .clone()
+            .or_else(|| std::env::var_os("HOME").map(PathBuf::from))
+        {
             command.cwd(folder);
         }
         let mut child = pair.slave.spawn_command(command).map_err(std::io::Error::other)?;
@@ -101,15 +113,20 @@ impl Shell {
         let mut writer = pair.master.take_writer().map_err(std::io::Error::other)?;
 
         let (output_tx, output) = mpsc::channel(OUTPUT_QUEUE);
-        std::thread::Builder::new().name("pty-out".into()).spawn(move || {
-            let mut buffer = vec![0; OUTPUT_PIECE];
-            // Ends with the terminal (EOF or EIO) or when the owner takes no more.
-            while let Ok(read @ 1..) = reader.read(&mut buffer) {
-                if output_tx.blocking_send(Bytes::copy_from_slice(&buffer[..read])).is_err() {
-                    break;
+        std::thread::Builder::new()
+            .name("pty-out".into())
+            .spawn(move || {
+                let mut buffer = vec![0; OUTPUT_PIECE];
+                // Ends with the terminal (EOF or EIO) or when the owner takes no more.
+                while let Ok(read @ 1..) = reader.read(&mut buffer) {
+                    if output_tx
+                        .blocking_send(Bytes::copy_from_slice(&buffer[..read]))
+                        .is_err()
+                    {
+                        break;
+                    }
                 }
-            }
-        })?;
+            })?;
         let (input, mut input_rx) = mpsc::channel::<Bytes>(INPUT_QUEUE);
         std::thread::Builder::new().name("pty-in".into()).spawn(move || {
             // Ends when the owner drops its half, after it killed the processes.
@@ -120,14 +137,32 @@ impl Shell {
             }
         })?;
         let (exit_tx, exit) = oneshot::channel();
-        std::thread::Builder::new().name("pty-wait".into()).spawn(move || {
-            let code = child.wait().ok().and_then(|status| {
-                if status.signal().is_some() { None } else { i32::try_from(status.exit_code()).ok() }
-            });
-            let _ = exit_tx.send(code);
-        })?;
-        let shell = Self { master: pair.master, session, input, stopped: false };
-        Ok((shell, ShellEvents { output, exit: Some(exit), ended: None }))
+        std::thread::Builder::new()
+            .name("pty-wait".into())
+            .spawn(move || {
+                let code = child.wait().ok().and_then(|status| {
+                    if status.signal().is_some() {
+                        None
+                    } else {
+                        i32::try_from(status.exit_code()).ok()
+                    }
+                });
+                let _ = exit_tx.send(code);
+            })?;
+        let shell = Self {
+            master: pair.master,
+            session,
+            input,
+            stopped: false,
+        };
+        Ok((
+            shell,
+            ShellEvents {
+                output,
+                exit: Some(exit),
+                ended: None,
+            },
+        ))
     }
 
     /// Types into the shell. Gives `false` and drops the bytes when the shell has left [`INPUT_QUEUE`] pieces unread:
@@ -181,7 +216,9 @@ impl ShellEvents {
 
     /// Joins what already waits, so that a flood costs one event for many small reads.
     fn gather(&mut self, first: Bytes) -> Bytes {
-        let Ok(second) = self.output.try_recv() else { return first };
+        let Ok(second) = self.output.try_recv() else {
+            return first;
+        };
         let mut joined = BytesMut::from(first);
         joined.extend_from_slice(&second);
         while joined.len() < 3 * OUTPUT_PIECE {
@@ -193,5 +230,10 @@ impl ShellEvents {
 }
 
 fn pty_size(size: TermSize) -> PtySize {
-    PtySize { rows: size.rows.max(1), cols: size.cols.max(1), pixel_width: 0, pixel_height: 0 }
+    PtySize {
+        rows: size.rows.max(1),
+        cols: size.cols.max(1),
+        pixel_width: 0,
+        pixel_height: 0,
+    }
 }

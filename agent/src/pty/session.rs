@@ -39,7 +39,9 @@ fn signal_all(session: Pid, signal: Signal) {
 /// The live processes of the session. Zombies are left out: they only wait to be collected.
 #[cfg(target_os = "linux")]
 fn members(session: Pid) -> Vec<Pid> {
-    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     processes
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mesh_peer::session::OpenSession;
 use mesh_peer::transfer::{
-    Accepted, CorruptChunk, Entry, Held, Outcome, Progress, Receiver, ReceiverTask, WriteChunk, WrittenChunk,
+    Accepted, CorruptChunk, Entry, Held, Outcome, Receiver, ReceiverTask, WriteChunk, WrittenChunk,
 };
 use mesh_protocol::channel::Frame;
 use mesh_protocol::error_code::ChannelCode;
@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{FAREWELL, TransferError, show};
+use super::{FAREWELL, Shown, TransferError, show};
 use crate::disk::{DiskError, Inbox};
 
 /// A file that stands.
@@ -42,20 +42,27 @@ pub async fn receive(
     session: OpenSession,
     accepted: Accepted,
     inbox: Arc<Inbox>,
-    progress: &watch::Sender<Progress>,
+    shown: &watch::Sender<Shown>,
     stop: &CancellationToken,
     mut arrived: impl FnMut(Arrived),
 ) -> Result<(), TransferError> {
-    let OpenSession { frames_tx, mut frames_rx, control, .. } = session;
+    let OpenSession {
+        frames_tx,
+        mut frames_rx,
+        control,
+        ..
+    } = session;
     let mut receiver = Receiver::new(accepted);
     // Bounded by the engine: `poll_task` and `ready` hold back.
     let mut tasks: JoinSet<Done> = JoinSet::new();
-    let mut stopping = false;
+    let (mut stopping, mut moved) = (false, 0);
     let lost = loop {
         while let Some(task) = receiver.poll_task() {
             let inbox = inbox.clone();
             let entry = match &task {
-                ReceiverTask::Inspect(entry) | ReceiverTask::Commit(entry) | ReceiverTask::Discard(entry) => Some(entry.clone()),
+                ReceiverTask::Inspect(entry) | ReceiverTask::Commit(entry) | ReceiverTask::Discard(entry) => {
+                    Some(entry.clone())
+                }
                 ReceiverTask::Write(chunk) => entry_of(&receiver, chunk),
             };
             if let Some(entry) = entry {
@@ -63,11 +70,19 @@ pub async fn receive(
             }
         }
         while receiver.has_frame() {
-            let Ok(permit) = frames_tx.try_reserve() else { break };
+            let Ok(permit) = frames_tx.try_reserve() else {
+                break;
+            };
             let Some(frame) = receiver.poll_frame() else { break };
             permit.send(frame);
         }
-        show(progress, receiver.progress());
+        show(
+            shown,
+            Shown {
+                progress: receiver.progress(),
+                moved,
+            },
+        );
         if receiver.outcome().is_some() && !receiver.has_frame() {
             break false;
         }
@@ -97,7 +112,10 @@ pub async fn receive(
                 Ok(permit) => if let Some(frame) = receiver.poll_frame() { permit.send(frame) },
                 Err(_) => break true,
             },
-            frame = frames_rx.recv(), if receiver.ready() => match frame.map(|message| Frame::decode(&message)) {
+            frame = frames_rx.recv(), if receiver.ready() => match frame.map(|message| {
+                moved += message.len() as u64;
+                Frame::decode(&message)
+            }) {
                 Some(Ok(Frame::Renew(_))) => {}
                 Some(Ok(frame)) => receiver.handle(frame),
                 Some(Err(error)) => receiver.cancel(ChannelCode::Protocol, error.to_string()),
@@ -122,13 +140,24 @@ pub async fn receive(
 }
 
 fn entry_of(receiver: &Receiver, chunk: &WriteChunk) -> Option<Entry> {
-    receiver.entries().get(usize::try_from(chunk.file()).ok()?).cloned()
+    receiver
+        .entries()
+        .get(usize::try_from(chunk.file()).ok()?)
+        .cloned()
 }
 
 fn arrived_whole(receiver: &Receiver, inbox: &Inbox, file: u32, arrived: &mut impl FnMut(Arrived)) {
-    if let Some(entry) = usize::try_from(file).ok().and_then(|file| receiver.entries().get(file)) {
+    if let Some(entry) = usize::try_from(file)
+        .ok()
+        .and_then(|file| receiver.entries().get(file))
+    {
         let path = inbox.folder().path().join(entry.path.as_str());
-        arrived(Arrived { file, path, size: entry.size, hash: entry.hash });
+        arrived(Arrived {
+            file,
+            path,
+            size: entry.size,
+            hash: entry.hash,
+        });
     }
 }
 
@@ -141,7 +170,12 @@ fn carry_out(inbox: &Inbox, task: ReceiverTask, entry: Entry) -> Done {
             Err(corrupt) => Ok(Done::Corrupt(corrupt)),
         },
         ReceiverTask::Commit(_) => inbox.commit(&entry).map(|path| {
-            Done::Committed(Arrived { file, path, size: entry.size, hash: entry.hash })
+            Done::Committed(Arrived {
+                file,
+                path,
+                size: entry.size,
+                hash: entry.hash,
+            })
         }),
         ReceiverTask::Discard(_) => inbox.discard(&entry).map(|()| Done::Discarded(file)),
     };

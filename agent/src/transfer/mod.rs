@@ -17,6 +17,14 @@ use tokio::sync::watch;
 
 use crate::exit::Failure;
 
+/// How far a transfer is, as this session sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    pub progress: transfer::Progress,
+    /// Bytes that went over this session, frames included: less than the whole where an earlier one left a part.
+    pub moved: u64,
+}
+
 /// How long the last frames may take to be delivered once all is said.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -36,15 +44,18 @@ impl TransferError {
             Self::Lost(SessionEnd::Revoked(why)) => {
                 Failure::refused(format!("The permission was taken back ({why}); {again}"))
             }
-            Self::Lost(end) => Failure::network(format!("The connection to {other} was lost ({}); {again}", short(end))),
+            Self::Lost(end) => Failure::network(format!(
+                "The connection to {other} was lost ({}); {again}",
+                short(end)
+            )),
             Self::Failed(failure) => failed(failure, other, again),
         }
     }
 }
 
 /// Shows progress to whoever looks, if there is any.
-fn show(progress: &watch::Sender<transfer::Progress>, now: transfer::Progress) {
-    progress.send_if_modified(|shown| std::mem::replace(shown, now) != now);
+fn show(shown: &watch::Sender<Shown>, now: Shown) {
+    shown.send_if_modified(|before| std::mem::replace(before, now) != now);
 }
 
 fn short(end: &SessionEnd) -> String {
@@ -58,16 +69,20 @@ fn short(end: &SessionEnd) -> String {
 fn failed(failure: &transfer::Failure, other: &str, again: &str) -> Failure {
     let detail = crate::daemon::consent::plain(&failure.detail);
     let detail = detail.trim_end_matches('.');
-    let by = if failure.by_peer { format!("{other} ended it") } else { "It was ended".to_owned() };
+    let by = if failure.by_peer {
+        format!("{other} ended it")
+    } else {
+        "It was ended".to_owned()
+    };
     match failure.code {
         ChannelCode::Cancelled if failure.by_peer => Failure::refused(format!("{other} cancelled; {again}")),
         ChannelCode::Cancelled => Failure::interrupted(),
         ChannelCode::Stopped => Failure::refused(format!("{by}: {detail}.")),
         ChannelCode::Revoked | ChannelCode::CapRefused => Failure::refused(format!("{by}: {detail}.")),
         ChannelCode::SourceChanged if !failure.by_peer => Failure::general(format!("{}.", capital(detail))),
-        ChannelCode::DiskFull if failure.by_peer => {
-            Failure::general(format!("The disk of {other} is full: once there is space, {again}"))
-        }
+        ChannelCode::DiskFull if failure.by_peer => Failure::general(format!(
+            "The disk of {other} is full: once there is space, {again}"
+        )),
         ChannelCode::DiskFull => Failure::general(format!("{}.", capital(detail))),
         code => Failure::general(format!("{by} ({code}): {detail}.")),
     }
@@ -75,5 +90,7 @@ fn failed(failure: &transfer::Failure, other: &str, again: &str) -> Failure {
 
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

@@ -38,15 +38,31 @@ pub struct Rejected {
 
 impl Offer {
     /// Judges a request. A rejection has been sent back as a decline.
-    pub async fn judge(context: &SessionContext, from: PeerId, request: TransferRequest) -> Result<Self, Rejected> {
+    pub async fn judge(
+        context: &SessionContext,
+        from: PeerId,
+        request: TransferRequest,
+    ) -> Result<Self, Rejected> {
         let Some(session_id) = request.session_id.clone() else {
-            return Err(Rejected { reason: Reason::Unsupported, why: "a request without a session".into() });
+            return Err(Rejected {
+                reason: Reason::Unsupported,
+                why: "a request without a session".into(),
+            });
         };
         let room_id = request.room_id.clone();
         let judged = async {
-            let failed = |why: String| Rejected { reason: Reason::Failed, why };
-            let route = context.router().register(&session_id, &room_id, Some(&from)).map_err(|e| failed(e.to_string()))?;
-            let me = context.signal().current_peer().ok_or_else(|| failed("not connected".into()))?;
+            let failed = |why: String| Rejected {
+                reason: Reason::Failed,
+                why,
+            };
+            let route = context
+                .router()
+                .register(&session_id, &room_id, Some(&from))
+                .map_err(|e| failed(e.to_string()))?;
+            let me = context
+                .signal()
+                .current_peer()
+                .ok_or_else(|| failed("not connected".into()))?;
             let binding = Binding {
                 room_id: room_id.clone(),
                 session_id: session_id.clone(),
@@ -54,14 +70,23 @@ impl Offer {
                 remote: from.clone(),
                 feature: Feature::File,
             };
-            let claims = context.judge_request(&binding, request.cap_token.as_deref()).await;
+            let claims = context
+                .judge_request(&binding, request.cap_token.as_deref())
+                .await;
             let claims = claims.map_err(|error| failed(error.to_string()))?;
             let max_size = claims.and_then(|claims| claims.max_size);
             check(&request, max_size).map_err(failed)?;
             Ok::<_, Rejected>((route, max_size))
         };
         match judged.await {
-            Ok((route, max_size)) => Ok(Self { room_id, from, session_id, request, max_size, route }),
+            Ok((route, max_size)) => Ok(Self {
+                room_id,
+                from,
+                session_id,
+                request,
+                max_size,
+                route,
+            }),
             Err(rejected) => {
                 decline(context, &room_id, &from, &session_id, rejected.reason).await;
                 Err(rejected)
@@ -72,9 +97,15 @@ impl Offer {
     /// Names and sizes, one a line.
     pub fn lines(&self) -> Vec<String> {
         let listed = self.request.files.iter().take(SHOWN);
-        let mut lines: Vec<String> = listed.map(|file| format!("{} ({})", plain(&file.path), size(file.size))).collect();
+        let mut lines: Vec<String> = listed
+            .map(|file| format!("{} ({})", plain(&file.path), size(file.size)))
+            .collect();
         if lines.is_empty() {
-            lines.push(format!("{} ({})", plain(&self.request.name), size(self.request.size)));
+            lines.push(format!(
+                "{} ({})",
+                plain(&self.request.name),
+                size(self.request.size)
+            ));
         }
         let more = self.request.count.saturating_sub(lines.len() as u64);
         if more > 0 {
@@ -117,9 +148,20 @@ impl Offer {
     }
 
     /// Yes: opens the session.
-    pub async fn accept(self, context: &SessionContext) -> Result<(OpenSession, Accepted), session::SessionError> {
-        let accepted = Accepted { size: self.request.size, count: self.request.count, max_size: self.max_size };
-        let yes = session::Accepted { room_id: self.room_id, remote: self.from, feature: Feature::File };
+    pub async fn accept(
+        self,
+        context: &SessionContext,
+    ) -> Result<(OpenSession, Accepted), session::SessionError> {
+        let accepted = Accepted {
+            size: self.request.size,
+            count: self.request.count,
+            max_size: self.max_size,
+        };
+        let yes = session::Accepted {
+            room_id: self.room_id,
+            remote: self.from,
+            feature: Feature::File,
+        };
         let open = open_as_answerer(context, yes, self.route).await?;
         // The token of the connection counts; it may allow less than that of the request.
         let max_size = match (accepted.max_size, open.claims.max_size) {
@@ -139,7 +181,10 @@ fn check(request: &TransferRequest, max_size: Option<u64>) -> Result<(), String>
     if request.count == 0 || listed > request.count {
         return Err("the list of files does not fit its count".into());
     }
-    let sum = request.files.iter().try_fold(0u64, |sum, file| sum.checked_add(file.size));
+    let sum = request
+        .files
+        .iter()
+        .try_fold(0u64, |sum, file| sum.checked_add(file.size));
     if sum.is_none_or(|sum| sum > request.size) {
         return Err("the sizes do not fit their total".into());
     }
@@ -149,7 +194,13 @@ fn check(request: &TransferRequest, max_size: Option<u64>) -> Result<(), String>
     Ok(())
 }
 
-async fn decline(context: &SessionContext, room_id: &RoomId, from: &PeerId, session_id: &SessionId, reason: Reason) {
+async fn decline(
+    context: &SessionContext,
+    room_id: &RoomId,
+    from: &PeerId,
+    session_id: &SessionId,
+    reason: Reason,
+) {
     let answer = SessionAnswer {
         room_id: room_id.clone(),
         target: Some(from.clone()),
@@ -157,5 +208,8 @@ async fn decline(context: &SessionContext, room_id: &RoomId, from: &PeerId, sess
         reason: Some(reason),
     };
     // Offline, there is nobody to tell.
-    let _ = context.signal().send(session::decline(Feature::File, answer)).await;
+    let _ = context
+        .signal()
+        .send(session::decline(Feature::File, answer))
+        .await;
 }

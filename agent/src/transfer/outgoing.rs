@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mesh_peer::session::OpenSession;
-use mesh_peer::transfer::{Outcome, PreparedChunk, Progress, ReadChunk, Sender};
+use mesh_peer::transfer::{Outcome, PreparedChunk, ReadChunk, Sender};
 use mesh_protocol::channel::Frame;
 use mesh_protocol::error_code::ChannelCode;
 use tokio::sync::watch;
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{FAREWELL, TransferError, show};
+use super::{FAREWELL, Shown, TransferError, show};
 use crate::disk::{DiskError, SourceFile};
 
 /// What a reading thread gives back.
@@ -22,13 +22,18 @@ pub async fn send(
     session: OpenSession,
     mut sender: Sender,
     files: Arc<Vec<SourceFile>>,
-    progress: &watch::Sender<Progress>,
+    shown: &watch::Sender<Shown>,
     stop: &CancellationToken,
 ) -> Result<(), TransferError> {
-    let OpenSession { frames_tx, mut frames_rx, control, .. } = session;
+    let OpenSession {
+        frames_tx,
+        mut frames_rx,
+        control,
+        ..
+    } = session;
     // Bounded by the engine: it hands out at most HELD_BYTES of reads.
     let mut reads: JoinSet<Read> = JoinSet::new();
-    let mut stopping = false;
+    let (mut stopping, mut moved) = (false, 0);
     let lost = loop {
         while let Some(chunk) = sender.poll_read() {
             let files = files.clone();
@@ -36,11 +41,20 @@ pub async fn send(
         }
         // As many frames as the path takes now.
         while sender.has_frame() {
-            let Ok(permit) = frames_tx.try_reserve() else { break };
+            let Ok(permit) = frames_tx.try_reserve() else {
+                break;
+            };
             let Some(frame) = sender.poll_frame() else { break };
+            moved += frame.len() as u64;
             permit.send(frame);
         }
-        show(progress, sender.progress());
+        show(
+            shown,
+            Shown {
+                progress: sender.progress(),
+                moved,
+            },
+        );
         if sender.outcome().is_some() && !sender.has_frame() {
             break false;
         }
@@ -61,7 +75,10 @@ pub async fn send(
                 Err(error) => sender.cancel(ChannelCode::Io, error.to_string()),
             },
             permit = frames_tx.reserve(), if sender.has_frame() => match permit {
-                Ok(permit) => if let Some(frame) = sender.poll_frame() { permit.send(frame) },
+                Ok(permit) => if let Some(frame) = sender.poll_frame() {
+                    moved += frame.len() as u64;
+                    permit.send(frame);
+                },
                 Err(_) => break true,
             },
         }
@@ -87,9 +104,18 @@ pub async fn send(
 fn read(files: &[SourceFile], chunk: ReadChunk) -> Read {
     let number = chunk.file;
     let Some(file) = usize::try_from(number).ok().and_then(|number| files.get(number)) else {
-        return (number, Err(DiskError::SourceGone(Default::default(), std::io::ErrorKind::NotFound.into())));
+        return (
+            number,
+            Err(DiskError::SourceGone(
+                Default::default(),
+                std::io::ErrorKind::NotFound.into(),
+            )),
+        );
     };
     let prepared = chunk.fill(|position, buffer| file.read(position, buffer));
     // Looked at after the read, so that a change during it is seen too.
-    (number, prepared.and_then(|prepared| file.unchanged().map(|()| prepared)))
+    (
+        number,
+        prepared.and_then(|prepared| file.unchanged().map(|()| prepared)),
+    )
 }

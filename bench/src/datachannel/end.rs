@@ -71,7 +71,8 @@ pub(crate) struct Readings {
 pub(crate) fn run(options: Options) -> anyhow::Result<()> {
     match options.stack {
         Stack::Mesh => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(std::env::var("WT").ok().and_then(|v| v.parse().ok()).unwrap_or(2)).enable_all().build()?;
+            // One worker: each end has about one core here, and a second thread only moves work between them.
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
             runtime.block_on(mesh(options))?;
             // A read of standard input may still be open on a thread of the runtime, which would wait for it.
             std::process::exit(0);

@@ -165,6 +165,8 @@ fn spawn(case: &Case, stack: Stack, mib: u64, offer: bool) -> anyhow::Result<End
     command.args(["datachannel-end", "--stack", stack.get_name(), "--mib", &mib.to_string()]);
     command.args(if offer { ["--role", "send"] } else { ["--role", "receive"] });
     command.args(offer.then_some("--offer"));
+    // For looking into one case: the readings of the link go to standard error.
+    command.args((std::env::var_os("MESH_BENCH_TRACE").is_some() && offer).then_some("--trace"));
     command.args(case.default_buffers.then_some("--default-buffers"));
     command.args(case.shape.is_some().then_some("--only-loopback"));
     Ok(End(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?))

@@ -116,6 +116,9 @@ export const cssVariables: CSSVariablesResolver = () => ({
   dark: {
     '--mantine-color-body': '#151b1d',
     '--mantine-color-text': '#e2e8ea',
+    '--mantine-color-lagoon-light': 'rgb(26 160 137 / 18%)',
+    '--mantine-color-lagoon-light-hover': 'rgb(26 160 137 / 27%)',
+    '--mantine-color-lagoon-light-color': '#86dfce',
     '--mantine-color-default-border': '#323d41',
     '--mesh-canvas': '#101416',
     '--mesh-surface': '#151b1d',

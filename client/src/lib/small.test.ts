@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ApiError, createApi, deviceName } from './api';
 import { formatBytes, formatDay, formatDuration } from './format';
 import { safeHref, splitLinks } from './links';
@@ -102,6 +102,7 @@ describe('the REST client', () => {
   });
 
   it('never shows the page of a proxy, and names a lost network', async () => {
+    vi.spyOn(console, 'debug').mockImplementation(() => {});
     await expect(createApi(answering(502, '<html>Bad gateway')).me()).rejects.toMatchObject({
       code: 'UNKNOWN',
       status: 502,

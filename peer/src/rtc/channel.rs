@@ -195,6 +195,9 @@ impl Channel {
     /// Publishes the readings; `ice_round_trip` stands in until data has been acknowledged.
     pub(super) fn publish(&mut self, pc: &mut RTCPeerConnection, path: Path, ice_round_trip: Option<Duration>) {
         let in_flight = pc.data_channel(self.id).map_or(0, |channel| channel.outstanding_bytes());
+        if let Some(sample) = ice_round_trip {
+            self.congestion.on_path_round_trip(Instant::now(), sample);
+        }
         let stats = LinkStats {
             path,
             rtt: self.congestion.round_trip().or(ice_round_trip),

@@ -13,7 +13,9 @@ const LEAST_BYTES: usize = 128 << 10;
 
 /// Head-room over one round trip, so that a path that grew is noticed: rate × (GAIN × round trip + SLACK).
 const GAIN: f64 = 1.5;
-const STARTUP_GAIN: f64 = 2.0;
+/// While the rate is still found out it grows by nearly this much a round; twice would overflow a queue of one
+/// bandwidth-delay product before the delay shows.
+const STARTUP_GAIN: f64 = 1.7;
 /// Queueing that is always worth it: it keeps a short path busy between two wake-ups of this task.
 const SLACK: Duration = Duration::from_millis(2);
 
@@ -91,9 +93,6 @@ impl Congestion {
 
     /// The most that may be in flight.
     pub(super) fn cap(&self) -> usize {
-        static CAP: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-        let cap = *CAP.get_or_init(|| std::env::var("CAP").ok().and_then(|v| v.parse().ok()).unwrap_or(0));
-        if cap > 0 { return cap << 10; }
         self.cap
     }
 
@@ -145,6 +144,14 @@ impl Congestion {
             self.on_round();
         }
         self.update(now);
+    }
+
+    /// A round trip that was measured beside the data, by ICE. At the start it is the only true one: the first messages
+    /// wait for SCTP's slow start, and a cap from their time would let SCTP overrun the path.
+    pub(super) fn on_path_round_trip(&mut self, now: Instant, sample: Duration) {
+        if self.least.is_none_or(|(least, _)| sample < least) {
+            self.least = Some((sample, now));
+        }
     }
 
     fn on_round_trip(&mut self, now: Instant, sample: Duration) {
@@ -251,6 +258,22 @@ mod tests {
     fn never_sends_more_than_a_socket_holds_on_a_short_path() {
         assert_eq!(settle(1e9, Duration::from_micros(100), 256 << 10, 4 << 20), 256 << 10);
         assert_eq!(settle(1e9, Duration::from_micros(100), 1 << 20, 4 << 20), 1 << 20);
+    }
+
+    #[test]
+    fn waiting_for_slow_start_does_not_widen_the_cap() {
+        let mut now = Instant::now();
+        let mut congestion = Congestion::new(now, 1 << 20, 4 << 20);
+        congestion.on_path_round_trip(now, Duration::from_millis(20));
+        // Four messages, each acknowledged after 100 ms: 2.6 MB/s at 20 ms are far below the least cap.
+        for _ in 0..4 {
+            congestion.on_sent(now, 65_536, false);
+        }
+        for left in (0..4).rev() {
+            now += Duration::from_millis(100);
+            congestion.on_in_flight(now, left * 65_536);
+        }
+        assert_eq!(congestion.cap(), LEAST_BYTES);
     }
 
     #[test]

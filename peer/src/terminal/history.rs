@@ -19,6 +19,8 @@ pub(super) struct History {
     first: u64,
     open: Vec<u8>,
     open_lines: usize,
+    /// Whether the last line goes on in the first row of the screen.
+    folded: bool,
     lines: usize,
     bytes: usize,
 }
@@ -34,7 +36,7 @@ impl History {
         self.first = self.end();
         self.blocks.clear();
         self.open = Vec::new();
-        (self.open_lines, self.lines, self.bytes) = (0, 0, 0);
+        (self.open_lines, self.lines, self.bytes, self.folded) = (0, 0, 0, false);
     }
 
     /// The number that the next block will have.
@@ -54,7 +56,13 @@ impl History {
         &self.open
     }
 
+    /// Whether the last line has no end of its own.
+    pub(super) const fn is_folded(&self) -> bool {
+        self.folded
+    }
+
     pub(super) fn push(&mut self, line: &avt::Line) {
+        self.folded = line.is_wrapped();
         let before = self.open.len();
         write_line(line, &mut self.open);
         self.account(before, 1);
@@ -62,6 +70,7 @@ impl History {
 
     /// Adds whole lines of text without colours.
     pub(super) fn push_text(&mut self, text: &str, lines: usize) {
+        self.folded = false;
         let (mut rest, mut lines_left) = (text, lines);
         while rest.len() > BLOCK_BYTES {
             let end = rest.as_bytes()[..BLOCK_BYTES].iter().rposition(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);

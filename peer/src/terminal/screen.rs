@@ -116,6 +116,9 @@ impl Screen {
     /// screen.
     pub(super) fn dump(&self) -> String {
         let mut out = String::from_utf8_lossy(self.history.open()).into_owned();
+        if self.history.is_folded() {
+            out.push_str("\r\n");
+        }
         // From whatever row the history ended in, this pushes all of it off the screen and no blank line with it.
         out.extend(std::iter::repeat_n('\n', usize::from(self.size.rows) - 1));
         out.push_str("\x1b[H");

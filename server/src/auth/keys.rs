@@ -22,7 +22,10 @@ pub enum KeyError {
 
 /// Makes the directory, for the owner only.
 pub fn private_dir(path: &Path) -> Result<(), KeyError> {
-    let failed = |source| KeyError::Io { path: path.display().to_string(), source };
+    let failed = |source| KeyError::Io {
+        path: path.display().to_string(),
+        source,
+    };
     if path.is_dir() {
         return Ok(());
     }
@@ -37,7 +40,10 @@ pub fn private_dir(path: &Path) -> Result<(), KeyError> {
 
 /// 32 bytes from the file, which is made with random ones where it is absent.
 fn seed(path: &Path) -> Result<[u8; 32], KeyError> {
-    let failed = |source| KeyError::Io { path: path.display().to_string(), source };
+    let failed = |source| KeyError::Io {
+        path: path.display().to_string(),
+        source,
+    };
     match fs::read_to_string(path) {
         Ok(text) => URL_SAFE_NO_PAD
             .decode(text.trim())
@@ -92,11 +98,17 @@ mod tests {
         let first = capability_signer(dir.path()).unwrap();
         let again = capability_signer(dir.path()).unwrap();
         assert_eq!(first.jwk(), again.jwk());
-        assert_eq!(session_secret(dir.path()).unwrap(), session_secret(dir.path()).unwrap());
+        assert_eq!(
+            session_secret(dir.path()).unwrap(),
+            session_secret(dir.path()).unwrap()
+        );
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let mode = fs::metadata(dir.path().join("capability.key")).unwrap().permissions().mode();
+            let mode = fs::metadata(dir.path().join("capability.key"))
+                .unwrap()
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o777, 0o600);
         }
         fs::write(dir.path().join("session.key"), "short").unwrap();

@@ -17,7 +17,12 @@ pub fn clean(name: &str) -> Option<String> {
 
 /// The name as it is compared: `Alice`, `alice` and `ａｌｉｃｅ` are one account.
 pub fn key(name: &str) -> String {
-    name.trim().nfkc().collect::<String>().to_lowercase().nfkc().collect()
+    name.trim()
+        .nfkc()
+        .collect::<String>()
+        .to_lowercase()
+        .nfkc()
+        .collect()
 }
 
 #[cfg(test)]

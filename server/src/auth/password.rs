@@ -42,7 +42,9 @@ fn argon2() -> Argon2<'static> {
 
 fn hash_now(password: &str) -> Result<String, PasswordError> {
     let salt = rand::random::<[u8; 16]>();
-    let hash = argon2().hash_password_with_salt(password.as_bytes(), &salt).map_err(|_| PasswordError::Failed)?;
+    let hash = argon2()
+        .hash_password_with_salt(password.as_bytes(), &salt)
+        .map_err(|_| PasswordError::Failed)?;
     Ok(hash.to_string())
 }
 
@@ -60,7 +62,9 @@ impl Passwords {
     /// The PHC string to be stored.
     pub async fn hash(&self, password: &str) -> Result<String, PasswordError> {
         let password = password.to_owned();
-        self.run(|| true, move || hash_now(&password)).await?.unwrap_or(Err(PasswordError::Failed))
+        self.run(|| true, move || hash_now(&password))
+            .await?
+            .unwrap_or(Err(PasswordError::Failed))
     }
 
     /// Whether the password is the right one. `stored` is `None` for a user that does not exist or has no password: then
@@ -76,7 +80,8 @@ impl Passwords {
         let hash: Arc<str> = stored.map_or_else(|| self.dummy.clone(), Arc::from);
         let password = password.to_owned();
         let matches = move || {
-            PasswordHash::new(&hash).is_ok_and(|hash| argon2().verify_password(password.as_bytes(), &hash).is_ok())
+            PasswordHash::new(&hash)
+                .is_ok_and(|hash| argon2().verify_password(password.as_bytes(), &hash).is_ok())
         };
         Ok(self.run(admit, matches).await?.map(|matched| matched && known))
     }
@@ -86,8 +91,17 @@ impl Passwords {
         admit: impl FnOnce() -> bool,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Option<T>, PasswordError> {
-        let _place = self.waiting.clone().try_acquire_owned().map_err(|_| PasswordError::Busy)?;
-        let turn = self.running.clone().acquire_owned().await.map_err(|_| PasswordError::Busy)?;
+        let _place = self
+            .waiting
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| PasswordError::Busy)?;
+        let turn = self
+            .running
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| PasswordError::Busy)?;
         if !admit() {
             return Ok(None);
         }
@@ -110,9 +124,21 @@ mod tests {
         let passwords = Passwords::new().await.unwrap();
         let hash = passwords.hash("correct horse").await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert_eq!(passwords.verify("correct horse", Some(&hash), || true).await, Ok(Some(true)));
-        assert_eq!(passwords.verify("wrong", Some(&hash), || true).await, Ok(Some(false)));
-        assert_eq!(passwords.verify("correct horse", None, || true).await, Ok(Some(false)));
-        assert_eq!(passwords.verify("correct horse", Some(&hash), || false).await, Ok(None));
+        assert_eq!(
+            passwords.verify("correct horse", Some(&hash), || true).await,
+            Ok(Some(true))
+        );
+        assert_eq!(
+            passwords.verify("wrong", Some(&hash), || true).await,
+            Ok(Some(false))
+        );
+        assert_eq!(
+            passwords.verify("correct horse", None, || true).await,
+            Ok(Some(false))
+        );
+        assert_eq!(
+            passwords.verify("correct horse", Some(&hash), || false).await,
+            Ok(None)
+        );
     }
 }

@@ -39,11 +39,20 @@ pub struct SignInTokens {
 impl SignInTokens {
     /// From a secret of at least 32 bytes.
     pub fn new(secret: &[u8]) -> Self {
-        Self { sign: EncodingKey::from_secret(secret), check: DecodingKey::from_secret(secret) }
+        Self {
+            sign: EncodingKey::from_secret(secret),
+            check: DecodingKey::from_secret(secret),
+        }
     }
 
     /// Times in Unix seconds.
-    pub fn issue(&self, sign_in: &SignInId, user: &UserId, now: u64, exp: u64) -> Result<String, InvalidToken> {
+    pub fn issue(
+        &self,
+        sign_in: &SignInId,
+        user: &UserId,
+        now: u64,
+        exp: u64,
+    ) -> Result<String, InvalidToken> {
         let mut header = Header::new(Algorithm::HS256);
         header.typ = Some(TYP.into());
         let claims = Claims {
@@ -70,7 +79,8 @@ impl SignInTokens {
         validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
         // The library reads the system clock; ours is passed in.
         validation.validate_exp = false;
-        let data = jsonwebtoken::decode::<Claims>(token, &self.check, &validation).map_err(|_| InvalidToken)?;
+        let data =
+            jsonwebtoken::decode::<Claims>(token, &self.check, &validation).map_err(|_| InvalidToken)?;
         let claims = data.claims;
         if claims.exp <= now {
             return Err(InvalidToken);

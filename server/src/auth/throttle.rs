@@ -33,8 +33,14 @@ pub struct Throttle {
 
 impl Default for Throttle {
     fn default() -> Self {
-        let quota = Quota::with_period(PERIOD).unwrap_or(Quota::per_minute(BURST)).allow_burst(BURST);
-        Self { failures: RateLimiter::dashmap(quota), blocked: Mutex::default(), hasher: RandomState::new() }
+        let quota = Quota::with_period(PERIOD)
+            .unwrap_or(Quota::per_minute(BURST))
+            .allow_burst(BURST);
+        Self {
+            failures: RateLimiter::dashmap(quota),
+            blocked: Mutex::default(),
+            hasher: RandomState::new(),
+        }
     }
 }
 
@@ -48,7 +54,9 @@ impl Throttle {
         let key = self.key(name_key, address);
         let blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
         let until = blocked.get(&key)?;
-        until.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero())
+        until
+            .checked_duration_since(Instant::now())
+            .filter(|wait| !wait.is_zero())
     }
 
     /// Counts one failure.
@@ -57,7 +65,9 @@ impl Throttle {
         if self.failures.len() >= REMEMBERED {
             self.failures.retain_recent();
         }
-        let Err(early) = self.failures.check_key(&key) else { return };
+        let Err(early) = self.failures.check_key(&key) else {
+            return;
+        };
         let wait = early.wait_time_from(DefaultClock::default().now());
         let now = Instant::now();
         let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +83,10 @@ impl Throttle {
     pub fn sweep(&self) {
         self.failures.retain_recent();
         let now = Instant::now();
-        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
+        self.blocked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|_, until| *until > now);
     }
 }
 

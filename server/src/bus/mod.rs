@@ -24,7 +24,11 @@ pub enum BusEvent {
     /// A sign-in ended: its sockets close with 4401.
     SignInEnded { sign_in: SignInId },
     /// A user is no longer a member: their peers leave, their sessions there end.
-    MemberGone { room_id: RoomId, user_id: UserId, reason: &'static str },
+    MemberGone {
+        room_id: RoomId,
+        user_id: UserId,
+        reason: &'static str,
+    },
     /// A member's role allows less than before: their peers' sessions in the room end.
     MemberNarrowed { room_id: RoomId, user_id: UserId },
     /// The room was deleted: everyone leaves.

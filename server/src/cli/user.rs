@@ -34,7 +34,9 @@ pub(super) enum UserCommand {
 pub(super) async fn run(command: UserCommand, config: Config) -> anyhow::Result<()> {
     keys::private_dir(&config.data_dir)?;
     let path = config.database_path();
-    let store = SqliteStore::open(&path).await.with_context(|| format!("{} cannot be opened", path.display()))?;
+    let store = SqliteStore::open(&path)
+        .await
+        .with_context(|| format!("{} cannot be opened", path.display()))?;
     let result = match command {
         UserCommand::Add { name, admin, .. } => add(&store, &name, admin).await,
         UserCommand::Link { name } => link(&store, &config, &name).await,
@@ -44,9 +46,13 @@ pub(super) async fn run(command: UserCommand, config: Config) -> anyhow::Result<
 }
 
 async fn add(store: &dyn Store, name: &str, admin: bool) -> anyhow::Result<()> {
-    let Some(name) = names::clean(name) else { bail!("A name has 1 to 64 printable characters.") };
+    let Some(name) = names::clean(name) else {
+        bail!("A name has 1 to 64 printable characters.")
+    };
     let mut password = String::new();
-    std::io::stdin().read_to_string(&mut password).context("the password could not be read from standard input")?;
+    std::io::stdin()
+        .read_to_string(&mut password)
+        .context("the password could not be read from standard input")?;
     let password = password.trim_end_matches(['\r', '\n']);
     if password.chars().count() < MIN_PASSWORD_CHARS {
         bail!("A password has at least {MIN_PASSWORD_CHARS} characters.");
@@ -75,7 +81,10 @@ async fn link(store: &dyn Store, config: &Config, name: &str) -> anyhow::Result<
     };
     let public_url = match &config.public_url {
         Some(url) => url.clone(),
-        None => store.setting(PUBLIC_URL_SETTING).await?.unwrap_or_else(|| local_url(config.listen)),
+        None => store
+            .setting(PUBLIC_URL_SETTING)
+            .await?
+            .unwrap_or_else(|| local_url(config.listen)),
     };
     let link = new_link(store, &public_url, &user.id, SystemClock.now_ms()).await?;
     println!("{}", link.url);

@@ -123,10 +123,14 @@ fn check_jwt_secret(secret: &Secret) -> Result<(), ConfigError> {
     let text = secret.expose().to_lowercase().replace('-', "_");
     let advice = "write the output of `openssl rand -base64 32` there, or unset it: then the server makes a key of its own.";
     if PLACEHOLDERS.iter().any(|placeholder| text.contains(placeholder)) {
-        return Err(ConfigError(format!("MESH_JWT_SECRET is still the placeholder of an example: {advice}")));
+        return Err(ConfigError(format!(
+            "MESH_JWT_SECRET is still the placeholder of an example: {advice}"
+        )));
     }
     if secret.expose().len() < MIN_SECRET_BYTES {
-        return Err(ConfigError(format!("MESH_JWT_SECRET is shorter than {MIN_SECRET_BYTES} bytes: {advice}")));
+        return Err(ConfigError(format!(
+            "MESH_JWT_SECRET is shorter than {MIN_SECRET_BYTES} bytes: {advice}"
+        )));
     }
     Ok(())
 }
@@ -141,18 +145,45 @@ mod tests {
 
     #[test]
     fn placeholder_and_short_secrets_are_refused() {
-        for bad in ["change_me_super_secret", "dev_secret_change_me", "change-me-change-me-change-me-change-me", "short"] {
-            let refused = Config { jwt_secret: Some(Secret::new(bad)), ..config() }.check();
+        for bad in [
+            "change_me_super_secret",
+            "dev_secret_change_me",
+            "change-me-change-me-change-me-change-me",
+            "short",
+        ] {
+            let refused = Config {
+                jwt_secret: Some(Secret::new(bad)),
+                ..config()
+            }
+            .check();
             assert!(refused.is_err(), "{bad}");
         }
         let good = Secret::new("fJm0vS2Hc3bYyq0bq8b4gX2sZ5n8x1Wk");
-        assert!(Config { jwt_secret: Some(good), ..config() }.check().is_ok());
+        assert!(
+            Config {
+                jwt_secret: Some(good),
+                ..config()
+            }
+            .check()
+            .is_ok()
+        );
     }
 
     #[test]
     fn the_open_sign_in_stays_on_loopback() {
-        assert!(Config { dev_login: true, ..config() }.check().is_ok());
-        let open = Config { dev_login: true, listen: "0.0.0.0:8000".parse().unwrap(), ..config() };
+        assert!(
+            Config {
+                dev_login: true,
+                ..config()
+            }
+            .check()
+            .is_ok()
+        );
+        let open = Config {
+            dev_login: true,
+            listen: "0.0.0.0:8000".parse().unwrap(),
+            ..config()
+        };
         assert!(open.check().is_err());
     }
 }

@@ -54,10 +54,18 @@ struct Setting {
 }
 
 const fn plain(key: &'static str, variable: &'static str) -> Setting {
-    Setting { key, variable, secret: false }
+    Setting {
+        key,
+        variable,
+        secret: false,
+    }
 }
 const fn secret(key: &'static str, variable: &'static str) -> Setting {
-    Setting { key, variable, secret: true }
+    Setting {
+        key,
+        variable,
+        secret: true,
+    }
 }
 
 /// Every setting. Those that later parts read are accepted here already, so that one `.env` fits all versions.
@@ -103,8 +111,14 @@ fn flag_layer(flags: &Flags) -> Layer {
         ("allowed_origins", &flags.allowed_origins),
         ("log_format", &flags.log_format),
     ];
-    let mut layer: Layer = texts.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
-    for (key, set) in [("dev_login", flags.dev_login), ("allow_query_token", flags.allow_query_token)] {
+    let mut layer: Layer = texts
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value.clone()?)))
+        .collect();
+    for (key, set) in [
+        ("dev_login", flags.dev_login),
+        ("allow_query_token", flags.allow_query_token),
+    ] {
         if set {
             layer.insert(key, "true".into());
         }
@@ -116,11 +130,17 @@ fn env_layer(env: &dyn Fn(&str) -> Option<String>) -> Result<Layer, ConfigError>
     let given = |name: &str| env(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
     let mut layer = Layer::new();
     for setting in SETTINGS {
-        let from_file = if setting.secret { given(&format!("{}_FILE", setting.variable)) } else { None };
+        let from_file = if setting.secret {
+            given(&format!("{}_FILE", setting.variable))
+        } else {
+            None
+        };
         match (given(setting.variable), from_file) {
             (Some(_), Some(_)) => {
                 let name = setting.variable;
-                return Err(ConfigError(format!("{name} and {name}_FILE are both set: keep one of them.")));
+                return Err(ConfigError(format!(
+                    "{name} and {name}_FILE are both set: keep one of them."
+                )));
             }
             (Some(value), None) => drop(layer.insert(setting.key, value)),
             (None, Some(path)) => drop(layer.insert(setting.key, read_secret(Path::new(&path))?)),
@@ -134,12 +154,17 @@ fn file_layer(path: Option<&Path>) -> Result<Layer, ConfigError> {
     let file = path.unwrap_or(Path::new("mesh-server.toml"));
     if !file.exists() {
         return match path {
-            Some(file) => Err(ConfigError(format!("There is no settings file {}.", file.display()))),
+            Some(file) => Err(ConfigError(format!(
+                "There is no settings file {}.",
+                file.display()
+            ))),
             None => Ok(Layer::new()),
         };
     }
     let unreadable = |error| ConfigError(format!("{} cannot be read: {error}", file.display()));
-    let values: BTreeMap<String, Value> = Figment::from(Toml::file_exact(file)).extract().map_err(unreadable)?;
+    let values: BTreeMap<String, Value> = Figment::from(Toml::file_exact(file))
+        .extract()
+        .map_err(unreadable)?;
     let mut layer = Layer::new();
     for (key, value) in values {
         let unknown = || ConfigError(format!("{}: there is no setting \"{key}\".", file.display()));
@@ -147,16 +172,29 @@ fn file_layer(path: Option<&Path>) -> Result<Layer, ConfigError> {
             Some(name) => (name, true),
             None => (key.as_str(), false),
         };
-        let setting = SETTINGS.iter().find(|s| s.key == name && (!from_file || s.secret)).ok_or_else(unknown)?;
+        let setting = SETTINGS
+            .iter()
+            .find(|s| s.key == name && (!from_file || s.secret))
+            .ok_or_else(unknown)?;
         let text = text_of(&value).ok_or_else(|| {
-            ConfigError(format!("{}: \"{key}\" must be a text, a number, true or false.", file.display()))
+            ConfigError(format!(
+                "{}: \"{key}\" must be a text, a number, true or false.",
+                file.display()
+            ))
         })?;
         if text.is_empty() {
             continue;
         }
-        let text = if from_file { read_secret(Path::new(&text))? } else { text };
+        let text = if from_file {
+            read_secret(Path::new(&text))?
+        } else {
+            text
+        };
         if layer.insert(setting.key, text).is_some() {
-            return Err(ConfigError(format!("{}: keep one of \"{name}\" and \"{name}_file\".", file.display())));
+            return Err(ConfigError(format!(
+                "{}: keep one of \"{name}\" and \"{name}_file\".",
+                file.display()
+            )));
         }
     }
     Ok(layer)
@@ -166,17 +204,32 @@ fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(_, text) => Some(text.trim().to_owned()),
         Value::Bool(_, flag) => Some(flag.to_string()),
-        Value::Num(_, number) => number.to_i128().map(|n| n.to_string()).or_else(|| number.to_u128().map(|n| n.to_string())),
-        Value::Array(_, items) => {
-            Some(items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()?.join(","))
-        }
+        Value::Num(_, number) => number
+            .to_i128()
+            .map(|n| n.to_string())
+            .or_else(|| number.to_u128().map(|n| n.to_string())),
+        Value::Array(_, items) => Some(
+            items
+                .iter()
+                .map(|item| item.as_str().map(str::to_owned))
+                .collect::<Option<Vec<_>>>()?
+                .join(","),
+        ),
         _ => None,
     }
 }
 
 fn read_secret(path: &Path) -> Result<String, ConfigError> {
-    let unreadable = |error| ConfigError(format!("The secret in {} cannot be read: {error}", path.display()));
-    Ok(std::fs::read_to_string(path).map_err(unreadable)?.trim().to_owned())
+    let unreadable = |error| {
+        ConfigError(format!(
+            "The secret in {} cannot be read: {error}",
+            path.display()
+        ))
+    };
+    Ok(std::fs::read_to_string(path)
+        .map_err(unreadable)?
+        .trim()
+        .to_owned())
 }
 
 fn parse(layer: &Layer) -> Result<Config, ConfigError> {
@@ -186,7 +239,13 @@ fn parse(layer: &Layer) -> Result<Config, ConfigError> {
         ConfigError(format!("{variable} must be {what}."))
     };
     let list = |key: &str| -> Vec<String> {
-        text(key).unwrap_or_default().split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect()
+        text(key)
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim)
+            .filter(|s| !s.is_empty())
+            .map(str::to_owned)
+            .collect()
     };
     let flag = |key: &str| match text(key).map(str::to_lowercase).as_deref() {
         None | Some("false" | "0" | "no" | "off") => Ok(false),
@@ -195,39 +254,58 @@ fn parse(layer: &Layer) -> Result<Config, ConfigError> {
     };
 
     let listen = text("listen").unwrap_or("127.0.0.1:8000");
-    let listen = listen.parse().map_err(|_| wrong("listen", "an address and a port, such as 127.0.0.1:8000"))?;
+    let listen = listen
+        .parse()
+        .map_err(|_| wrong("listen", "an address and a port, such as 127.0.0.1:8000"))?;
     let mut config = Config::new(listen, text("data_dir").unwrap_or("data"));
-    config.public_url = text("public_url").map(|url| origin(url).ok_or(url)).transpose().map_err(|_| {
-        wrong("public_url", "scheme and host, such as https://mesh.example.com, without a path")
-    })?;
+    config.public_url = text("public_url")
+        .map(|url| origin(url).ok_or(url))
+        .transpose()
+        .map_err(|_| {
+            wrong(
+                "public_url",
+                "scheme and host, such as https://mesh.example.com, without a path",
+            )
+        })?;
     if text("database_url").is_some() {
         return Err(ConfigError(
-            "MESH_DATABASE_URL is set, but this version keeps its database in MESH_DATA_DIR only: unset it.".into(),
+            "MESH_DATABASE_URL is set, but this version keeps its database in MESH_DATA_DIR only: unset it."
+                .into(),
         ));
     }
     if text("nats_url").is_some() {
-        return Err(ConfigError("MESH_NATS_URL is set, but this version runs as one node only: unset it.".into()));
+        return Err(ConfigError(
+            "MESH_NATS_URL is set, but this version runs as one node only: unset it.".into(),
+        ));
     }
     config.jwt_secret = text("jwt_secret").map(Secret::new);
     if let Some(seconds) = text("cap_ttl") {
         let seconds = seconds.parse().ok().filter(|s| (10..=3_600).contains(s));
-        config.cap_ttl = Duration::from_secs(seconds.ok_or_else(|| wrong("cap_ttl", "10 to 3600 (seconds)"))?);
+        config.cap_ttl =
+            Duration::from_secs(seconds.ok_or_else(|| wrong("cap_ttl", "10 to 3600 (seconds)"))?);
     }
     config.stun_urls = list("stun_url");
     config.turn_urls = list("turn_url");
     config.turn_credentials = match (text("turn_secret"), text("turn_user"), text("turn_pass")) {
         (Some(secret), _, _) => Some(TurnCredentials::Ephemeral(Secret::new(secret))),
-        (None, Some(user), Some(pass)) => {
-            Some(TurnCredentials::Static { user: user.to_owned(), password: Secret::new(pass) })
-        }
+        (None, Some(user), Some(pass)) => Some(TurnCredentials::Static {
+            user: user.to_owned(),
+            password: Secret::new(pass),
+        }),
         (None, None, None) => None,
-        (None, _, _) => return Err(ConfigError("TURN_USER and TURN_PASS belong together: set both, or TURN_SECRET.".into())),
+        (None, _, _) => {
+            return Err(ConfigError(
+                "TURN_USER and TURN_PASS belong together: set both, or TURN_SECRET.".into(),
+            ));
+        }
     };
     config.dev_login = flag("dev_login")?;
     config.allow_query_token = flag("allow_query_token")?;
     config.allowed_origins = list("allowed_origins")
         .iter()
-        .map(|text| origin(text).ok_or_else(|| wrong("allowed_origins", "origins such as https://mesh.example.com")))
+        .map(|text| {
+            origin(text).ok_or_else(|| wrong("allowed_origins", "origins such as https://mesh.example.com"))
+        })
         .collect::<Result<_, _>>()?;
     config.log_format = match text("log_format").unwrap_or("text") {
         "text" => LogFormat::Text,
@@ -252,7 +330,10 @@ fn origin(text: &str) -> Option<String> {
     if host.is_empty() || !host.chars().all(allowed) {
         return None;
     }
-    Some(format!("{scheme}://{}", host.strip_suffix(default_port).unwrap_or(&host)))
+    Some(format!(
+        "{scheme}://{}",
+        host.strip_suffix(default_port).unwrap_or(&host)
+    ))
 }
 
 #[cfg(test)]
@@ -260,21 +341,40 @@ mod tests {
     use super::*;
 
     fn env<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
-        |name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
+        |name| {
+            pairs
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, v)| (*v).to_owned())
+        }
     }
 
     #[test]
     fn flag_beats_environment_beats_file_beats_default() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("mesh-server.toml");
-        std::fs::write(&file, "listen = \"127.0.0.1:1\"\ncap_ttl = 30\npublic_url = \"https://Mesh.Example.com:443/\"\n")
-            .unwrap();
-        let variables = [("MESH_LISTEN", "127.0.0.1:2"), ("MESH_DATA_DIR", ""), ("STUN_URL", "stun:a,stun:b")];
-        let mut flags = Flags { config: Some(file), ..Flags::default() };
+        std::fs::write(
+            &file,
+            "listen = \"127.0.0.1:1\"\ncap_ttl = 30\npublic_url = \"https://Mesh.Example.com:443/\"\n",
+        )
+        .unwrap();
+        let variables = [
+            ("MESH_LISTEN", "127.0.0.1:2"),
+            ("MESH_DATA_DIR", ""),
+            ("STUN_URL", "stun:a,stun:b"),
+        ];
+        let mut flags = Flags {
+            config: Some(file),
+            ..Flags::default()
+        };
         let config = load(&flags, &env(&variables)).unwrap();
         assert_eq!(config.listen.port(), 2);
         assert_eq!(config.cap_ttl, Duration::from_secs(30));
-        assert_eq!(config.data_dir, Path::new("data"), "an empty variable is an absent one");
+        assert_eq!(
+            config.data_dir,
+            Path::new("data"),
+            "an empty variable is an absent one"
+        );
         assert_eq!(config.public_url.as_deref(), Some("https://mesh.example.com"));
         assert_eq!(config.stun_urls, ["stun:a", "stun:b"]);
         flags.listen = Some("127.0.0.1:3".into());
@@ -288,19 +388,37 @@ mod tests {
         std::fs::write(&file, "turn-secret-of-the-test\n").unwrap();
         let path = file.to_str().unwrap();
         let config = load(&Flags::default(), &env(&[("TURN_SECRET_FILE", path)])).unwrap();
-        assert!(matches!(config.turn_credentials, Some(TurnCredentials::Ephemeral(s)) if s.expose() == "turn-secret-of-the-test"));
-        assert!(load(&Flags::default(), &env(&[("TURN_SECRET_FILE", path), ("TURN_SECRET", "x")])).is_err());
+        assert!(
+            matches!(config.turn_credentials, Some(TurnCredentials::Ephemeral(s)) if s.expose() == "turn-secret-of-the-test")
+        );
+        assert!(
+            load(
+                &Flags::default(),
+                &env(&[("TURN_SECRET_FILE", path), ("TURN_SECRET", "x")])
+            )
+            .is_err()
+        );
     }
 
     #[test]
     fn a_wrong_setting_is_named_with_what_to_write() {
-        for (name, value) in
-            [("MESH_LISTEN", "8000"), ("MESH_CAP_TTL", "1"), ("MESH_PUBLIC_URL", "mesh"), ("MESH_DEV_LOGIN", "maybe")]
-        {
-            let error = load(&Flags::default(), &env(&[(name, value)])).unwrap_err().to_string();
+        for (name, value) in [
+            ("MESH_LISTEN", "8000"),
+            ("MESH_CAP_TTL", "1"),
+            ("MESH_PUBLIC_URL", "mesh"),
+            ("MESH_DEV_LOGIN", "maybe"),
+        ] {
+            let error = load(&Flags::default(), &env(&[(name, value)]))
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(name), "{error}");
         }
         let placeholder = [("MESH_JWT_SECRET", "change_me_super_secret")];
-        assert!(load(&Flags::default(), &env(&placeholder)).unwrap_err().to_string().contains("placeholder"));
+        assert!(
+            load(&Flags::default(), &env(&placeholder))
+                .unwrap_err()
+                .to_string()
+                .contains("placeholder")
+        );
     }
 }

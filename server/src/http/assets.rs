@@ -24,20 +24,29 @@ build the server again; <code>cargo xtask run</code> does both.";
 pub(super) async fn pages_first(request: Request, next: Next) -> Response {
     let reserved = ["/health", "/.well-known/", "/ws"];
     let path = request.uri().path();
-    if *request.method() == Method::GET && accepts_html(request.headers()) && !reserved.iter().any(|r| path.starts_with(r)) {
+    if *request.method() == Method::GET
+        && accepts_html(request.headers())
+        && !reserved.iter().any(|r| path.starts_with(r))
+    {
         return serve(request).await;
     }
     next.run(request).await
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {
-    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("text/html"))
+    headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.contains("text/html"))
 }
 
 /// A file of the client, compressed as the browser likes; for a navigation to no file, the page itself.
 pub(super) async fn serve(request: Request) -> Response {
-    let service = tower::service_fn(async |request: Request| Ok::<_, std::convert::Infallible>(file(&request)));
-    let compressed = tower::ServiceBuilder::new().layer(CompressionLayer::new()).service(service);
+    let service =
+        tower::service_fn(async |request: Request| Ok::<_, std::convert::Infallible>(file(&request)));
+    let compressed = tower::ServiceBuilder::new()
+        .layer(CompressionLayer::new())
+        .service(service);
     match compressed.oneshot(request).await {
         Ok(response) => response.map(axum::body::Body::new),
         Err(never) => match never {},
@@ -62,8 +71,15 @@ fn file(request: &Request) -> Response {
 
 fn embedded(name: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
     // Vite puts a hash of the content into the names under assets/.
-    let cache = if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let hash: String = file.metadata.sha256_hash()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let cache = if name.starts_with("assets/") {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    let hash: String = file.metadata.sha256_hash()[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     // Weak: the compressed forms share it.
     let etag = format!("W/\"{hash}\"");
     let known = asked
@@ -75,12 +91,15 @@ fn embedded(name: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
     } else {
         let kind = HeaderValue::from_str(file.metadata.mimetype());
         let mut response = axum::body::Bytes::from_owner(file.data).into_response();
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, kind.unwrap_or(HeaderValue::from_static("application/octet-stream")));
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            kind.unwrap_or(HeaderValue::from_static("application/octet-stream")),
+        );
         response
     };
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         response.headers_mut().insert(header::ETAG, etag);
     }

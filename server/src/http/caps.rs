@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use mesh_protocol::capability::{AUDIENCE, Capability, Claims, Confirmation, Feature, ISSUER, Jwks, same_fingerprint};
+use mesh_protocol::capability::{
+    AUDIENCE, Capability, Claims, Confirmation, Feature, ISSUER, Jwks, same_fingerprint,
+};
 use mesh_protocol::http::{CapabilityGrant, CapabilityRequest, Done, Revocation, Role};
 use mesh_protocol::ids::{PeerId, RoomId, SessionId, TokenId, UserId};
 
@@ -29,7 +31,11 @@ async fn keys(State(app): State<Arc<App>>) -> Json<Jwks> {
 
 /// What a role may ask for by itself.
 fn role_allows(role: Role, capability: Capability) -> bool {
-    role >= Role::Member || matches!(capability, Capability::Call | Capability::Screen | Capability::ShareFile | Capability::Rtc)
+    role >= Role::Member
+        || matches!(
+            capability,
+            Capability::Call | Capability::Screen | Capability::ShareFile | Capability::Rtc
+        )
 }
 
 async fn issue(
@@ -43,31 +49,55 @@ async fn issue(
         return Err(ApiError::bad_request("caps is empty"));
     }
     if ask.caps == [Capability::Rtc] {
-        return Err(ApiError::bad_request("rtc is given beside the capability of a feature only"));
+        return Err(ApiError::bad_request(
+            "rtc is given beside the capability of a feature only",
+        ));
     }
     // A fingerprint is one exactly when it equals itself.
-    if ask.fingerprint.as_ref().is_some_and(|fp| !same_fingerprint(fp, fp)) {
-        return Err(ApiError::bad_request("fingerprint is \"sha-256 AB:CD:…\", as in the SDP"));
+    if ask
+        .fingerprint
+        .as_ref()
+        .is_some_and(|fp| !same_fingerprint(fp, fp))
+    {
+        return Err(ApiError::bad_request(
+            "fingerprint is \"sha-256 AB:CD:…\", as in the SDP",
+        ));
     }
     let role = room_of(&app, &ask.room_id, &caller.user_id).await?.role;
     let now = app.clock.now();
-    let own = app.hub.peer(&ask.peer_id).is_some_and(|peer| peer.user_id == caller.user_id);
+    let own = app
+        .hub
+        .peer(&ask.peer_id)
+        .is_some_and(|peer| peer.user_id == caller.user_id);
     let room = app.hub.room_with(&ask.room_id, &ask.peer_id).filter(|_| own);
     let Some(room) = room else {
-        return Err(ApiError::cap_not_allowed("peer_id is not a live socket of yours that has joined this room"));
+        return Err(ApiError::cap_not_allowed(
+            "peer_id is not a live socket of yours that has joined this room",
+        ));
     };
-    if ask.target_peer_id.as_ref().is_some_and(|target| !room.has(target)) {
+    if ask
+        .target_peer_id
+        .as_ref()
+        .is_some_and(|target| !room.has(target))
+    {
         return Err(ApiError::cap_not_allowed("the target is not in this room"));
     }
     let answered = answered_feature(&app, &ask, now).map(Feature::capability);
     let allowed = |c: &Capability| role_allows(role, *c) || answered == Some(*c);
     if let Some(refused) = ask.caps.iter().find(|c| !allowed(c)) {
-        return Err(ApiError::cap_not_allowed(format!("your role in this room does not allow {refused}")));
+        return Err(ApiError::cap_not_allowed(format!(
+            "your role in this room does not allow {refused}"
+        )));
     }
     if let Some(session) = &ask.session_id
-        && app.hub.sessions.is_revoked(session, &ask.peer_id, ask.target_peer_id.as_ref())
+        && app
+            .hub
+            .sessions
+            .is_revoked(session, &ask.peer_id, ask.target_peer_id.as_ref())
     {
-        return Err(ApiError::cap_not_allowed("this session was ended: open a new one"));
+        return Err(ApiError::cap_not_allowed(
+            "this session was ended: open a new one",
+        ));
     }
     let exp = now + app.config.cap_ttl.as_secs();
     let claims = Claims {
@@ -84,7 +114,10 @@ async fn issue(
         exp,
         cnf: ask.fingerprint.map(|fp| Confirmation { fp }),
     };
-    let cap_token = app.signer.sign(&claims).map_err(|error| ApiError::internal(&error))?;
+    let cap_token = app
+        .signer
+        .sign(&claims)
+        .map_err(|error| ApiError::internal(&error))?;
     app.hub.tokens.issued(&claims);
     Ok(Json(CapabilityGrant { cap_token, exp }))
 }
@@ -92,7 +125,9 @@ async fn issue(
 /// The feature of the session that the asking peer answers, where it is the answering end of one towards its target.
 fn answered_feature(app: &App, ask: &CapabilityRequest, now: u64) -> Option<Feature> {
     let (session, requester) = (ask.session_id.as_ref()?, ask.target_peer_id.as_ref()?);
-    app.hub.sessions.answering(&ask.room_id, session, &ask.peer_id, requester, now)
+    app.hub
+        .sessions
+        .answering(&ask.room_id, session, &ask.peer_id, requester, now)
 }
 
 async fn revoke(
@@ -113,19 +148,30 @@ fn unknown() -> ApiError {
 
 /// Whoever bears it, whomever it is shown to, and whoever moderates the room may take it back.
 async fn may_revoke(app: &App, user: &UserId, room: &RoomId, parties: &[PeerId]) -> Result<bool, ApiError> {
-    let own = parties.iter().any(|id| app.hub.peer(id).is_some_and(|peer| peer.user_id == *user));
-    Ok(own || app.store.room_of(room, user).await?.is_some_and(|room| room.role >= Role::Moderator))
+    let own = parties
+        .iter()
+        .any(|id| app.hub.peer(id).is_some_and(|peer| peer.user_id == *user));
+    Ok(own
+        || app
+            .store
+            .room_of(room, user)
+            .await?
+            .is_some_and(|room| room.role >= Role::Moderator))
 }
 
 async fn revoke_token(app: &App, user: &UserId, jti: &TokenId) -> Result<(), ApiError> {
     let issued = app.hub.tokens.get(jti).ok_or_else(unknown)?;
-    let parties: Vec<_> = [Some(issued.bearer), issued.target].into_iter().flatten().collect();
+    let parties: Vec<_> = [Some(issued.bearer), issued.target]
+        .into_iter()
+        .flatten()
+        .collect();
     if !may_revoke(app, user, &issued.room_id, &parties).await? {
         return Err(unknown());
     }
     app.hub.tokens.revoke(jti);
     if let Some(session) = &issued.session_id {
-        app.hub.tell_revoked(session, Some(jti.clone()), &parties, "revoked");
+        app.hub
+            .tell_revoked(session, Some(jti.clone()), &parties, "revoked");
     }
     Ok(())
 }

@@ -15,18 +15,27 @@ use crate::app::App;
 use crate::bus::BusEvent;
 
 pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/devices", get(list)).route("/devices/{id}", delete(remove))
+    Router::new()
+        .route("/devices", get(list))
+        .route("/devices/{id}", delete(remove))
 }
 
 async fn list(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Json<Devices>, ApiError> {
-    let devices = app.store.devices(&caller.user_id).await?.into_iter().map(|device| DeviceInfo {
-        device_id: device.id,
-        name: device.name,
-        kind: device.kind,
-        created_at: device.created_at,
-        last_seen_at: device.last_seen_at,
-    });
-    Ok(Json(Devices { devices: devices.collect() }))
+    let devices = app
+        .store
+        .devices(&caller.user_id)
+        .await?
+        .into_iter()
+        .map(|device| DeviceInfo {
+            device_id: device.id,
+            name: device.name,
+            kind: device.kind,
+            created_at: device.created_at,
+            last_seen_at: device.last_seen_at,
+        });
+    Ok(Json(Devices {
+        devices: devices.collect(),
+    }))
 }
 
 /// Ends every sign-in of the device: its sockets close, and what it had open ends at the other ends.
@@ -35,7 +44,11 @@ async fn remove(
     Caller(caller): Caller,
     At(device): At<DeviceId>,
 ) -> Result<Json<Done>, ApiError> {
-    for sign_in in app.store.remove_device(&caller.user_id, &device, app.clock.now_ms()).await? {
+    for sign_in in app
+        .store
+        .remove_device(&caller.user_id, &device, app.clock.now_ms())
+        .await?
+    {
         app.bus.publish(BusEvent::SignInEnded { sign_in });
     }
     Ok(Json(Done { ok: true }))

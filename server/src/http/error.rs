@@ -22,7 +22,11 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(code: HttpCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), retry_after: None }
+        Self {
+            code,
+            detail: detail.into(),
+            retry_after: None,
+        }
     }
     pub(crate) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(HttpCode::BadRequest, detail)
@@ -34,14 +38,20 @@ impl ApiError {
         Self::new(HttpCode::Forbidden, detail)
     }
     pub(crate) fn origin_refused() -> Self {
-        Self::new(HttpCode::OriginRefused, "this page may not use the server: its address is not in MESH_ALLOWED_ORIGINS")
+        Self::new(
+            HttpCode::OriginRefused,
+            "this page may not use the server: its address is not in MESH_ALLOWED_ORIGINS",
+        )
     }
     pub(crate) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(HttpCode::NotFound, detail)
     }
     /// One answer for a room that is absent and one that is another's.
     pub(crate) fn room_not_found() -> Self {
-        Self::new(HttpCode::RoomNotFound, "there is no such room, or you are not a member: ask for an invitation")
+        Self::new(
+            HttpCode::RoomNotFound,
+            "there is no such room, or you are not a member: ask for an invitation",
+        )
     }
     pub(crate) fn cap_not_allowed(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(HttpCode::CapNotAllowed, detail)
@@ -57,7 +67,10 @@ impl ApiError {
     /// A defect: the log has the details, under the id of the request.
     pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error, "a request failed");
-        Self::new(HttpCode::Internal, "the server failed; its log has the details under this response's x-request-id")
+        Self::new(
+            HttpCode::Internal,
+            "the server failed; its log has the details under this response's x-request-id",
+        )
     }
 }
 
@@ -65,18 +78,30 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the database did not answer");
-                Self::new(HttpCode::StoreUnavailable, "the database does not answer; nothing was changed: try again")
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the database did not answer"
+                );
+                Self::new(
+                    HttpCode::StoreUnavailable,
+                    "the database does not answer; nothing was changed: try again",
+                )
             }
             StoreError::Corrupt(_) => Self::internal(&error),
             StoreError::NameTaken => Self::new(HttpCode::NameTaken, "this name is taken: choose another"),
             StoreError::SetupDone => Self::new(HttpCode::SetupDone, "there is an account already: sign in"),
-            StoreError::LinkInvalid => Self::new(HttpCode::LinkInvalid, "this link is wrong, used or expired: get a new one"),
-            StoreError::InviteInvalid => {
-                Self::new(HttpCode::InviteInvalid, "this invitation is no longer good: ask for a new one")
-            }
+            StoreError::LinkInvalid => Self::new(
+                HttpCode::LinkInvalid,
+                "this link is wrong, used or expired: get a new one",
+            ),
+            StoreError::InviteInvalid => Self::new(
+                HttpCode::InviteInvalid,
+                "this invitation is no longer good: ask for a new one",
+            ),
             StoreError::Absent => Self::not_found("there is no such thing"),
-            StoreError::LastOwner => Self::forbidden("a room needs an owner: make somebody else owner first, or delete it"),
+            StoreError::LastOwner => {
+                Self::forbidden("a room needs an owner: make somebody else owner first, or delete it")
+            }
         }
     }
 }
@@ -102,7 +127,10 @@ impl IntoResponse for ApiError {
         };
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if let Some(wait) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }

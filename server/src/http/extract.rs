@@ -22,13 +22,20 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             .headers()
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.split(';').next().is_some_and(|v| v.trim().eq_ignore_ascii_case("application/json")));
+            .is_some_and(|value| {
+                value
+                    .split(';')
+                    .next()
+                    .is_some_and(|v| v.trim().eq_ignore_ascii_case("application/json"))
+            });
         let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
         if bytes.is_empty() {
             return parse(b"{}");
         }
         if !json {
-            return Err(ApiError::bad_request("send JSON with Content-Type: application/json"));
+            return Err(ApiError::bad_request(
+                "send JSON with Content-Type: application/json",
+            ));
         }
         parse(&bytes)
     }
@@ -36,12 +43,17 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body<T>, ApiError> {
     // serde's text names the member and the place, and nothing of the server.
-    serde_json::from_slice(bytes).map(Body).map_err(|error| ApiError::bad_request(format!("the body does not decode: {error}")))
+    serde_json::from_slice(bytes)
+        .map(Body)
+        .map_err(|error| ApiError::bad_request(format!("the body does not decode: {error}")))
 }
 
 fn unreadable(rejection: BytesRejection) -> ApiError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return ApiError::new(HttpCode::TooLarge, format!("a body has at most {MAX_HTTP_BODY} bytes"));
+        return ApiError::new(
+            HttpCode::TooLarge,
+            format!("a body has at most {MAX_HTTP_BODY} bytes"),
+        );
     }
     ApiError::bad_request("the body ended early")
 }

@@ -20,7 +20,10 @@ serial=(), payment=()";
 
 const SECURITY: [(HeaderName, &str); 5] = [
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("permissions-policy"), PERMISSIONS_POLICY),
@@ -29,14 +32,21 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The outermost layer. The log gets the route's pattern and never the query, which may hold a ticket.
 pub(super) async fn finish(request: Request, next: Next) -> Response {
-    let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string();
+    let id = uuid::Builder::from_random_bytes(rand::random())
+        .into_uuid()
+        .to_string();
     let span = tracing::info_span!("request", id = %id);
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("(page)".to_owned(), |path| path.as_str().to_owned());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("(page)".to_owned(), |path| path.as_str().to_owned());
     let begun = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    span.in_scope(|| tracing::debug!(%method, route, status = response.status().as_u16(), elapsed_ms, "answered"));
+    span.in_scope(
+        || tracing::debug!(%method, route, status = response.status().as_u16(), elapsed_ms, "answered"),
+    );
     let headers = response.headers_mut();
     for (name, value) in SECURITY {
         headers.insert(name, HeaderValue::from_static(value));
@@ -59,7 +69,12 @@ impl<S: Sync> FromRequestParts<S> for ClientAddress {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
-        let peer = parts.extensions.get::<SocketAddr>().copied().unwrap_or(unknown).ip();
+        let peer = parts
+            .extensions
+            .get::<SocketAddr>()
+            .copied()
+            .unwrap_or(unknown)
+            .ip();
         Ok(Self(client_address(peer, &parts.headers)))
     }
 }
@@ -69,10 +84,16 @@ fn client_address(peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         return peer;
     }
     // The last entry is the nearest proxy's own; those before it are the client's word.
-    let forwarded = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
+    let forwarded = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .next_back()
+        .and_then(|value| value.to_str().ok());
     let last = forwarded.and_then(|list| list.rsplit(',').next()).map(str::trim);
     let parse = |text: &str| {
-        text.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+        text.parse::<IpAddr>()
+            .ok()
+            .or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
     };
     last.and_then(parse).unwrap_or(peer)
 }
@@ -92,7 +113,10 @@ mod tests {
     #[test]
     fn only_a_near_proxy_is_believed_and_only_its_own_entry() {
         let mut headers = HeaderMap::new();
-        headers.insert("x-forwarded-for", HeaderValue::from_static("6.6.6.6, 203.0.113.9"));
+        headers.insert(
+            "x-forwarded-for",
+            HeaderValue::from_static("6.6.6.6, 203.0.113.9"),
+        );
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
         assert_eq!(client_address(ip("127.0.0.1"), &headers), ip("203.0.113.9"));
         assert_eq!(client_address(ip("172.18.0.3"), &headers), ip("203.0.113.9"));

@@ -18,10 +18,24 @@ async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
     let ok = match app.store.ping().await {
         Ok(()) => true,
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "the database does not answer");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the database does not answer"
+            );
             false
         }
     };
-    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Health { ok, ts: app.clock.now(), version: env!("CARGO_PKG_VERSION").into() }))
+    let status = if ok {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        Json(Health {
+            ok,
+            ts: app.clock.now(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        }),
+    )
 }

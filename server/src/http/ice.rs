@@ -24,13 +24,20 @@ pub(super) fn router() -> Router<Arc<App>> {
 }
 
 async fn servers(State(app): State<Arc<App>>, Caller(caller): Caller) -> Json<IceServers> {
-    Json(IceServers { ice_servers: ice_servers(&app.config, &caller.user_id, app.clock.now()), ttl: TTL })
+    Json(IceServers {
+        ice_servers: ice_servers(&app.config, &caller.user_id, app.clock.now()),
+        ttl: TTL,
+    })
 }
 
 fn ice_servers(config: &Config, user: &UserId, now: u64) -> Vec<IceServer> {
     let mut servers = Vec::new();
     if !config.stun_urls.is_empty() {
-        servers.push(IceServer { urls: config.stun_urls.clone(), username: None, credential: None });
+        servers.push(IceServer {
+            urls: config.stun_urls.clone(),
+            username: None,
+            credential: None,
+        });
     }
     if !config.turn_urls.is_empty() {
         let (username, credential) = match &config.turn_credentials {
@@ -44,7 +51,11 @@ fn ice_servers(config: &Config, user: &UserId, now: u64) -> Vec<IceServer> {
             }
             None => (None, None),
         };
-        servers.push(IceServer { urls: config.turn_urls.clone(), username, credential });
+        servers.push(IceServer {
+            urls: config.turn_urls.clone(),
+            username,
+            credential,
+        });
     }
     servers
 }
@@ -52,7 +63,9 @@ fn ice_servers(config: &Config, user: &UserId, now: u64) -> Vec<IceServer> {
 /// The password of coturn's `use-auth-secret` (draft-uberti-behave-turn-rest).
 fn ephemeral(secret: &Secret, username: &str) -> String {
     // An HMAC takes a key of any length.
-    let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(secret.expose().as_bytes()) else { return String::new() };
+    let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(secret.expose().as_bytes()) else {
+        return String::new();
+    };
     mac.update(username.as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())
 }
@@ -69,6 +82,9 @@ mod tests {
         let servers = ice_servers(&config, &"alice".parse().unwrap(), 1_700_000_000);
         assert_eq!(servers[0].username.as_deref(), Some("1700000600:alice"));
         // printf %s 1700000600:alice | openssl dgst -sha1 -hmac north -binary | base64
-        assert_eq!(servers[0].credential.as_deref(), Some("gthUwOpcRoLI0MMCziCEBOWYnpo="));
+        assert_eq!(
+            servers[0].credential.as_deref(),
+            Some("gthUwOpcRoLI0MMCziCEBOWYnpo=")
+        );
     }
 }

@@ -33,7 +33,9 @@ async fn moderated(app: &App, room: &RoomId, user: &UserId) -> Result<Role, ApiE
     if role >= Role::Moderator {
         Ok(role)
     } else {
-        Err(ApiError::forbidden("only owners and moderators of the room may invite"))
+        Err(ApiError::forbidden(
+            "only owners and moderators of the room may invite",
+        ))
     }
 }
 
@@ -69,7 +71,12 @@ async fn create(
     };
     app.store.create_invite(&invite).await?;
     let url = format!("{}/invite#token={token}", app.public_url);
-    Ok(Json(Invite { invite_id: invite.id, token, url, expires_at: invite.expires_at / 1000 }))
+    Ok(Json(Invite {
+        invite_id: invite.id,
+        token,
+        url,
+        expires_at: invite.expires_at / 1000,
+    }))
 }
 
 async fn list(
@@ -78,14 +85,21 @@ async fn list(
     At(room): At<RoomId>,
 ) -> Result<Json<Invites>, ApiError> {
     moderated(&app, &room, &caller.user_id).await?;
-    let invites = app.store.invites(&room, app.clock.now_ms()).await?.into_iter().map(|invite| InviteInfo {
-        invite_id: invite.id,
-        role: invite.role,
-        expires_at: invite.expires_at / 1000,
-        max_uses: invite.max_uses,
-        uses: invite.uses,
-    });
-    Ok(Json(Invites { invites: invites.collect() }))
+    let invites = app
+        .store
+        .invites(&room, app.clock.now_ms())
+        .await?
+        .into_iter()
+        .map(|invite| InviteInfo {
+            invite_id: invite.id,
+            role: invite.role,
+            expires_at: invite.expires_at / 1000,
+            max_uses: invite.max_uses,
+            uses: invite.uses,
+        });
+    Ok(Json(Invites {
+        invites: invites.collect(),
+    }))
 }
 
 async fn revoke(
@@ -94,6 +108,8 @@ async fn revoke(
     At((room, invite)): At<(RoomId, InviteId)>,
 ) -> Result<Json<Done>, ApiError> {
     moderated(&app, &room, &caller.user_id).await?;
-    app.store.revoke_invite(&room, &invite, app.clock.now_ms()).await?;
+    app.store
+        .revoke_invite(&room, &invite, app.clock.now_ms())
+        .await?;
     Ok(Json(Done { ok: true }))
 }

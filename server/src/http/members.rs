@@ -40,7 +40,9 @@ async fn list(
     At(room): At<RoomId>,
 ) -> Result<Json<Members>, ApiError> {
     room_of(&app, &room, &caller.user_id).await?;
-    Ok(Json(Members { members: app.store.members(&room).await? }))
+    Ok(Json(Members {
+        members: app.store.members(&room).await?,
+    }))
 }
 
 async fn set_role(
@@ -54,7 +56,10 @@ async fn set_role(
     if !outranks(own, before) || !outranks(own, role) {
         return Err(ApiError::forbidden("your role in this room does not allow that"));
     }
-    app.store.set_role(&room_id, &user_id, role).await.map_err(gone_is_absent)?;
+    app.store
+        .set_role(&room_id, &user_id, role)
+        .await
+        .map_err(gone_is_absent)?;
     if role == Role::Guest && before != Role::Guest {
         app.bus.publish(BusEvent::MemberNarrowed { room_id, user_id });
     }
@@ -71,8 +76,19 @@ async fn remove(
     if user_id != caller.user_id && !outranks(own, before) {
         return Err(ApiError::forbidden("your role in this room does not allow that"));
     }
-    app.store.remove_member(&room_id, &user_id).await.map_err(gone_is_absent)?;
-    let reason = if user_id == caller.user_id { "left" } else { "removed" };
-    app.bus.publish(BusEvent::MemberGone { room_id, user_id, reason });
+    app.store
+        .remove_member(&room_id, &user_id)
+        .await
+        .map_err(gone_is_absent)?;
+    let reason = if user_id == caller.user_id {
+        "left"
+    } else {
+        "removed"
+    };
+    app.bus.publish(BusEvent::MemberGone {
+        room_id,
+        user_id,
+        reason,
+    });
     Ok(Json(Done { ok: true }))
 }

@@ -37,5 +37,7 @@ async fn page(
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(ApiError::bad_request(format!("limit is 1 to {MAX_PAGE}")));
     }
-    Ok(Json(Messages { messages: app.store.messages(&room, page.before, limit).await? }))
+    Ok(Json(Messages {
+        messages: app.store.messages(&room, page.before, limit).await?,
+    }))
 }

@@ -49,7 +49,10 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(ticket::router())
         .method_not_allowed_fallback(async || ApiError::not_found("this address does not take that method"))
         .layer(middleware::from_fn_with_state(app.clone(), origin::check))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            REQUEST_TIMEOUT,
+        ))
         .layer(DefaultBodyLimit::max(MAX_HTTP_BODY));
     Router::new()
         .route("/ws", get(crate::ws::upgrade::upgrade))

@@ -24,9 +24,15 @@ pub(super) async fn check(State(app): State<Arc<App>>, request: Request, next: N
     let allowed = match headers.get(header::ORIGIN) {
         Some(origin) => origin.to_str().is_ok_and(|origin| app.allows_origin(origin)),
         None => {
-            let same_origin = headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
+            let same_origin = headers
+                .get("sec-fetch-site")
+                .is_some_and(|site| site == "same-origin");
             same_origin || session::cookie(headers).is_none()
         }
     };
-    if allowed { next.run(request).await } else { ApiError::origin_refused().into_response() }
+    if allowed {
+        next.run(request).await
+    } else {
+        ApiError::origin_refused().into_response()
+    }
 }

@@ -27,12 +27,19 @@ pub(super) fn router() -> Router<Arc<App>> {
 
 /// The room as the user sees it, or the one answer for absent and foreign.
 pub(super) async fn room_of(app: &App, room: &RoomId, user: &UserId) -> Result<Room, ApiError> {
-    app.store.room_of(room, user).await?.ok_or_else(ApiError::room_not_found)
+    app.store
+        .room_of(room, user)
+        .await?
+        .ok_or_else(ApiError::room_not_found)
 }
 
 /// A membership that vanished between two steps is the same answer again.
 pub(super) fn gone_is_absent(error: StoreError) -> ApiError {
-    if matches!(error, StoreError::Absent) { ApiError::room_not_found() } else { error.into() }
+    if matches!(error, StoreError::Absent) {
+        ApiError::room_not_found()
+    } else {
+        error.into()
+    }
 }
 
 fn clean(name: &str) -> Result<String, ApiError> {
@@ -44,14 +51,20 @@ async fn create(
     Caller(caller): Caller,
     Body(body): Body<RoomName>,
 ) -> Result<Json<RoomRef>, ApiError> {
-    let room =
-        NewRoom { id: random::id(), name: clean(&body.name)?, owner: caller.user_id, now: app.clock.now_ms() };
+    let room = NewRoom {
+        id: random::id(),
+        name: clean(&body.name)?,
+        owner: caller.user_id,
+        now: app.clock.now_ms(),
+    };
     app.store.create_room(&room).await?;
     Ok(Json(RoomRef { room_id: room.id }))
 }
 
 async fn list(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Json<Rooms>, ApiError> {
-    Ok(Json(Rooms { rooms: app.store.rooms_of(&caller.user_id).await? }))
+    Ok(Json(Rooms {
+        rooms: app.store.rooms_of(&caller.user_id).await?,
+    }))
 }
 
 async fn show(
@@ -64,7 +77,11 @@ async fn show(
 
 async fn own(app: &App, room: &RoomId, user: &UserId) -> Result<Room, ApiError> {
     let room = room_of(app, room, user).await?;
-    if room.role == Role::Owner { Ok(room) } else { Err(ApiError::forbidden("only an owner of the room may do this")) }
+    if room.role == Role::Owner {
+        Ok(room)
+    } else {
+        Err(ApiError::forbidden("only an owner of the room may do this"))
+    }
 }
 
 async fn rename(
@@ -95,8 +112,13 @@ async fn join_by_invite(
     Caller(caller): Caller,
     Body(body): Body<JoinRoom>,
 ) -> Result<Json<RoomRef>, ApiError> {
-    let invite = body.invite.ok_or_else(|| ApiError::bad_request("invite is missing"))?;
-    let room_id = app.store.join_by_invite(&random::hash(&invite), &caller.user_id, app.clock.now_ms()).await?;
+    let invite = body
+        .invite
+        .ok_or_else(|| ApiError::bad_request("invite is missing"))?;
+    let room_id = app
+        .store
+        .join_by_invite(&random::hash(&invite), &caller.user_id, app.clock.now_ms())
+        .await?;
     Ok(Json(RoomRef { room_id }))
 }
 
@@ -108,7 +130,9 @@ async fn join(
 ) -> Result<Json<Done>, ApiError> {
     match body.invite {
         Some(invite) => {
-            app.store.join_by_invite(&random::hash(&invite), &caller.user_id, app.clock.now_ms()).await?;
+            app.store
+                .join_by_invite(&random::hash(&invite), &caller.user_id, app.clock.now_ms())
+                .await?;
         }
         None => {
             room_of(&app, &room, &caller.user_id).await?;
@@ -122,7 +146,14 @@ async fn leave(
     Caller(caller): Caller,
     At(room_id): At<RoomId>,
 ) -> Result<Json<Done>, ApiError> {
-    app.store.remove_member(&room_id, &caller.user_id).await.map_err(gone_is_absent)?;
-    app.bus.publish(BusEvent::MemberGone { room_id, user_id: caller.user_id, reason: "left" });
+    app.store
+        .remove_member(&room_id, &caller.user_id)
+        .await
+        .map_err(gone_is_absent)?;
+    app.bus.publish(BusEvent::MemberGone {
+        room_id,
+        user_id: caller.user_id,
+        reason: "left",
+    });
     Ok(Json(Done { ok: true }))
 }

@@ -37,8 +37,15 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// The token of the cookie.
 pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(';'));
-    pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == COOKIE).map(|(_, token)| token)
+    let pairs = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|v| v.split(';'));
+    pairs
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, _)| *name == COOKIE)
+        .map(|(_, token)| token)
 }
 
 /// The header that gives a page its session, or takes it away (`max_age` 0).
@@ -50,18 +57,37 @@ pub(super) fn set_cookie(app: &App, token: &str, max_age: u64) -> Result<HeaderV
 
 /// The sign-in that a token names, where it still stands.
 pub(crate) async fn sign_in_of_token(app: &App, token: &str) -> Result<SignIn, ApiError> {
-    let ended = || ApiError::new(mesh_protocol::error_code::HttpCode::Unauthenticated, "the session has ended: sign in again");
-    let (id, user) = app.sign_in_tokens.verify(token, app.clock.now()).map_err(|_| ended())?;
+    let ended = || {
+        ApiError::new(
+            mesh_protocol::error_code::HttpCode::Unauthenticated,
+            "the session has ended: sign in again",
+        )
+    };
+    let (id, user) = app
+        .sign_in_tokens
+        .verify(token, app.clock.now())
+        .map_err(|_| ended())?;
     let sign_in = live_sign_in(app, &id).await?;
-    if sign_in.user_id == user { Ok(sign_in) } else { Err(ended()) }
+    if sign_in.user_id == user {
+        Ok(sign_in)
+    } else {
+        Err(ended())
+    }
 }
 
 /// The sign-in, where it has neither ended nor expired.
 pub(crate) async fn live_sign_in(app: &App, id: &SignInId) -> Result<SignIn, ApiError> {
     let now = app.clock.now_ms();
-    let live = app.store.sign_in(id).await?.filter(|s| s.ended_at.is_none() && s.expires_at > now);
+    let live = app
+        .store
+        .sign_in(id)
+        .await?
+        .filter(|s| s.ended_at.is_none() && s.expires_at > now);
     live.ok_or_else(|| {
-        ApiError::new(mesh_protocol::error_code::HttpCode::Unauthenticated, "the session has ended: sign in again")
+        ApiError::new(
+            mesh_protocol::error_code::HttpCode::Unauthenticated,
+            "the session has ended: sign in again",
+        )
     })
 }
 
@@ -72,13 +98,18 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let token = bearer(&parts.headers).or_else(|| cookie(&parts.headers)).ok_or_else(ApiError::unauthenticated)?;
+        let token = bearer(&parts.headers)
+            .or_else(|| cookie(&parts.headers))
+            .ok_or_else(ApiError::unauthenticated)?;
         let sign_in = sign_in_of_token(app, token).await?;
         let now = app.clock.now_ms();
         if now.saturating_sub(sign_in.last_seen_at) > SEEN_EVERY_MS {
             // Only a display; the request does not fail for it.
             if let Err(error) = app.store.touch_sign_in(&sign_in.id, now).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "last_seen_at was not written");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "last_seen_at was not written"
+                );
             }
         }
         Ok(Self(sign_in))
@@ -86,7 +117,12 @@ impl FromRequestParts<Arc<App>> for Caller {
 }
 
 async fn me(Caller(caller): Caller) -> Json<Me> {
-    Json(Me { user_id: caller.user_id, name: caller.user_name, admin: caller.admin, device_id: caller.device_id })
+    Json(Me {
+        user_id: caller.user_id,
+        name: caller.user_name,
+        admin: caller.admin,
+        device_id: caller.device_id,
+    })
 }
 
 async fn list(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Json<Sessions>, ApiError> {
@@ -100,14 +136,20 @@ async fn list(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Jso
         created_at: s.created_at,
         last_seen_at: s.last_seen_at,
     };
-    Ok(Json(Sessions { sessions: sign_ins.into_iter().map(info).collect() }))
+    Ok(Json(Sessions {
+        sessions: sign_ins.into_iter().map(info).collect(),
+    }))
 }
 
 async fn logout(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Response, ApiError> {
-    app.store.end_sign_in(&caller.user_id, &caller.id, app.clock.now_ms()).await?;
+    app.store
+        .end_sign_in(&caller.user_id, &caller.id, app.clock.now_ms())
+        .await?;
     app.bus.publish(BusEvent::SignInEnded { sign_in: caller.id });
     let mut response = Json(Done { ok: true }).into_response();
-    response.headers_mut().insert(header::SET_COOKIE, set_cookie(&app, "", 0)?);
+    response
+        .headers_mut()
+        .insert(header::SET_COOKIE, set_cookie(&app, "", 0)?);
     Ok(response)
 }
 
@@ -117,7 +159,9 @@ async fn end(
     At(id): At<String>,
 ) -> Result<Json<Done>, ApiError> {
     let sign_in = SignInId(id);
-    app.store.end_sign_in(&caller.user_id, &sign_in, app.clock.now_ms()).await?;
+    app.store
+        .end_sign_in(&caller.user_id, &sign_in, app.clock.now_ms())
+        .await?;
     app.bus.publish(BusEvent::SignInEnded { sign_in });
     Ok(Json(Done { ok: true }))
 }

@@ -64,14 +64,21 @@ async fn login(
         Some(true) => {}
         Some(false) => {
             app.throttle.failed(&name_key, address);
-            return Err(ApiError::new(HttpCode::WrongCredentials, "the name or the password is wrong"));
+            return Err(ApiError::new(
+                HttpCode::WrongCredentials,
+                "the name or the password is wrong",
+            ));
         }
         None => {
-            let wait = app.throttle.wait(&name_key, address).unwrap_or(Duration::from_secs(1));
+            let wait = app
+                .throttle
+                .wait(&name_key, address)
+                .unwrap_or(Duration::from_secs(1));
             return Err(ApiError::throttled(wait));
         }
     }
-    let user = user.ok_or_else(|| ApiError::new(HttpCode::WrongCredentials, "the name or the password is wrong"))?;
+    let user =
+        user.ok_or_else(|| ApiError::new(HttpCode::WrongCredentials, "the name or the password is wrong"))?;
     open_session(&app, user, login.device).await
 }
 
@@ -82,7 +89,10 @@ async fn any_user(app: &App, name: &str) -> Result<User, ApiError> {
         Ok(()) | Err(StoreError::NameTaken) => {}
         Err(error) => return Err(error.into()),
     }
-    app.store.user_by_name(&new.name_key).await?.ok_or_else(ApiError::unauthenticated)
+    app.store
+        .user_by_name(&new.name_key)
+        .await?
+        .ok_or_else(ApiError::unauthenticated)
 }
 
 async fn setup(State(app): State<Arc<App>>, Body(setup): Body<Setup>) -> Result<Response, ApiError> {
@@ -93,8 +103,15 @@ async fn setup(State(app): State<Arc<App>>, Body(setup): Body<Setup>) -> Result<
     check_password(&setup.password)?;
     let mut user = new_user(&app, &setup.username, None, true)?;
     user.password_hash = Some(app.passwords.hash(&setup.password).await?);
-    let room = NewRoom { id: random::id(), name: FIRST_ROOM.into(), owner: user.id.clone(), now: user.now };
-    app.store.set_up(&random::hash(&setup.setup_token), &user, &room).await?;
+    let room = NewRoom {
+        id: random::id(),
+        name: FIRST_ROOM.into(),
+        owner: user.id.clone(),
+        now: user.now,
+    };
+    app.store
+        .set_up(&random::hash(&setup.setup_token), &user, &room)
+        .await?;
     open_session(&app, account(user), setup.device).await
 }
 
@@ -112,12 +129,18 @@ async fn register(State(app): State<Arc<App>>, Body(register): Body<Register>) -
 
 async fn by_link(State(app): State<Arc<App>>, Body(link): Body<LinkLogin>) -> Result<Response, ApiError> {
     check_device(link.device.as_ref())?;
-    let user = app.store.take_link(&random::hash(&link.token), app.clock.now_ms()).await?;
+    let user = app
+        .store
+        .take_link(&random::hash(&link.token), app.clock.now_ms())
+        .await?;
     let user = app.store.user(&user).await?.ok_or(StoreError::LinkInvalid)?;
     open_session(&app, user, link.device).await
 }
 
-async fn create_link(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Json<SignInLink>, ApiError> {
+async fn create_link(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+) -> Result<Json<SignInLink>, ApiError> {
     let link = new_link(&*app.store, &app.public_url, &caller.user_id, app.clock.now_ms()).await?;
     Ok(Json(link))
 }
@@ -131,24 +154,45 @@ pub(crate) async fn new_link(
 ) -> Result<SignInLink, StoreError> {
     let token = random::token();
     let expires_ms = now_ms + u64::try_from(LINK_TTL.as_millis()).unwrap_or(u64::MAX);
-    store.create_link(&random::hash(&token), user, expires_ms, now_ms).await?;
+    store
+        .create_link(&random::hash(&token), user, expires_ms, now_ms)
+        .await?;
     let url = format!("{public_url}/link#token={token}");
-    Ok(SignInLink { token, url, expires_at: expires_ms / 1000 })
+    Ok(SignInLink {
+        token,
+        url,
+        expires_at: expires_ms / 1000,
+    })
 }
 
 fn new_user(app: &App, name: &str, password_hash: Option<String>, admin: bool) -> Result<NewUser, ApiError> {
-    let name = names::clean(name).ok_or_else(|| ApiError::bad_request("a name has 1 to 64 printable characters"))?;
+    let name =
+        names::clean(name).ok_or_else(|| ApiError::bad_request("a name has 1 to 64 printable characters"))?;
     let name_key = names::key(&name);
-    Ok(NewUser { id: random::id(), name, name_key, password_hash, admin, now: app.clock.now_ms() })
+    Ok(NewUser {
+        id: random::id(),
+        name,
+        name_key,
+        password_hash,
+        admin,
+        now: app.clock.now_ms(),
+    })
 }
 
 fn account(user: NewUser) -> User {
-    User { id: user.id, name: user.name, password_hash: user.password_hash, admin: user.admin }
+    User {
+        id: user.id,
+        name: user.name,
+        password_hash: user.password_hash,
+        admin: user.admin,
+    }
 }
 
 fn check_password(password: &str) -> Result<(), ApiError> {
     if password.chars().count() < MIN_PASSWORD_CHARS {
-        return Err(ApiError::bad_request(format!("a password has at least {MIN_PASSWORD_CHARS} characters")));
+        return Err(ApiError::bad_request(format!(
+            "a password has at least {MIN_PASSWORD_CHARS} characters"
+        )));
     }
     Ok(())
 }
@@ -156,18 +200,24 @@ fn check_password(password: &str) -> Result<(), ApiError> {
 /// Before anything is used up.
 fn check_device(device: Option<&DeviceIntro>) -> Result<(), ApiError> {
     let Some(device) = device else { return Ok(()) };
-    names::clean(&device.name).ok_or_else(|| ApiError::bad_request("a device's name has 1 to 64 printable characters"))?;
+    names::clean(&device.name)
+        .ok_or_else(|| ApiError::bad_request("a device's name has 1 to 64 printable characters"))?;
     let is_key = |key: &String| URL_SAFE_NO_PAD.decode(key).is_ok_and(|bytes| bytes.len() == 32);
     if device.key.as_ref().is_some_and(|key| !is_key(key)) {
-        return Err(ApiError::bad_request("device.key is an Ed25519 public key: 32 bytes, base64url without padding"));
+        return Err(ApiError::bad_request(
+            "device.key is an Ed25519 public key: 32 bytes, base64url without padding",
+        ));
     }
     Ok(())
 }
 
 async fn open_session(app: &App, user: User, device: Option<DeviceIntro>) -> Result<Response, ApiError> {
     let now = app.clock.now_ms();
-    let device =
-        device.unwrap_or_else(|| DeviceIntro { name: "Unnamed device".into(), kind: DeviceKind::Page, key: None });
+    let device = device.unwrap_or_else(|| DeviceIntro {
+        name: "Unnamed device".into(),
+        kind: DeviceKind::Page,
+        key: None,
+    });
     let life = match device.kind {
         DeviceKind::Page => PAGE_SESSION,
         DeviceKind::Agent => AGENT_SESSION,
@@ -191,10 +241,19 @@ async fn open_session(app: &App, user: User, device: Option<DeviceIntro>) -> Res
         expires_at: expires_at * 1000,
     };
     app.store.create_sign_in(&sign_in).await?;
-    let token = app.sign_in_tokens.issue(&id, &user.id, now / 1000, expires_at).map_err(|e| ApiError::internal(&e))?;
+    let token = app
+        .sign_in_tokens
+        .issue(&id, &user.id, now / 1000, expires_at)
+        .map_err(|e| ApiError::internal(&e))?;
     let cookie = set_cookie(app, &token, life.as_secs())?;
-    let mut response =
-        Json(Session { token, user_id: user.id, name: user.name, device_id, expires_at }).into_response();
+    let mut response = Json(Session {
+        token,
+        user_id: user.id,
+        name: user.name,
+        device_id,
+        expires_at,
+    })
+    .into_response();
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(response)
 }

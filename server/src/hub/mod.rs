@@ -101,7 +101,10 @@ impl Hub {
     /// Puts a peer into a room; whether it was not there before.
     pub fn enter(&self, id: &RoomId, peer: &Arc<LivePeer>) -> (Arc<LiveRoom>, bool) {
         let mut rooms = self.rooms.write();
-        let room = rooms.entry(id.clone()).or_insert_with(|| Arc::new(LiveRoom::new(id.clone()))).clone();
+        let room = rooms
+            .entry(id.clone())
+            .or_insert_with(|| Arc::new(LiveRoom::new(id.clone())))
+            .clone();
         let new = room.add(peer.clone());
         if new {
             peer.add_room(room.clone());
@@ -111,15 +114,23 @@ impl Hub {
 
     /// Takes a peer out of a room and tells those who remain; whether it was there.
     pub fn leave(&self, room: &Arc<LiveRoom>, peer: &LivePeer) -> bool {
-        let Some(empty) = room.remove(&peer.id) else { return false };
+        let Some(empty) = room.remove(&peer.id) else {
+            return false;
+        };
         peer.remove_room(room.id());
         if empty {
             let mut rooms = self.rooms.write();
-            if rooms.get(room.id()).is_some_and(|live| Arc::ptr_eq(live, room) && live.is_empty()) {
+            if rooms
+                .get(room.id())
+                .is_some_and(|live| Arc::ptr_eq(live, room) && live.is_empty())
+            {
                 rooms.remove(room.id());
             }
         }
-        self.bus.publish(BusEvent::Room { room_id: room.id().clone(), frame: self.left(room.id(), peer) });
+        self.bus.publish(BusEvent::Room {
+            room_id: room.id().clone(),
+            frame: self.left(room.id(), peer),
+        });
         true
     }
 
@@ -139,9 +150,16 @@ impl Hub {
         reason: &str,
     ) {
         for id in parties {
-            let payload = Revoked { session_id: session.clone(), jti: jti.clone(), reason: reason.to_owned() };
+            let payload = Revoked {
+                session_id: session.clone(),
+                jti: jti.clone(),
+                reason: reason.to_owned(),
+            };
             let frame = event(&*self.clock, id.as_str(), ServerMessage::CapRevoked(payload));
-            self.bus.publish(BusEvent::Peer { peer_id: id.clone(), frame });
+            self.bus.publish(BusEvent::Peer {
+                peer_id: id.clone(),
+                frame,
+            });
         }
     }
 
@@ -151,31 +169,50 @@ impl Hub {
         self.sessions.sweep(now);
         self.tokens.sweep(now);
         let now_ms = self.clock.now_ms();
-        let over: Vec<_> = self.peers.read().values().filter(|p| p.expires_at <= now_ms).cloned().collect();
+        let over: Vec<_> = self
+            .peers
+            .read()
+            .values()
+            .filter(|p| p.expires_at <= now_ms)
+            .cloned()
+            .collect();
         for peer in over {
             self.end_socket(&peer);
         }
     }
 
     fn left(&self, room: &RoomId, peer: &LivePeer) -> Utf8Bytes {
-        let payload = PeerLeft { room_id: room.clone(), peer_id: peer.id.clone(), user_id: peer.user_id.clone() };
+        let payload = PeerLeft {
+            room_id: room.clone(),
+            peer_id: peer.id.clone(),
+            user_id: peer.user_id.clone(),
+        };
         event(&*self.clock, room.as_str(), ServerMessage::RoomLeft(payload))
     }
 
     /// The peer learns that it has left, and what it had open there ends at both ends.
     fn expel(&self, room: &Arc<LiveRoom>, peer: &LivePeer, reason: &str) {
-        self.tell_ended(self.sessions.end_of(&peer.id, Some(room.id()), self.clock.now()), reason);
+        self.tell_ended(
+            self.sessions.end_of(&peer.id, Some(room.id()), self.clock.now()),
+            reason,
+        );
         peer.outbound.push(self.left(room.id(), peer));
         self.leave(room, peer);
     }
 
     fn end_socket(&self, peer: &LivePeer) {
-        self.tell_ended(self.sessions.end_of(&peer.id, None, self.clock.now()), "sign_in_ended");
+        self.tell_ended(
+            self.sessions.end_of(&peer.id, None, self.clock.now()),
+            "sign_in_ended",
+        );
         peer.outbound.close(close::SESSION_ENDED, "session ended");
     }
 
     fn peers_of(&self, room: &LiveRoom, user: &UserId) -> Vec<Arc<LivePeer>> {
-        room.peers().into_iter().filter(|peer| peer.user_id == *user).collect()
+        room.peers()
+            .into_iter()
+            .filter(|peer| peer.user_id == *user)
+            .collect()
     }
 }
 
@@ -193,12 +230,22 @@ impl Listener for Hub {
                 }
             }
             BusEvent::SignInEnded { sign_in } => {
-                let ended: Vec<_> = self.peers.read().values().filter(|p| p.sign_in == *sign_in).cloned().collect();
+                let ended: Vec<_> = self
+                    .peers
+                    .read()
+                    .values()
+                    .filter(|p| p.sign_in == *sign_in)
+                    .cloned()
+                    .collect();
                 for peer in ended {
                     self.end_socket(&peer);
                 }
             }
-            BusEvent::MemberGone { room_id, user_id, reason } => {
+            BusEvent::MemberGone {
+                room_id,
+                user_id,
+                reason,
+            } => {
                 let Some(room) = self.room(room_id) else { return };
                 for peer in self.peers_of(&room, user_id) {
                     self.expel(&room, &peer, reason);
@@ -207,7 +254,10 @@ impl Listener for Hub {
             BusEvent::MemberNarrowed { room_id, user_id } => {
                 let Some(room) = self.room(room_id) else { return };
                 for peer in self.peers_of(&room, user_id) {
-                    self.tell_ended(self.sessions.end_of(&peer.id, Some(room_id), self.clock.now()), "role_changed");
+                    self.tell_ended(
+                        self.sessions.end_of(&peer.id, Some(room_id), self.clock.now()),
+                        "role_changed",
+                    );
                 }
             }
             BusEvent::RoomGone { room_id } => {

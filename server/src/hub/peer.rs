@@ -81,14 +81,21 @@ pub struct SocketPlace {
 }
 
 impl SocketPlace {
-    pub(super) fn take(places: &Arc<Mutex<HashMap<UserId, usize>>>, user: &UserId, most: usize) -> Option<Self> {
+    pub(super) fn take(
+        places: &Arc<Mutex<HashMap<UserId, usize>>>,
+        user: &UserId,
+        most: usize,
+    ) -> Option<Self> {
         let mut counts = places.lock();
         let count = counts.entry(user.clone()).or_default();
         if *count >= most {
             return None;
         }
         *count += 1;
-        Some(Self { places: places.clone(), user: user.clone() })
+        Some(Self {
+            places: places.clone(),
+            user: user.clone(),
+        })
     }
 }
 

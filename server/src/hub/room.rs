@@ -50,7 +50,10 @@ pub struct LiveRoom {
 
 impl LiveRoom {
     pub(super) fn new(id: RoomId) -> Self {
-        Self { id, inside: RwLock::default() }
+        Self {
+            id,
+            inside: RwLock::default(),
+        }
     }
 
     /// Its id.
@@ -65,7 +68,12 @@ impl LiveRoom {
 
     /// Everyone who has joined.
     pub fn peers(&self) -> Vec<Arc<LivePeer>> {
-        self.inside.read().present.values().map(|present| present.peer.clone()).collect()
+        self.inside
+            .read()
+            .present
+            .values()
+            .map(|present| present.peer.clone())
+            .collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -77,7 +85,11 @@ impl LiveRoom {
         let mut new = false;
         inside.present.entry(peer.id.clone()).or_insert_with(|| {
             new = true;
-            Present { peer, status: Status::Online, offers: Vec::new() }
+            Present {
+                peer,
+                status: Status::Online,
+                offers: Vec::new(),
+            }
         });
         new
     }
@@ -100,7 +112,10 @@ impl LiveRoom {
     /// Shows the room as it is to a peer, before anything that happens after.
     pub fn show<T>(&self, show: impl FnOnce(Vec<Peer>, Vec<Share>) -> T) -> T {
         let inside = self.inside.read();
-        show(inside.present.values().map(Present::card).collect(), inside.shares.clone())
+        show(
+            inside.present.values().map(Present::card).collect(),
+            inside.shares.clone(),
+        )
     }
 
     /// The peer as the room sees it.
@@ -120,14 +135,24 @@ impl LiveRoom {
     /// Announces a share; announced again, it gets the new label.
     pub fn add_share(&self, share: Share) -> Result<(), ShareRefused> {
         let mut inside = self.inside.write();
-        if let Some(known) = inside.shares.iter_mut().find(|known| known.share_id == share.share_id) {
+        if let Some(known) = inside
+            .shares
+            .iter_mut()
+            .find(|known| known.share_id == share.share_id)
+        {
             if known.peer_id != share.peer_id {
                 return Err(ShareRefused::Taken);
             }
             *known = share;
             return Ok(());
         }
-        if inside.shares.iter().filter(|known| known.peer_id == share.peer_id).count() >= SHARES_PER_PEER {
+        if inside
+            .shares
+            .iter()
+            .filter(|known| known.peer_id == share.peer_id)
+            .count()
+            >= SHARES_PER_PEER
+        {
             return Err(ShareRefused::TooMany);
         }
         inside.shares.push(share);
@@ -138,7 +163,9 @@ impl LiveRoom {
     pub fn remove_share(&self, peer: &PeerId, share: &ShareId) -> bool {
         let mut inside = self.inside.write();
         let before = inside.shares.len();
-        inside.shares.retain(|known| known.share_id != *share || known.peer_id != *peer);
+        inside
+            .shares
+            .retain(|known| known.share_id != *share || known.peer_id != *peer);
         inside.shares.len() < before
     }
 }

@@ -43,7 +43,12 @@ struct Session {
 
 impl Session {
     fn parties(&self) -> Vec<PeerId> {
-        [&self.requester].into_iter().chain(&self.target).chain(&self.answerers).cloned().collect()
+        [&self.requester]
+            .into_iter()
+            .chain(&self.target)
+            .chain(&self.answerers)
+            .cloned()
+            .collect()
     }
 
     /// Whether `sender` may say something about it to `to` (or to the room).
@@ -101,9 +106,14 @@ impl Sessions {
     pub fn open(&self, opening: &Opening<'_>, now: u64) -> Result<(), TooMany> {
         let mut table = self.table.lock();
         let same = |s: &&mut Session| {
-            s.requester == *opening.requester && s.target.as_ref() == opening.target && s.room_id == *opening.room_id
+            s.requester == *opening.requester
+                && s.target.as_ref() == opening.target
+                && s.room_id == *opening.room_id
         };
-        let known = table.by_id.get_mut(opening.session_id).and_then(|list| list.iter_mut().find(same));
+        let known = table
+            .by_id
+            .get_mut(opening.session_id)
+            .and_then(|list| list.iter_mut().find(same));
         if let Some(session) = known {
             session.until = now + IDLE;
             return Ok(());
@@ -122,9 +132,17 @@ impl Sessions {
             until: now + IDLE,
         };
         for peer in session.parties() {
-            table.of_peer.entry(peer).or_default().push(opening.session_id.clone());
+            table
+                .of_peer
+                .entry(peer)
+                .or_default()
+                .push(opening.session_id.clone());
         }
-        table.by_id.entry(opening.session_id.clone()).or_default().push(session);
+        table
+            .by_id
+            .entry(opening.session_id.clone())
+            .or_default()
+            .push(session);
         table.count += 1;
         Ok(())
     }
@@ -140,7 +158,9 @@ impl Sessions {
         now: u64,
     ) -> bool {
         let mut table = self.table.lock();
-        let Some(list) = table.by_id.get_mut(session) else { return false };
+        let Some(list) = table.by_id.get_mut(session) else {
+            return false;
+        };
         let mut party = false;
         for found in list.iter_mut() {
             if found.state == State::Open
@@ -162,7 +182,11 @@ impl Sessions {
         let Table { by_id, of_peer, .. } = &mut *table;
         for found in by_id.get_mut(session).into_iter().flatten() {
             let fits = found.room_id == *room && found.requester != *sender && found.admits(sender, to);
-            if fits && found.target.is_none() && !found.answerers.contains(sender) && found.answerers.len() < ANSWERERS {
+            if fits
+                && found.target.is_none()
+                && !found.answerers.contains(sender)
+                && found.answerers.len() < ANSWERERS
+            {
                 found.answerers.push(sender.clone());
                 of_peer.entry(sender.clone()).or_default().push(session.clone());
             }
@@ -205,11 +229,19 @@ impl Sessions {
     pub fn is_revoked(&self, session: &SessionId, sender: &PeerId, to: Option<&PeerId>) -> bool {
         let table = self.table.lock();
         let revoked = |s: &Session| s.state == State::Revoked && s.admits(sender, to);
-        table.by_id.get(session).is_some_and(|list| list.iter().any(revoked))
+        table
+            .by_id
+            .get(session)
+            .is_some_and(|list| list.iter().any(revoked))
     }
 
     /// Takes a session back for whoever `may` (given its room and its parties).
-    pub fn revoke(&self, session: &SessionId, may: impl Fn(&RoomId, &[PeerId]) -> bool, now: u64) -> Vec<Ended> {
+    pub fn revoke(
+        &self,
+        session: &SessionId,
+        may: impl Fn(&RoomId, &[PeerId]) -> bool,
+        now: u64,
+    ) -> Vec<Ended> {
         let mut table = self.table.lock();
         let mut ended = Vec::new();
         for found in table.by_id.get_mut(session).into_iter().flatten() {
@@ -217,7 +249,10 @@ impl Sessions {
             if found.state == State::Open && may(&found.room_id, &parties) {
                 found.state = State::Revoked;
                 found.until = now + AFTER_REVOCATION;
-                ended.push(Ended { session_id: session.clone(), parties });
+                ended.push(Ended {
+                    session_id: session.clone(),
+                    parties,
+                });
             }
         }
         ended
@@ -228,8 +263,9 @@ impl Sessions {
         let ids = self.table.lock().of_peer.get(peer).cloned().unwrap_or_default();
         let mut ended = Vec::new();
         for id in ids {
-            let concerned =
-                |in_room: &RoomId, parties: &[PeerId]| room.is_none_or(|room| room == in_room) && parties.contains(peer);
+            let concerned = |in_room: &RoomId, parties: &[PeerId]| {
+                room.is_none_or(|room| room == in_room) && parties.contains(peer)
+            };
             ended.extend(self.revoke(&id, concerned, now));
         }
         ended
@@ -251,7 +287,12 @@ impl Sessions {
     pub fn sweep(&self, now: u64) {
         let mut table = self.table.lock();
         let over = |list: &Vec<Session>| list.iter().any(|s| s.until <= now);
-        let ids: Vec<_> = table.by_id.iter().filter(|(_, list)| over(list)).map(|(id, _)| id.clone()).collect();
+        let ids: Vec<_> = table
+            .by_id
+            .iter()
+            .filter(|(_, list)| over(list))
+            .map(|(id, _)| id.clone())
+            .collect();
         for id in ids {
             table.drop_where(&id, |s| s.until <= now);
         }
@@ -265,7 +306,9 @@ impl Sessions {
 
 impl Table {
     fn drop_where(&mut self, id: &SessionId, over: impl Fn(&Session) -> bool) {
-        let Some(list) = self.by_id.get_mut(id) else { return };
+        let Some(list) = self.by_id.get_mut(id) else {
+            return;
+        };
         let mut named = Vec::new();
         list.retain(|session| {
             let gone = over(session);
@@ -299,7 +342,12 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn open(sessions: &Sessions, session: &str, requester: &str, target: Option<&str>) -> Result<(), TooMany> {
+    fn open(
+        sessions: &Sessions,
+        session: &str,
+        requester: &str,
+        target: Option<&str>,
+    ) -> Result<(), TooMany> {
         let target = target.map(id::<PeerId>);
         let (room_id, session_id, requester) = (id("r"), id(session), id(requester));
         let opening = Opening {
@@ -314,15 +362,30 @@ mod tests {
 
     fn party(sessions: &Sessions, sender: &str, to: Option<&str>) -> bool {
         let to = to.map(id::<PeerId>);
-        sessions.is_party(&id("r"), &id("s"), &id(sender), to.as_ref(), |f| f == Feature::Call, 1)
+        sessions.is_party(
+            &id("r"),
+            &id("s"),
+            &id(sender),
+            to.as_ref(),
+            |f| f == Feature::Call,
+            1,
+        )
     }
 
     #[test]
     fn only_the_two_ends_are_parties() {
         let sessions = Sessions::default();
         open(&sessions, "s", "a", Some("b")).unwrap();
-        assert!(party(&sessions, "a", Some("b")) && party(&sessions, "b", Some("a")) && party(&sessions, "b", None));
-        assert!(!party(&sessions, "c", Some("a")) && !party(&sessions, "a", Some("c")) && !party(&sessions, "c", None));
+        assert!(
+            party(&sessions, "a", Some("b"))
+                && party(&sessions, "b", Some("a"))
+                && party(&sessions, "b", None)
+        );
+        assert!(
+            !party(&sessions, "c", Some("a"))
+                && !party(&sessions, "a", Some("c"))
+                && !party(&sessions, "c", None)
+        );
         assert!(!sessions.is_party(&id("other"), &id("s"), &id("a"), None, |_| true, 1));
         // A stranger who borrows the id stays a stranger to the first two.
         open(&sessions, "s", "c", Some("d")).unwrap();
@@ -333,7 +396,11 @@ mod tests {
     fn a_request_to_the_room_may_be_answered_by_each_and_served_by_who_accepted() {
         let sessions = Sessions::default();
         open(&sessions, "s", "a", None).unwrap();
-        assert!(party(&sessions, "b", Some("a")) && party(&sessions, "c", Some("a")) && !party(&sessions, "b", Some("c")));
+        assert!(
+            party(&sessions, "b", Some("a"))
+                && party(&sessions, "c", Some("a"))
+                && !party(&sessions, "b", Some("c"))
+        );
         let answering = |peer: &str| sessions.answering(&id("r"), &id("s"), &id(peer), &id("a"), 1);
         assert_eq!(answering("b"), None);
         sessions.accepted(&id("r"), &id("s"), &id("b"), Some(&id("a")));
@@ -346,10 +413,19 @@ mod tests {
         let sessions = Sessions::default();
         open(&sessions, "s", "a", Some("b")).unwrap();
         let ended = sessions.end_of(&id("b"), Some(&id("r")), 5);
-        assert_eq!(ended, [Ended { session_id: id("s"), parties: vec![id("a"), id("b")] }]);
+        assert_eq!(
+            ended,
+            [Ended {
+                session_id: id("s"),
+                parties: vec![id("a"), id("b")]
+            }]
+        );
         assert!(!party(&sessions, "a", Some("b")));
         open(&sessions, "s", "a", Some("b")).unwrap();
-        assert!(sessions.is_revoked(&id("s"), &id("a"), Some(&id("b"))), "opening again does not undo it");
+        assert!(
+            sessions.is_revoked(&id("s"), &id("a"), Some(&id("b"))),
+            "opening again does not undo it"
+        );
         assert!(sessions.is_revoked(&id("s"), &id("b"), Some(&id("a"))));
         assert!(!sessions.is_revoked(&id("s"), &id("c"), Some(&id("d"))));
     }

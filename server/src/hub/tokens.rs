@@ -72,7 +72,9 @@ impl Tokens {
     pub fn revoke(&self, jti: &TokenId) {
         let mut table = self.table.lock();
         if let Some(issued) = table.issued.remove(jti) {
-            table.revoked.insert(jti.clone(), issued.exp + CLOCK_LEEWAY.as_secs());
+            table
+                .revoked
+                .insert(jti.clone(), issued.exp + CLOCK_LEEWAY.as_secs());
             self.revoked.store(table.revoked.len(), Ordering::Release);
         }
     }
@@ -85,7 +87,9 @@ impl Tokens {
     /// Drops what has expired.
     pub fn sweep(&self, now: u64) {
         let mut table = self.table.lock();
-        table.issued.retain(|_, issued| issued.exp + CLOCK_LEEWAY.as_secs() >= now);
+        table
+            .issued
+            .retain(|_, issued| issued.exp + CLOCK_LEEWAY.as_secs() >= now);
         table.revoked.retain(|_, until| *until >= now);
         self.revoked.store(table.revoked.len(), Ordering::Release);
     }

@@ -37,7 +37,11 @@ pub struct ChatQueue {
 
 impl ChatQueue {
     /// The queue and the task that empties it.
-    pub fn new(store: Arc<dyn Store>, bus: Arc<dyn Bus>, clock: Arc<dyn Clock>) -> (Self, impl Future<Output = ()>) {
+    pub fn new(
+        store: Arc<dyn Store>,
+        bus: Arc<dyn Bus>,
+        clock: Arc<dyn Clock>,
+    ) -> (Self, impl Future<Output = ()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
         (Self { queue }, Writer { store, bus, clock }.run(waiting))
     }
@@ -66,9 +70,16 @@ impl Writer {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "chat messages were not stored");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "chat messages were not stored"
+                    );
                     for pending in batch.drain(..) {
-                        self.refuse(&pending, SignalCode::StoreUnavailable, "the message was not stored: try again");
+                        self.refuse(
+                            &pending,
+                            SignalCode::StoreUnavailable,
+                            "the message was not stored: try again",
+                        );
                     }
                 }
             }
@@ -80,25 +91,43 @@ impl Writer {
             Appended::Stored(message) => {
                 self.acknowledge(pending, message.seq);
                 let room_id = message.room_id.clone();
-                let frame = event(&*self.clock, room_id.as_str(), ServerMessage::ChatMessageCreated(message));
+                let frame = event(
+                    &*self.clock,
+                    room_id.as_str(),
+                    ServerMessage::ChatMessageCreated(message),
+                );
                 self.bus.publish(BusEvent::Room { room_id, frame });
             }
             Appended::Repeated(seq) => self.acknowledge(pending, seq),
             Appended::Conflict => {
-                self.refuse(pending, SignalCode::BadPayload, "this client_id was used in another room: take a new one");
+                self.refuse(
+                    pending,
+                    SignalCode::BadPayload,
+                    "this client_id was used in another room: take a new one",
+                );
             }
-            Appended::NotAMember => self.refuse(pending, SignalCode::RoomNotFound, "there is no such room for you"),
+            Appended::NotAMember => {
+                self.refuse(pending, SignalCode::RoomNotFound, "there is no such room for you")
+            }
         }
     }
 
     fn acknowledge(&self, pending: &Pending, seq: u64) {
         if let Some(reference) = pending.reference.clone() {
-            pending.author.outbound.push(ack(&*self.clock, pending.author.id.as_str(), reference, Some(seq)));
+            pending.author.outbound.push(ack(
+                &*self.clock,
+                pending.author.id.as_str(),
+                reference,
+                Some(seq),
+            ));
         }
     }
 
     fn refuse(&self, pending: &Pending, code: SignalCode, detail: &str) {
         let (to, reference) = (pending.author.id.as_str(), pending.reference.clone());
-        pending.author.outbound.push(error(&*self.clock, to, code, detail, reference));
+        pending
+            .author
+            .outbound
+            .push(error(&*self.clock, to, code, detail, reference));
     }
 }

@@ -40,9 +40,19 @@ impl Drop for Connected {
 }
 
 /// Serves a socket to its end. `resuming`: the client asked to go on where it was.
-pub(super) async fn serve(socket: WebSocket, app: Arc<App>, peer: Arc<LivePeer>, place: SocketPlace, resuming: bool) {
+pub(super) async fn serve(
+    socket: WebSocket,
+    app: Arc<App>,
+    peer: Arc<LivePeer>,
+    place: SocketPlace,
+    resuming: bool,
+) {
     app.hub.connect(peer.clone());
-    let connected = Connected { app: app.clone(), peer: peer.clone(), _place: place };
+    let connected = Connected {
+        app: app.clone(),
+        peer: peer.clone(),
+        _place: place,
+    };
     let to = peer.id.as_str();
     let welcome = Welcome {
         peer_id: peer.id.clone(),
@@ -51,11 +61,18 @@ pub(super) async fn serve(socket: WebSocket, app: Arc<App>, peer: Arc<LivePeer>,
         resume: random::token(),
         protocol: mesh_protocol::PROTOCOL_VERSION,
     };
-    peer.outbound.push(event(&*app.clock, to, ServerMessage::Welcome(welcome)));
+    peer.outbound
+        .push(event(&*app.clock, to, ServerMessage::Welcome(welcome)));
     if resuming {
-        peer.outbound.push(event(&*app.clock, to, ServerMessage::Resync(Nothing {})));
+        peer.outbound
+            .push(event(&*app.clock, to, ServerMessage::Resync(Nothing {})));
     }
-    let mut connection = Connection { socket, relay: Relay::new(app.clone(), peer.clone()), app, peer };
+    let mut connection = Connection {
+        socket,
+        relay: Relay::new(app.clone(), peer.clone()),
+        app,
+        peer,
+    };
     let closing = connection.run().await;
     // Out of every room before the goodbye, which may take its time.
     drop(connected);
@@ -146,7 +163,10 @@ impl Connection {
                 }
             }
         };
-        let slow = Written::Close(Closing { code: close::TOO_SLOW, reason: "too slow to read" });
+        let slow = Written::Close(Closing {
+            code: close::TOO_SLOW,
+            reason: "too slow to read",
+        });
         tokio::select! {
             biased;
             () = outbound.overflowed() => slow,
@@ -160,8 +180,14 @@ impl Connection {
 
     /// Sends the close frame and waits a little for the client's, so that it learns the code.
     async fn say_goodbye(mut self, closing: Closing) {
-        let frame = CloseFrame { code: closing.code, reason: closing.reason.into() };
-        if matches!(timeout(GOODBYE, self.socket.send(Message::Close(Some(frame)))).await, Ok(Ok(()))) {
+        let frame = CloseFrame {
+            code: closing.code,
+            reason: closing.reason.into(),
+        };
+        if matches!(
+            timeout(GOODBYE, self.socket.send(Message::Close(Some(frame)))).await,
+            Ok(Ok(()))
+        ) {
             let echo = async { while let Some(Ok(_)) = self.socket.recv().await {} };
             let _ = timeout(GOODBYE, echo).await;
         }
@@ -178,5 +204,8 @@ enum Written {
 fn reading_failed(error: axum::Error) -> Option<Closing> {
     use tokio_tungstenite::tungstenite::Error;
     let error = error.into_inner().downcast::<Error>().ok()?;
-    matches!(*error, Error::Capacity(_)).then_some(Closing { code: close::TOO_LARGE, reason: "frame too large" })
+    matches!(*error, Error::Capacity(_)).then_some(Closing {
+        code: close::TOO_LARGE,
+        reason: "frame too large",
+    })
 }

@@ -28,8 +28,22 @@ pub fn event(clock: &dyn Clock, to: &str, message: ServerMessage) -> Utf8Bytes {
 }
 
 /// An `error` for one client.
-pub fn error(clock: &dyn Clock, to: &str, code: SignalCode, detail: &str, reference: Option<MessageId>) -> Utf8Bytes {
-    event(clock, to, ServerMessage::Error(SignalError { code, detail: detail.to_owned(), reference }))
+pub fn error(
+    clock: &dyn Clock,
+    to: &str,
+    code: SignalCode,
+    detail: &str,
+    reference: Option<MessageId>,
+) -> Utf8Bytes {
+    event(
+        clock,
+        to,
+        ServerMessage::Error(SignalError {
+            code,
+            detail: detail.to_owned(),
+            reference,
+        }),
+    )
 }
 
 /// An `ack` for one client.

@@ -44,7 +44,11 @@ pub fn parse(text: &str) -> Result<Incoming<'_>, BadFrame> {
         return Err(BadFrame);
     }
     let id = raw.id.and_then(|id| serde_json::from_str(id.get()).ok());
-    Ok(Incoming { kind: raw.kind, id, payload })
+    Ok(Incoming {
+        kind: raw.kind,
+        id,
+        payload,
+    })
 }
 
 /// The members of a payload that the server itself looks at, as they stand in the text.
@@ -71,7 +75,9 @@ impl<'a> Head<'a> {
 
     /// The text of `room_id`; `None` where it is absent, null or empty.
     pub fn room_id(&self) -> Option<&'a str> {
-        self.room_id.map(RawValue::get).filter(|text| !matches!(*text, "null" | "\"\""))
+        self.room_id
+            .map(RawValue::get)
+            .filter(|text| !matches!(*text, "null" | "\"\""))
     }
 
     /// The payload for its receivers: without `cap_token` unless `keep_token`, with the session's id.
@@ -102,7 +108,12 @@ impl<'a> Head<'a> {
 fn member_span(object: &str, value: &str) -> Option<(usize, usize)> {
     let value_start = (value.as_ptr() as usize).checked_sub(object.as_ptr() as usize)?;
     let value_end = value_start + value.len();
-    let key = object.get(..value_start)?.trim_end().strip_suffix(':')?.trim_end().strip_suffix("\"cap_token\"")?;
+    let key = object
+        .get(..value_start)?
+        .trim_end()
+        .strip_suffix(':')?
+        .trim_end()
+        .strip_suffix("\"cap_token\"")?;
     let after = object.get(value_end..)?;
     let trimmed = after.trim_start();
     if let Some(rest) = trimmed.strip_prefix(',') {
@@ -129,13 +140,27 @@ mod tests {
 
     #[test]
     fn only_objects_are_frames() {
-        for bad in ["", "{", "[]", "[\"room.join\",null,{}]", "\"x\"", "{}", "{\"type\":1}", "{\"type\":\"a\",\"payload\":[]}"]
-        {
+        for bad in [
+            "",
+            "{",
+            "[]",
+            "[\"room.join\",null,{}]",
+            "\"x\"",
+            "{}",
+            "{\"type\":1}",
+            "{\"type\":\"a\",\"payload\":[]}",
+        ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
-        assert!(parse("{\"type\":\"a\",\"type\":\"b\"}").is_err(), "twice the same member");
+        assert!(
+            parse("{\"type\":\"a\",\"type\":\"b\"}").is_err(),
+            "twice the same member"
+        );
         let frame = parse(" {\"type\":\"a\",\"id\":\"m1\",\"from\":3,\"payload\":null}").unwrap();
-        assert_eq!((&*frame.kind, frame.payload, frame.id.unwrap().as_str()), ("a", "{}", "m1"));
+        assert_eq!(
+            (&*frame.kind, frame.payload, frame.id.unwrap().as_str()),
+            ("a", "{}", "m1")
+        );
     }
 
     #[test]
@@ -143,7 +168,10 @@ mod tests {
         for (text, left) in [
             (r#"{"cap_token":"t"}"#, r#"{}"#),
             (r#"{"cap_token" : "t" , "a":1}"#, r#"{ "a":1}"#),
-            (r#"{"a":"\"cap_token\":", "cap_token":"t"}"#, r#"{"a":"\"cap_token\":"}"#),
+            (
+                r#"{"a":"\"cap_token\":", "cap_token":"t"}"#,
+                r#"{"a":"\"cap_token\":"}"#,
+            ),
             (r#"{"a":1,"cap_token":"t","b":2}"#, r#"{"a":1,"b":2}"#),
             (r#"{"a":1,"cap\u005ftoken":"t"}"#, r#"{"a":1}"#),
             (r#"{"a":1}"#, r#"{"a":1}"#),
@@ -164,7 +192,10 @@ mod tests {
             (r#"{"session_id":"s0"}"#, r#"{"session_id":"s0"}"#),
             (r#"{"session_id":null,"a":1}"#, r#"{"session_id":"s1","a":1}"#),
         ] {
-            assert_eq!(Head::parse(text).unwrap().forwarded(text, false, Some(&session)), left);
+            assert_eq!(
+                Head::parse(text).unwrap().forwarded(text, false, Some(&session)),
+                left
+            );
         }
     }
 

@@ -63,9 +63,17 @@ impl Grants {
         let fits = claims.sub == *want.bearer
             && claims.room_id == *want.room
             && claims.allows(want.capability).is_ok()
-            && claims.target_peer_id.as_ref().is_none_or(|bound| want.target == Some(bound))
-            && want.size.is_none_or(|size| claims.max_size.is_none_or(|most| size <= most))
-            && claims.session_id.as_ref().is_none_or(|bound| want.session.as_ref().is_none_or(|asked| asked == bound))
+            && claims
+                .target_peer_id
+                .as_ref()
+                .is_none_or(|bound| want.target == Some(bound))
+            && want
+                .size
+                .is_none_or(|size| claims.max_size.is_none_or(|most| size <= most))
+            && claims
+                .session_id
+                .as_ref()
+                .is_none_or(|bound| want.session.as_ref().is_none_or(|asked| asked == bound))
             && !tokens.is_revoked(&claims.jti);
         if !fits {
             return Err(SignalCode::CapRequired);
@@ -74,7 +82,10 @@ impl Grants {
         let (jti, exp) = (claims.jti.clone(), claims.exp);
         let asked = want.session.or_else(|| claims.session_id.clone());
         let session = self.bind(jti, exp, asked, tokens, now)?;
-        Ok(Granted { session, bound_to_target })
+        Ok(Granted {
+            session,
+            bound_to_target,
+        })
     }
 
     fn claims(
@@ -125,7 +136,8 @@ impl Grants {
         }
         let session = asked.unwrap_or_else(random::id);
         tokens.bound(&jti, &session);
-        self.sessions.insert(jti, (session.clone(), exp + CLOCK_LEEWAY.as_secs()));
+        self.sessions
+            .insert(jti, (session.clone(), exp + CLOCK_LEEWAY.as_secs()));
         Ok(session)
     }
 }

@@ -54,7 +54,10 @@ impl Outbound {
         if waiting.frames.len() >= OUTBOUND_MESSAGES || waiting.bytes + frame.len() > OUTBOUND_BYTES {
             waiting.frames = VecDeque::new();
             waiting.bytes = 0;
-            waiting.closing = Some(Closing { code: close::TOO_SLOW, reason: "too slow to read" });
+            waiting.closing = Some(Closing {
+                code: close::TOO_SLOW,
+                reason: "too slow to read",
+            });
             self.cut.notify_one();
         } else {
             waiting.bytes += frame.len();
@@ -66,7 +69,10 @@ impl Outbound {
 
     /// Closes the socket after what waits already. The first reason stands.
     pub fn close(&self, code: u16, reason: &'static str) {
-        self.waiting.lock().closing.get_or_insert(Closing { code, reason });
+        self.waiting
+            .lock()
+            .closing
+            .get_or_insert(Closing { code, reason });
         self.wake.notify_one();
     }
 
@@ -97,16 +103,29 @@ mod tests {
 
     #[test]
     fn both_bounds_cut_the_socket_and_free_the_memory() {
-        for (frame, fits) in [("x".to_owned(), OUTBOUND_MESSAGES), ("x".repeat(64 * 1024), OUTBOUND_BYTES / 65_536)] {
+        for (frame, fits) in [
+            ("x".to_owned(), OUTBOUND_MESSAGES),
+            ("x".repeat(64 * 1024), OUTBOUND_BYTES / 65_536),
+        ] {
             let frame = Utf8Bytes::from(frame);
             let outbound = Outbound::default();
             for _ in 0..fits {
                 outbound.push(frame.clone());
             }
-            assert_eq!(outbound.next(), Next::Frame(frame.clone()), "the bound itself fits");
+            assert_eq!(
+                outbound.next(),
+                Next::Frame(frame.clone()),
+                "the bound itself fits"
+            );
             outbound.push(frame.clone());
             outbound.push(frame.clone());
-            assert!(matches!(outbound.next(), Next::Close(Closing { code: close::TOO_SLOW, .. })));
+            assert!(matches!(
+                outbound.next(),
+                Next::Close(Closing {
+                    code: close::TOO_SLOW,
+                    ..
+                })
+            ));
             outbound.push(frame);
             assert!(matches!(outbound.next(), Next::Close(_)));
         }
@@ -120,6 +139,12 @@ mod tests {
         outbound.close(close::RESTART, "second");
         outbound.push("b".into());
         assert_eq!(outbound.next(), Next::Frame("a".into()));
-        assert_eq!(outbound.next(), Next::Close(Closing { code: close::SESSION_ENDED, reason: "first" }));
+        assert_eq!(
+            outbound.next(),
+            Next::Close(Closing {
+                code: close::SESSION_ENDED,
+                reason: "first"
+            })
+        );
     }
 }

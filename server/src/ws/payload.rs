@@ -5,8 +5,8 @@ use mesh_protocol::ids::{PeerId, SessionId, ShareId};
 use mesh_protocol::limits::{MAX_CHAT_CHARS, MAX_LISTED_FILES};
 use mesh_protocol::safe_path::SafePath;
 use mesh_protocol::signal::{
-    ClientType, ControlGrant, CreateMessage, Description, Destination, InRoom, SessionAnswer, SessionRequest, SetPresence,
-    ShareNotice, TransferRequest, TrickledCandidate, Typing,
+    ClientType, ControlGrant, CreateMessage, Description, Destination, InRoom, SessionAnswer, SessionRequest,
+    SetPresence, ShareNotice, TransferRequest, TrickledCandidate, Typing,
 };
 use serde::Deserialize;
 
@@ -52,14 +52,24 @@ fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, BadPayload> {
     serde_json::from_str(text).map_err(|error| error.to_string().into())
 }
 
-const PLAIN: Payload = Payload { target: None, session_id: None, cap_token: None, feature: None, act: Act::Relay };
+const PLAIN: Payload = Payload {
+    target: None,
+    session_id: None,
+    cap_token: None,
+    feature: None,
+    act: Act::Relay,
+};
 
 pub(super) fn decode(kind: ClientType, text: &str) -> Result<Payload, BadPayload> {
     let payload = decode_form(kind, text)?;
     if kind.destination() == Destination::Target && payload.target.is_none() {
         return Err("target is missing".into());
     }
-    if payload.cap_token.as_ref().is_some_and(|token| token.len() > MAX_TOKEN_BYTES) {
+    if payload
+        .cap_token
+        .as_ref()
+        .is_some_and(|token| token.len() > MAX_TOKEN_BYTES)
+    {
         return Err("cap_token is too long".into());
     }
     Ok(payload)
@@ -70,17 +80,26 @@ fn decode_form(kind: ClientType, text: &str) -> Result<Payload, BadPayload> {
     Ok(match kind {
         T::RoomJoin => {
             read::<InRoom>(text)?;
-            Payload { act: Act::Join, ..PLAIN }
+            Payload {
+                act: Act::Join,
+                ..PLAIN
+            }
         }
         T::RoomLeave => {
             read::<InRoom>(text)?;
-            Payload { act: Act::Leave, ..PLAIN }
+            Payload {
+                act: Act::Leave,
+                ..PLAIN
+            }
         }
         T::PresenceSet => {
             let mut presence: SetPresence = read(text)?;
             presence.offers.sort_unstable();
             presence.offers.dedup();
-            Payload { act: Act::Presence(presence), ..PLAIN }
+            Payload {
+                act: Act::Presence(presence),
+                ..PLAIN
+            }
         }
         T::ChatMessageCreate => {
             let message: CreateMessage = read(text)?;
@@ -88,7 +107,10 @@ fn decode_form(kind: ClientType, text: &str) -> Result<Payload, BadPayload> {
             if length == 0 || length > MAX_CHAT_CHARS {
                 return Err(format!("text must have 1 to {MAX_CHAT_CHARS} characters").into());
             }
-            Payload { act: Act::Chat(message), ..PLAIN }
+            Payload {
+                act: Act::Chat(message),
+                ..PLAIN
+            }
         }
         T::ChatTyping => {
             read::<Typing>(text)?;
@@ -101,13 +123,21 @@ fn decode_form(kind: ClientType, text: &str) -> Result<Payload, BadPayload> {
         }
         T::ShareFileRequest => transfer(text, Feature::File)?,
         T::ShareFolderRequest => transfer(text, Feature::Folder)?,
-        T::CallAccept | T::ScreenShareAccept | T::ShareAccept | T::TerminalShareAccept => answer(text, Act::Accept)?,
+        T::CallAccept | T::ScreenShareAccept | T::ShareAccept | T::TerminalShareAccept => {
+            answer(text, Act::Accept)?
+        }
         T::CallEnd | T::CallDecline | T::ScreenShareStop | T::ScreenShareDecline => answer(text, Act::End)?,
-        T::ShareDecline | T::ShareCancel | T::ShareCompleted | T::TerminalShareDecline => answer(text, Act::End)?,
+        T::ShareDecline | T::ShareCancel | T::ShareCompleted | T::TerminalShareDecline => {
+            answer(text, Act::End)?
+        }
         T::TerminalControlDeny => answer(text, Act::Relay)?,
         T::TerminalControlGrant => {
             let grant: ControlGrant = read(text)?;
-            Payload { target: Some(grant.target), session_id: Some(grant.session_id), ..PLAIN }
+            Payload {
+                target: Some(grant.target),
+                session_id: Some(grant.session_id),
+                ..PLAIN
+            }
         }
         T::TerminalShareStarted | T::TerminalShareEnded => {
             let notice: ShareNotice = read(text)?;
@@ -120,7 +150,11 @@ fn decode_form(kind: ClientType, text: &str) -> Result<Payload, BadPayload> {
             } else {
                 Act::ShareEnded(notice.share_id)
             };
-            Payload { cap_token: notice.cap_token, act, ..PLAIN }
+            Payload {
+                cap_token: notice.cap_token,
+                act,
+                ..PLAIN
+            }
         }
         T::RtcOffer | T::RtcAnswer => {
             let rtc: Description = read(text)?;
@@ -158,7 +192,12 @@ fn request(text: &str, act: Act) -> Result<Payload, BadPayload> {
 
 fn answer(text: &str, act: Act) -> Result<Payload, BadPayload> {
     let answer: SessionAnswer = read(text)?;
-    Ok(Payload { target: answer.target, session_id: Some(answer.session_id), act, ..PLAIN })
+    Ok(Payload {
+        target: answer.target,
+        session_id: Some(answer.session_id),
+        act,
+        ..PLAIN
+    })
 }
 
 fn transfer(text: &str, feature: Feature) -> Result<Payload, BadPayload> {

@@ -13,7 +13,12 @@ pub(super) struct Rate {
 
 impl Rate {
     pub(super) fn new(rate: u32, burst: u32, now: Instant) -> Self {
-        Self { rate: f64::from(rate), burst: f64::from(burst), tokens: f64::from(burst), last: now }
+        Self {
+            rate: f64::from(rate),
+            burst: f64::from(burst),
+            tokens: f64::from(burst),
+            last: now,
+        }
     }
 
     /// Whether one more frame is within the rate. A refused frame costs nothing.

@@ -32,7 +32,10 @@ pub(super) struct Refusal {
 }
 
 fn refuse<T>(code: SignalCode, detail: impl Into<Cow<'static, str>>) -> Result<T, Refusal> {
-    Err(Refusal { code, detail: detail.into() })
+    Err(Refusal {
+        code,
+        detail: detail.into(),
+    })
 }
 
 const NO_ROOM: &str = "there is no such room, or you have not joined it";
@@ -42,7 +45,10 @@ const TOO_FAST: &str = "too many messages: slow down";
 pub(super) enum Outcome {
     Done,
     /// Ask the store, then enter.
-    Join { room_id: RoomId, reference: Option<MessageId> },
+    Join {
+        room_id: RoomId,
+        reference: Option<MessageId>,
+    },
     /// Too many bad frames.
     Close,
 }
@@ -60,7 +66,13 @@ impl Relay {
     pub(super) fn new(app: Arc<App>, peer: Arc<LivePeer>) -> Self {
         let limits = app.config.limits;
         let rate = Rate::new(limits.frames_per_second, limits.frame_burst, Instant::now());
-        Self { app, peer, grants: Grants::default(), rate, bad_frames: BadFrames::default() }
+        Self {
+            app,
+            peer,
+            grants: Grants::default(),
+            rate,
+            bad_frames: BadFrames::default(),
+        }
     }
 
     /// Answers a frame that is no text.
@@ -73,7 +85,11 @@ impl Relay {
         let in_rate = self.rate.take(Instant::now());
         // Rule 1.
         let Ok(incoming) = frame::parse(text) else {
-            return self.bad(SignalCode::BadFrame, "a frame is a JSON object with a string type and an object payload", None);
+            return self.bad(
+                SignalCode::BadFrame,
+                "a frame is a JSON object with a string type and an object payload",
+                None,
+            );
         };
         let reference = incoming.id.clone();
         match self.judge(incoming, in_rate) {
@@ -95,7 +111,11 @@ impl Relay {
 
     fn bad(&mut self, code: SignalCode, detail: &str, reference: Option<MessageId>) -> Outcome {
         self.tell(code, detail, reference);
-        if self.bad_frames.add(Instant::now()) >= MAX_BAD_FRAMES { Outcome::Close } else { Outcome::Done }
+        if self.bad_frames.add(Instant::now()) >= MAX_BAD_FRAMES {
+            Outcome::Close
+        } else {
+            Outcome::Done
+        }
     }
 
     fn judge(&mut self, incoming: Incoming<'_>, in_rate: bool) -> Result<Outcome, Refusal> {
@@ -114,13 +134,18 @@ impl Relay {
         let Ok(room_id) = serde_json::from_str::<String>(room_id) else {
             return refuse(SignalCode::BadPayload, "room_id must be a string");
         };
-        let Ok(room_id) = RoomId::try_from(room_id) else { return refuse(SignalCode::RoomNotFound, NO_ROOM) };
+        let Ok(room_id) = RoomId::try_from(room_id) else {
+            return refuse(SignalCode::RoomNotFound, NO_ROOM);
+        };
         // Rule 4; for `room.join` the store is asked.
         if kind == ClientType::RoomJoin {
             if !in_rate {
                 return refuse(SignalCode::RateLimited, TOO_FAST);
             }
-            return Ok(Outcome::Join { room_id, reference: incoming.id });
+            return Ok(Outcome::Join {
+                room_id,
+                reference: incoming.id,
+            });
         }
         let Some(room) = self.app.hub.room_with(&room_id, &self.peer.id) else {
             return refuse(SignalCode::RoomNotFound, NO_ROOM);
@@ -167,9 +192,12 @@ impl Relay {
                 self.admit_capability(capability, room, payload, in_rate)
             }
             Admission::Party(feature) => self.admit_party(room, payload, |f| f == feature, feature.as_str()),
-            Admission::TransferParty => {
-                self.admit_party(room, payload, |f| matches!(f, Feature::File | Feature::Folder), "file or folder")
-            }
+            Admission::TransferParty => self.admit_party(
+                room,
+                payload,
+                |f| matches!(f, Feature::File | Feature::Folder),
+                "file or folder",
+            ),
         }
     }
 
@@ -198,15 +226,33 @@ impl Relay {
             may_verify: in_rate,
         };
         let now = self.app.clock.now();
-        let granted = self.grants.check(&self.app.verifier, &self.app.hub.tokens, want, now).map_err(|code| {
-            let detail = if code == SignalCode::RateLimited { TOO_FAST } else { capability.as_str() };
-            Refusal { code, detail: detail.into() }
-        })?;
-        if self.app.hub.sessions.is_revoked(&granted.session, &self.peer.id, payload.target.as_ref()) {
+        let granted = self
+            .grants
+            .check(&self.app.verifier, &self.app.hub.tokens, want, now)
+            .map_err(|code| {
+                let detail = if code == SignalCode::RateLimited {
+                    TOO_FAST
+                } else {
+                    capability.as_str()
+                };
+                Refusal {
+                    code,
+                    detail: detail.into(),
+                }
+            })?;
+        if self
+            .app
+            .hub
+            .sessions
+            .is_revoked(&granted.session, &self.peer.id, payload.target.as_ref())
+        {
             return refuse(SignalCode::CapRequired, capability.as_str());
         }
         let session = (!is_notice).then_some(granted.session);
-        Ok(Admitted { session, show_token: granted.bound_to_target })
+        Ok(Admitted {
+            session,
+            show_token: granted.bound_to_target,
+        })
     }
 
     fn admit_party(
@@ -218,10 +264,18 @@ impl Relay {
     ) -> Result<Admitted, Refusal> {
         let session = payload.session_id.as_ref();
         let (sender, to, now) = (&self.peer.id, payload.target.as_ref(), self.app.clock.now());
-        if session.is_some_and(|id| self.app.hub.sessions.is_party(room.id(), id, sender, to, feature, now)) {
+        if session.is_some_and(|id| {
+            self.app
+                .hub
+                .sessions
+                .is_party(room.id(), id, sender, to, feature, now)
+        }) {
             return Ok(Admitted::default());
         }
-        refuse(SignalCode::CapRequired, format!("not a party of this {name} session"))
+        refuse(
+            SignalCode::CapRequired,
+            format!("not a party of this {name} session"),
+        )
     }
 
     /// What the message changes here; whether it is passed on.
@@ -238,13 +292,17 @@ impl Relay {
         match (&payload.act, session) {
             (Act::Join | Act::Relay, _) => {}
             (Act::Leave, _) => {
-                app.hub.tell_ended(app.hub.sessions.end_of(&peer.id, Some(room.id()), now), "left");
+                app.hub
+                    .tell_ended(app.hub.sessions.end_of(&peer.id, Some(room.id()), now), "left");
                 app.hub.leave(room, peer);
                 return Ok(false);
             }
             (Act::Presence(presence), _) => {
                 if let Some(card) = room.set_presence(&peer.id, presence.status, presence.offers.clone()) {
-                    let changed = PeerInRoom { room_id: room.id().clone(), peer: card };
+                    let changed = PeerInRoom {
+                        room_id: room.id().clone(),
+                        peer: card,
+                    };
                     self.publish(room.id(), ServerMessage::PresenceChanged(changed));
                 }
                 return Ok(false);
@@ -261,14 +319,26 @@ impl Relay {
                 };
                 // A client that names no message still learns which one was stored.
                 let reference = reference.or_else(|| message.client_id.as_str().parse().ok());
-                if !app.chat.push(Pending { message, author: peer.clone(), reference }) {
-                    return refuse(SignalCode::StoreUnavailable, "too many messages wait to be stored: try again");
+                if !app.chat.push(Pending {
+                    message,
+                    author: peer.clone(),
+                    reference,
+                }) {
+                    return refuse(
+                        SignalCode::StoreUnavailable,
+                        "too many messages wait to be stored: try again",
+                    );
                 }
                 return Ok(false);
             }
             (Act::Open(feature) | Act::Transfer(feature, _), Some(session_id)) => {
-                let opening =
-                    Opening { room_id: room.id(), session_id, feature: *feature, requester: &peer.id, target };
+                let opening = Opening {
+                    room_id: room.id(),
+                    session_id,
+                    feature: *feature,
+                    requester: &peer.id,
+                    target,
+                };
                 if app.hub.sessions.open(&opening, now).is_err() {
                     return refuse(SignalCode::RateLimited, "too many open sessions: end some first");
                 }
@@ -289,7 +359,9 @@ impl Relay {
                 };
                 match room.add_share(share) {
                     Ok(()) => {}
-                    Err(ShareRefused::Taken) => return refuse(SignalCode::BadPayload, "this share_id is another peer's"),
+                    Err(ShareRefused::Taken) => {
+                        return refuse(SignalCode::BadPayload, "this share_id is another peer's");
+                    }
                     Err(ShareRefused::TooMany) => {
                         return refuse(SignalCode::RateLimited, "too many shares: end some first");
                     }
@@ -302,15 +374,24 @@ impl Relay {
 
     fn publish(&self, room_id: &RoomId, message: ServerMessage) {
         let frame = event(&*self.app.clock, room_id.as_str(), message);
-        self.app.bus.publish(BusEvent::Room { room_id: room_id.clone(), frame });
+        self.app.bus.publish(BusEvent::Room {
+            room_id: room_id.clone(),
+            frame,
+        });
     }
 
     fn forward(&self, kind: ClientType, room: &LiveRoom, target: Option<&PeerId>, body: &str) {
         let to = target.map_or(room.id().as_str(), PeerId::as_str);
         let frame = relayed(&*self.app.clock, kind.as_str(), self.peer.id.as_str(), to, body);
         self.app.bus.publish(match target {
-            Some(target) => BusEvent::Peer { peer_id: target.clone(), frame },
-            None => BusEvent::Room { room_id: room.id().clone(), frame },
+            Some(target) => BusEvent::Peer {
+                peer_id: target.clone(),
+                frame,
+            },
+            None => BusEvent::Room {
+                room_id: room.id().clone(),
+                frame,
+            },
         });
     }
 }

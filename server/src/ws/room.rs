@@ -20,17 +20,34 @@ pub(super) async fn join(app: &Arc<App>, peer: &Arc<LivePeer>, room_id: &RoomId)
         detail: "there is no such room, or you are not a member: ask for an invitation".into(),
     };
     let unavailable = |error: StoreError| {
-        tracing::error!(error = &error as &dyn std::error::Error, "a room could not be read");
-        Refusal { code: SignalCode::StoreUnavailable, detail: "the room could not be read: try again".into() }
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "a room could not be read"
+        );
+        Refusal {
+            code: SignalCode::StoreUnavailable,
+            detail: "the room could not be read: try again".into(),
+        }
     };
-    if app.store.room_of(room_id, &peer.user_id).await.map_err(unavailable)?.is_none() {
+    if app
+        .store
+        .room_of(room_id, &peer.user_id)
+        .await
+        .map_err(unavailable)?
+        .is_none()
+    {
         return Err(absent());
     }
     // First in, then read: what happens from now on reaches the peer, so that nothing falls between the state and it. And a
     // membership that ends meanwhile is either seen below or ends this entry by its event.
     let (live, new) = app.hub.enter(room_id, peer);
     let read = async {
-        let room = app.store.room_of(room_id, &peer.user_id).await.map_err(unavailable)?.ok_or_else(absent)?;
+        let room = app
+            .store
+            .room_of(room_id, &peer.user_id)
+            .await
+            .map_err(unavailable)?
+            .ok_or_else(absent)?;
         let members = app.store.members(room_id).await.map_err(unavailable)?;
         Ok((room, members))
     };
@@ -51,12 +68,22 @@ pub(super) async fn join(app: &Arc<App>, peer: &Arc<LivePeer>, room_id: &RoomId)
             shares,
             last_seq: room.last_seq,
         };
-        peer.outbound.push(event(&*app.clock, peer.id.as_str(), ServerMessage::RoomState(state)));
+        peer.outbound.push(event(
+            &*app.clock,
+            peer.id.as_str(),
+            ServerMessage::RoomState(state),
+        ));
     });
     if new && let Some(card) = live.card(&peer.id) {
-        let joined = ServerMessage::RoomJoined(PeerInRoom { room_id: room_id.clone(), peer: card });
+        let joined = ServerMessage::RoomJoined(PeerInRoom {
+            room_id: room_id.clone(),
+            peer: card,
+        });
         let frame = event(&*app.clock, room_id.as_str(), joined);
-        app.bus.publish(BusEvent::Room { room_id: room_id.clone(), frame });
+        app.bus.publish(BusEvent::Room {
+            room_id: room_id.clone(),
+            frame,
+        });
     }
     Ok(())
 }

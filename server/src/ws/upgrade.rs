@@ -14,9 +14,9 @@ use serde::Deserialize;
 use super::connection;
 use crate::app::App;
 use crate::auth::random;
-use crate::hub::LivePeer;
 use crate::http::error::ApiError;
 use crate::http::session;
+use crate::hub::LivePeer;
 use crate::store::SignIn;
 
 /// Each idle socket holds one such buffer; frames may be larger.
@@ -50,7 +50,10 @@ pub(crate) async fn upgrade(
         .max_message_size(MAX_SIGNAL_FRAME)
         .max_frame_size(MAX_SIGNAL_FRAME);
     let tracked = app.sockets.token();
-    let Some(place) = app.hub.place(&sign_in.user_id, app.config.limits.sockets_per_user) else {
+    let Some(place) = app
+        .hub
+        .place(&sign_in.user_id, app.config.limits.sockets_per_user)
+    else {
         return Ok(upgrade.on_upgrade(async move |socket| {
             refuse(socket).await;
             drop(tracked);
@@ -77,11 +80,17 @@ async fn authenticate(app: &App, headers: &HeaderMap, ask: &Ask) -> Result<SignI
     if app.config.allow_query_token {
         return session::sign_in_of_token(app, token).await;
     }
-    Err(ApiError::new(HttpCode::Unauthenticated, "the ticket is wrong, used or expired: get a new one at POST /ws/ticket"))
+    Err(ApiError::new(
+        HttpCode::Unauthenticated,
+        "the ticket is wrong, used or expired: get a new one at POST /ws/ticket",
+    ))
 }
 
 async fn refuse(mut socket: WebSocket) {
-    let frame = CloseFrame { code: close::TOO_MANY, reason: "too many sockets".into() };
+    let frame = CloseFrame {
+        code: close::TOO_MANY,
+        reason: "too many sockets".into(),
+    };
     // The client may be gone already; then there is nobody to tell.
     let _ = socket.send(Message::Close(Some(frame))).await;
     let echo = async { while let Some(Ok(_)) = socket.recv().await {} };

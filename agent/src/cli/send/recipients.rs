@@ -38,12 +38,20 @@ impl Recipients {
 
     /// For a sentence.
     pub(super) fn shown(&self) -> String {
-        if self.room.is_some() { format!("someone in {}", self.to) } else { self.to.clone() }
+        if self.room.is_some() {
+            format!("someone in {}", self.to)
+        } else {
+            self.to.clone()
+        }
     }
 
     /// The beginning of a sentence about a refusal.
     pub(super) fn nobody(&self) -> String {
-        if self.room.is_some() { format!("Nobody in {} took it", self.to) } else { format!("{} did not take it", self.to) }
+        if self.room.is_some() {
+            format!("Nobody in {} took it", self.to)
+        } else {
+            format!("{} did not take it", self.to)
+        }
     }
 
     /// Everyone to be asked now. A device is never asked by itself; of a person that is known by several rooms, each
@@ -57,7 +65,11 @@ impl Recipients {
             for peer in view.peers.values() {
                 let known = candidates.iter().any(|candidate| candidate.peer == peer.peer_id);
                 if !known && Some(&peer.peer_id) != me && self.fits(peer) {
-                    candidates.push(Candidate { room: room.clone(), peer: peer.peer_id.clone(), who: who(peer) });
+                    candidates.push(Candidate {
+                        room: room.clone(),
+                        peer: peer.peer_id.clone(),
+                        who: who(peer),
+                    });
                 }
             }
         }
@@ -66,7 +78,9 @@ impl Recipients {
     }
 
     fn fits(&self, peer: &Peer) -> bool {
-        let named = self.room.is_some() || peer.name.eq_ignore_ascii_case(&self.to) || peer.device_name.eq_ignore_ascii_case(&self.to);
+        let named = self.room.is_some()
+            || peer.name.eq_ignore_ascii_case(&self.to)
+            || peer.device_name.eq_ignore_ascii_case(&self.to);
         named && peer.offers.contains(&Feature::File) && peer.device_id != self.own.1
     }
 }
@@ -116,10 +130,19 @@ mod tests {
     }
 
     fn asked(to: &str) -> Vec<String> {
-        let rooms = [Room { room_id: "r1".parse().unwrap(), name: "Home".into(), role: Role::Member, last_seq: 0 }];
+        let rooms = [Room {
+            room_id: "r1".parse().unwrap(),
+            name: "Home".into(),
+            role: Role::Member,
+            last_seq: 0,
+        }];
         let recipients = Recipients::new(to, &rooms, "alice".parse().unwrap(), "desk".parse().unwrap());
         let me = "me".parse().unwrap();
-        recipients.among(&roster(), Some(&me)).into_iter().map(|candidate| candidate.peer.to_string()).collect()
+        recipients
+            .among(&roster(), Some(&me))
+            .into_iter()
+            .map(|candidate| candidate.peer.to_string())
+            .collect()
     }
 
     #[test]

@@ -49,7 +49,9 @@ export function TerminalBar({ terminal, onAgain }: { terminal: TerminalView; onA
           {terminal.cols}×{terminal.rows}
         </Text>
       </div>
-      <Control terminal={terminal} onAgain={onAgain} />
+      <div className={classes.control}>
+        <Control terminal={terminal} onAgain={onAgain} />
+      </div>
       {phase === 'live' && <More terminal={terminal} />}
     </div>
   );
@@ -119,7 +121,7 @@ function More({ terminal }: { terminal: TerminalView }) {
   return (
     <Menu position="bottom-end" withinPortal>
       <Menu.Target>
-        <ActionIcon aria-label={t`More about this terminal`}>
+        <ActionIcon className={classes.more} aria-label={t`More about this terminal`}>
           <IconDots size={18} />
         </ActionIcon>
       </Menu.Target>

@@ -1,27 +1,38 @@
 //! Accounts, the setup token, one-time links.
 
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::*;
 
 const SETUP_TOKEN: &str = "setup_token_hash";
 
 pub(super) async fn has_users(store: &SqliteStore) -> Result<bool> {
-    Ok(sqlx::query("SELECT 1 FROM users LIMIT 1").fetch_optional(&store.reader).await?.is_some())
+    Ok(sqlx::query("SELECT 1 FROM users LIMIT 1")
+        .fetch_optional(&store.reader)
+        .await?
+        .is_some())
 }
 
 async fn insert(tx: &mut SqliteConnection, user: &NewUser) -> Result<()> {
-    sqlx::query("INSERT INTO users (id, name, name_key, password_hash, admin, created_at) VALUES (?, ?, ?, ?, ?, ?)")
-        .bind(user.id.as_str())
-        .bind(&user.name)
-        .bind(&user.name_key)
-        .bind(&user.password_hash)
-        .bind(user.admin)
-        .bind(integer(user.now))
-        .execute(tx)
-        .await
-        .map_err(|e| if is_conflict(&e) { StoreError::NameTaken } else { e.into() })?;
+    sqlx::query(
+        "INSERT INTO users (id, name, name_key, password_hash, admin, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(user.id.as_str())
+    .bind(&user.name)
+    .bind(&user.name_key)
+    .bind(&user.password_hash)
+    .bind(user.admin)
+    .bind(integer(user.now))
+    .execute(tx)
+    .await
+    .map_err(|e| {
+        if is_conflict(&e) {
+            StoreError::NameTaken
+        } else {
+            e.into()
+        }
+    })?;
     Ok(())
 }
 
@@ -39,9 +50,18 @@ fn hex(hash: &TokenHash) -> String {
     hash.0.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-pub(super) async fn set_up(store: &SqliteStore, token: &TokenHash, user: &NewUser, room: &NewRoom) -> Result<()> {
+pub(super) async fn set_up(
+    store: &SqliteStore,
+    token: &TokenHash,
+    user: &NewUser,
+    room: &NewRoom,
+) -> Result<()> {
     let mut tx = store.begin().await?;
-    if sqlx::query("SELECT 1 FROM users LIMIT 1").fetch_optional(&mut *tx).await?.is_some() {
+    if sqlx::query("SELECT 1 FROM users LIMIT 1")
+        .fetch_optional(&mut *tx)
+        .await?
+        .is_some()
+    {
         return Err(StoreError::SetupDone);
     }
     let used = sqlx::query("DELETE FROM settings WHERE key = ? AND value = ?")
@@ -76,13 +96,25 @@ fn user(row: &SqliteRow) -> Result<User> {
 }
 
 pub(super) async fn by_name(store: &SqliteStore, name_key: &str) -> Result<Option<User>> {
-    let query = sqlx::query("SELECT id, name, password_hash, admin FROM users WHERE name_key = ?").bind(name_key);
-    query.fetch_optional(&store.reader).await?.as_ref().map(user).transpose()
+    let query =
+        sqlx::query("SELECT id, name, password_hash, admin FROM users WHERE name_key = ?").bind(name_key);
+    query
+        .fetch_optional(&store.reader)
+        .await?
+        .as_ref()
+        .map(user)
+        .transpose()
 }
 
 pub(super) async fn by_id(store: &SqliteStore, id: &UserId) -> Result<Option<User>> {
-    let query = sqlx::query("SELECT id, name, password_hash, admin FROM users WHERE id = ?").bind(id.as_str());
-    query.fetch_optional(&store.reader).await?.as_ref().map(user).transpose()
+    let query =
+        sqlx::query("SELECT id, name, password_hash, admin FROM users WHERE id = ?").bind(id.as_str());
+    query
+        .fetch_optional(&store.reader)
+        .await?
+        .as_ref()
+        .map(user)
+        .transpose()
 }
 
 pub(super) async fn create_link(
@@ -93,7 +125,10 @@ pub(super) async fn create_link(
     now: u64,
 ) -> Result<()> {
     let mut tx = store.begin().await?;
-    sqlx::query("DELETE FROM links WHERE expires_at < ?").bind(integer(now)).execute(&mut *tx).await?;
+    sqlx::query("DELETE FROM links WHERE expires_at < ?")
+        .bind(integer(now))
+        .execute(&mut *tx)
+        .await?;
     sqlx::query("INSERT INTO links (token_hash, user_id, expires_at) VALUES (?, ?, ?)")
         .bind(hash.0.as_slice())
         .bind(user.as_str())

@@ -24,7 +24,11 @@ async fn append_one(tx: &mut SqliteConnection, message: &NewMessage) -> Result<A
     if let Some(row) = earlier {
         let room: RoomId = parsed(&row, "room_id")?;
         let same = room == message.room_id;
-        return Ok(if same { Appended::Repeated(number(&row, "seq")?) } else { Appended::Conflict });
+        return Ok(if same {
+            Appended::Repeated(number(&row, "seq")?)
+        } else {
+            Appended::Conflict
+        });
     }
     let numbered = sqlx::query(
         "UPDATE rooms SET last_seq = last_seq + 1
@@ -34,7 +38,9 @@ async fn append_one(tx: &mut SqliteConnection, message: &NewMessage) -> Result<A
     .bind(message.user_id.as_str())
     .fetch_optional(&mut *tx)
     .await?;
-    let Some(row) = numbered else { return Ok(Appended::NotAMember) };
+    let Some(row) = numbered else {
+        return Ok(Appended::NotAMember);
+    };
     let seq = number(&row, "last_seq")?;
     sqlx::query(
         "INSERT INTO messages (room_id, seq, user_id, name, device_id, client_id, text, created_at)

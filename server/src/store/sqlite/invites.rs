@@ -46,10 +46,11 @@ pub(super) async fn list(store: &SqliteStore, room: &RoomId, now: u64) -> Result
 }
 
 pub(super) async fn revoke(store: &SqliteStore, room: &RoomId, invite: &InviteId, now: u64) -> Result<()> {
-    let query = sqlx::query("UPDATE invites SET revoked_at = ? WHERE id = ? AND room_id = ? AND revoked_at IS NULL")
-        .bind(integer(now))
-        .bind(invite.as_str())
-        .bind(room.as_str());
+    let query =
+        sqlx::query("UPDATE invites SET revoked_at = ? WHERE id = ? AND room_id = ? AND revoked_at IS NULL")
+            .bind(integer(now))
+            .bind(invite.as_str())
+            .bind(room.as_str());
     touched(&query.execute(&store.writer).await?)
 }
 

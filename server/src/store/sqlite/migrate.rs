@@ -11,12 +11,19 @@ const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/0001_foundation.
 pub(super) async fn run(pool: &SqlitePool) -> Result<()> {
     loop {
         let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-        let version: i64 = sqlx::query("PRAGMA user_version").fetch_one(&mut *tx).await?.try_get(0)?;
+        let version: i64 = sqlx::query("PRAGMA user_version")
+            .fetch_one(&mut *tx)
+            .await?
+            .try_get(0)?;
         let version = usize::try_from(version).map_err(|_| StoreError::Corrupt("user_version".into()))?;
         if version > MIGRATIONS.len() {
-            return Err(StoreError::Corrupt(format!("a newer version of Mesh wrote it (schema {version})")));
+            return Err(StoreError::Corrupt(format!(
+                "a newer version of Mesh wrote it (schema {version})"
+            )));
         }
-        let Some(migration) = MIGRATIONS.get(version) else { return Ok(()) };
+        let Some(migration) = MIGRATIONS.get(version) else {
+            return Ok(());
+        };
         sqlx::raw_sql(*migration).execute(&mut *tx).await?;
         let next = format!("PRAGMA user_version = {}", version + 1);
         sqlx::raw_sql(sqlx::AssertSqlSafe(next)).execute(&mut *tx).await?;

@@ -46,7 +46,11 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY)
             .foreign_keys(true);
-        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
+        let pool = |connections| {
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(ACQUIRE)
+        };
         let writer = pool(1).connect_with(options.clone()).await?;
         migrate::run(&writer).await?;
         let reader = pool(READERS).connect_with(options).await?;
@@ -78,7 +82,8 @@ fn is_conflict(error: &sqlx::Error) -> bool {
 
 fn parsed<T: std::str::FromStr>(row: &SqliteRow, column: &str) -> Result<T> {
     let text: &str = row.try_get(column)?;
-    text.parse().map_err(|_| StoreError::Corrupt(format!("column {column}")))
+    text.parse()
+        .map_err(|_| StoreError::Corrupt(format!("column {column}")))
 }
 
 fn number(row: &SqliteRow, column: &str) -> Result<u64> {
@@ -92,7 +97,11 @@ fn integer(value: u64) -> i64 {
 
 /// `Absent` where a statement touched no row.
 fn touched(done: &sqlx::sqlite::SqliteQueryResult) -> Result<()> {
-    if done.rows_affected() == 0 { Err(StoreError::Absent) } else { Ok(()) }
+    if done.rows_affected() == 0 {
+        Err(StoreError::Absent)
+    } else {
+        Ok(())
+    }
 }
 
 async fn add_member(
@@ -102,20 +111,24 @@ async fn add_member(
     role: Role,
     now: u64,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO members (room_id, user_id, role, joined_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
-        .bind(room.as_str())
-        .bind(user.as_str())
-        .bind(role.as_str())
-        .bind(integer(now))
-        .execute(tx)
-        .await?;
+    sqlx::query(
+        "INSERT INTO members (room_id, user_id, role, joined_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    )
+    .bind(room.as_str())
+    .bind(user.as_str())
+    .bind(role.as_str())
+    .bind(integer(now))
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn ping(&self) -> Result<()> {
-        sqlx::query("SELECT 1 FROM settings LIMIT 1").fetch_optional(&self.reader).await?;
+        sqlx::query("SELECT 1 FROM settings LIMIT 1")
+            .fetch_optional(&self.reader)
+            .await?;
         Ok(())
     }
 
@@ -125,16 +138,21 @@ impl Store for SqliteStore {
     }
 
     async fn setting(&self, key: &str) -> Result<Option<String>> {
-        let row = sqlx::query("SELECT value FROM settings WHERE key = ?").bind(key).fetch_optional(&self.reader).await?;
+        let row = sqlx::query("SELECT value FROM settings WHERE key = ?")
+            .bind(key)
+            .fetch_optional(&self.reader)
+            .await?;
         Ok(row.map(|row| row.try_get("value")).transpose()?)
     }
 
     async fn put_setting(&self, key: &str, value: &str) -> Result<()> {
-        sqlx::query("INSERT INTO settings (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2")
-            .bind(key)
-            .bind(value)
-            .execute(&self.writer)
-            .await?;
+        sqlx::query(
+            "INSERT INTO settings (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
+        )
+        .bind(key)
+        .bind(value)
+        .execute(&self.writer)
+        .await?;
         Ok(())
     }
 
@@ -206,11 +224,18 @@ impl Store for SqliteStore {
         rooms::rooms_of(self, user).await
     }
     async fn rename_room(&self, room: &RoomId, name: &str) -> Result<()> {
-        let query = sqlx::query("UPDATE rooms SET name = ? WHERE id = ?").bind(name).bind(room.as_str());
+        let query = sqlx::query("UPDATE rooms SET name = ? WHERE id = ?")
+            .bind(name)
+            .bind(room.as_str());
         touched(&query.execute(&self.writer).await?)
     }
     async fn delete_room(&self, room: &RoomId) -> Result<()> {
-        touched(&sqlx::query("DELETE FROM rooms WHERE id = ?").bind(room.as_str()).execute(&self.writer).await?)
+        touched(
+            &sqlx::query("DELETE FROM rooms WHERE id = ?")
+                .bind(room.as_str())
+                .execute(&self.writer)
+                .await?,
+        )
     }
     async fn members(&self, room: &RoomId) -> Result<Vec<Member>> {
         rooms::members(self, room).await

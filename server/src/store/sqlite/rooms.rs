@@ -29,7 +29,11 @@ pub(super) async fn room_of(store: &SqliteStore, id: &RoomId, user: &UserId) -> 
         "SELECT r.id, r.name, r.last_seq, m.role FROM rooms r JOIN members m ON m.room_id = r.id
          WHERE r.id = ? AND m.user_id = ?",
     );
-    let row = query.bind(id.as_str()).bind(user.as_str()).fetch_optional(&store.reader).await?;
+    let row = query
+        .bind(id.as_str())
+        .bind(user.as_str())
+        .fetch_optional(&store.reader)
+        .await?;
     row.as_ref().map(room).transpose()
 }
 
@@ -38,7 +42,13 @@ pub(super) async fn rooms_of(store: &SqliteStore, user: &UserId) -> Result<Vec<R
         "SELECT r.id, r.name, r.last_seq, m.role FROM rooms r JOIN members m ON m.room_id = r.id
          WHERE m.user_id = ? ORDER BY m.joined_at, r.id",
     );
-    query.bind(user.as_str()).fetch_all(&store.reader).await?.iter().map(room).collect()
+    query
+        .bind(user.as_str())
+        .fetch_all(&store.reader)
+        .await?
+        .iter()
+        .map(room)
+        .collect()
 }
 
 pub(super) async fn members(store: &SqliteStore, room: &RoomId) -> Result<Vec<Member>> {
@@ -49,7 +59,11 @@ pub(super) async fn members(store: &SqliteStore, room: &RoomId) -> Result<Vec<Me
     let rows = query.bind(room.as_str()).fetch_all(&store.reader).await?;
     rows.iter()
         .map(|row| {
-            Ok(Member { user_id: parsed(row, "user_id")?, name: row.try_get("name")?, role: parsed(row, "role")? })
+            Ok(Member {
+                user_id: parsed(row, "user_id")?,
+                name: row.try_get("name")?,
+                role: parsed(row, "role")?,
+            })
         })
         .collect()
 }
@@ -66,7 +80,11 @@ async fn spare_owner(tx: &mut SqliteConnection, room: &RoomId, user: &UserId) ->
     .await?
     .ok_or(StoreError::Absent)?;
     let role: Role = parsed(&row, "role")?;
-    if role == Role::Owner && number(&row, "owners")? < 2 { Err(StoreError::LastOwner) } else { Ok(()) }
+    if role == Role::Owner && number(&row, "owners")? < 2 {
+        Err(StoreError::LastOwner)
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) async fn set_role(store: &SqliteStore, room: &RoomId, user: &UserId, role: Role) -> Result<()> {

@@ -62,18 +62,20 @@ pub(super) async fn remove_device(
     now: u64,
 ) -> Result<Vec<SignInId>> {
     let mut tx = store.begin().await?;
-    let removed = sqlx::query("UPDATE devices SET removed_at = ? WHERE id = ? AND user_id = ? AND removed_at IS NULL")
-        .bind(integer(now))
-        .bind(device.as_str())
-        .bind(user.as_str())
-        .execute(&mut *tx)
-        .await?;
+    let removed =
+        sqlx::query("UPDATE devices SET removed_at = ? WHERE id = ? AND user_id = ? AND removed_at IS NULL")
+            .bind(integer(now))
+            .bind(device.as_str())
+            .bind(user.as_str())
+            .execute(&mut *tx)
+            .await?;
     touched(&removed)?;
-    let ended = sqlx::query("UPDATE sessions SET ended_at = ? WHERE device_id = ? AND ended_at IS NULL RETURNING id")
-        .bind(integer(now))
-        .bind(device.as_str())
-        .fetch_all(&mut *tx)
-        .await?;
+    let ended =
+        sqlx::query("UPDATE sessions SET ended_at = ? WHERE device_id = ? AND ended_at IS NULL RETURNING id")
+            .bind(integer(now))
+            .bind(device.as_str())
+            .fetch_all(&mut *tx)
+            .await?;
     tx.commit().await?;
     ended.iter().map(|row| Ok(SignInId(row.try_get("id")?))).collect()
 }
@@ -93,10 +95,12 @@ pub(super) async fn create(store: &SqliteStore, sign_in: &NewSignIn) -> Result<(
     Ok(())
 }
 
-const SELECT: &str = "SELECT s.id, s.user_id, u.name AS user_name, u.admin, s.device_id, d.name AS device_name, d.kind,
+const SELECT: &str =
+    "SELECT s.id, s.user_id, u.name AS user_name, u.admin, s.device_id, d.name AS device_name, d.kind,
     s.created_at, s.last_seen_at, s.expires_at, s.ended_at
     FROM sessions s JOIN users u ON u.id = s.user_id JOIN devices d ON d.id = s.device_id WHERE s.id = ?";
-const SELECT_OF_USER: &str = "SELECT s.id, s.user_id, u.name AS user_name, u.admin, s.device_id, d.name AS device_name,
+const SELECT_OF_USER: &str =
+    "SELECT s.id, s.user_id, u.name AS user_name, u.admin, s.device_id, d.name AS device_name,
     d.kind, s.created_at, s.last_seen_at, s.expires_at, s.ended_at
     FROM sessions s JOIN users u ON u.id = s.user_id JOIN devices d ON d.id = s.device_id
     WHERE s.user_id = ? AND s.ended_at IS NULL AND s.expires_at > ? ORDER BY s.last_seen_at DESC, s.id";
@@ -119,13 +123,21 @@ fn sign_in(row: &SqliteRow) -> Result<SignIn> {
 }
 
 pub(super) async fn get(store: &SqliteStore, id: &SignInId) -> Result<Option<SignIn>> {
-    let row = sqlx::query(SELECT).bind(&id.0).fetch_optional(&store.reader).await?;
+    let row = sqlx::query(SELECT)
+        .bind(&id.0)
+        .fetch_optional(&store.reader)
+        .await?;
     row.as_ref().map(sign_in).transpose()
 }
 
 pub(super) async fn list(store: &SqliteStore, user: &UserId, now: u64) -> Result<Vec<SignIn>> {
     let query = sqlx::query(SELECT_OF_USER).bind(user.as_str()).bind(integer(now));
-    query.fetch_all(&store.reader).await?.iter().map(sign_in).collect()
+    query
+        .fetch_all(&store.reader)
+        .await?
+        .iter()
+        .map(sign_in)
+        .collect()
 }
 
 pub(super) async fn touch(store: &SqliteStore, id: &SignInId, now: u64) -> Result<()> {
@@ -135,19 +147,22 @@ pub(super) async fn touch(store: &SqliteStore, id: &SignInId, now: u64) -> Resul
         .bind(&id.0)
         .execute(&mut *tx)
         .await?;
-    sqlx::query("UPDATE devices SET last_seen_at = ? WHERE id = (SELECT device_id FROM sessions WHERE id = ?)")
-        .bind(integer(now))
-        .bind(&id.0)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query(
+        "UPDATE devices SET last_seen_at = ? WHERE id = (SELECT device_id FROM sessions WHERE id = ?)",
+    )
+    .bind(integer(now))
+    .bind(&id.0)
+    .execute(&mut *tx)
+    .await?;
     Ok(tx.commit().await?)
 }
 
 pub(super) async fn end(store: &SqliteStore, user: &UserId, id: &SignInId, now: u64) -> Result<()> {
-    let query = sqlx::query("UPDATE sessions SET ended_at = ? WHERE id = ? AND user_id = ? AND ended_at IS NULL")
-        .bind(integer(now))
-        .bind(&id.0)
-        .bind(user.as_str());
+    let query =
+        sqlx::query("UPDATE sessions SET ended_at = ? WHERE id = ? AND user_id = ? AND ended_at IS NULL")
+            .bind(integer(now))
+            .bind(&id.0)
+            .bind(user.as_str());
     touched(&query.execute(&store.writer).await?)
 }
 

@@ -1,0 +1,20 @@
+/** Files with content that nobody could guess, and their hash. */
+import { randomFillSync } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { createBLAKE3 } from "hash-wasm";
+
+const MIB = 1024 * 1024;
+
+export async function randomFile(path: string, mebibytes: number): Promise<string> {
+  const content = Buffer.allocUnsafe(mebibytes * MIB);
+  for (let at = 0; at < content.length; at += MIB) randomFillSync(content, at, MIB);
+  await writeFile(path, content);
+  return blake3(path);
+}
+
+export async function blake3(path: string): Promise<string> {
+  const hash = await createBLAKE3();
+  for await (const chunk of createReadStream(path, { highWaterMark: 4 * MIB })) hash.update(chunk as Buffer);
+  return hash.digest("hex");
+}

@@ -1,0 +1,112 @@
+/** Every screen, at desktop and phone width, light and dark, and in French: the pictures of docs/screenshots/. */
+import { hostname } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Browser, expect, type Page } from "@playwright/test";
+import { randomFile } from "../lib/files.ts";
+import { invitation, join, say } from "../lib/people.ts";
+import { setUp, somebody, test, type World } from "../lib/world.ts";
+
+const folder = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../docs/screenshots");
+
+interface Look {
+  name: string;
+  viewport: { width: number; height: number };
+  colorScheme: "light" | "dark";
+  locale: string;
+  isMobile: boolean;
+}
+
+const desktop = { viewport: { width: 1280, height: 800 }, isMobile: false };
+const phone = { viewport: { width: 390, height: 844 }, isMobile: true };
+const looks: Look[] = [
+  { name: "desktop-light", ...desktop, colorScheme: "light", locale: "en-GB" },
+  { name: "desktop-dark", ...desktop, colorScheme: "dark", locale: "en-GB" },
+  { name: "phone-light", ...phone, colorScheme: "light", locale: "en-GB" },
+  { name: "phone-dark", ...phone, colorScheme: "dark", locale: "en-GB" },
+  { name: "desktop-light-fr", ...desktop, colorScheme: "light", locale: "fr-FR" },
+  { name: "phone-dark-fr", ...phone, colorScheme: "dark", locale: "fr-FR" },
+];
+
+async function picture(page: Page, screen: string, look: Look): Promise<void> {
+  await page.evaluate(() => document.fonts.ready);
+  await page.screenshot({ path: path.join(folder, `${screen}-${look.name}.png`), animations: "disabled", caret: "hide" });
+}
+
+/** The tab or the button that shows a part of the room on a phone; on a desktop it is in sight. */
+async function show(page: Page, look: Look, part: RegExp): Promise<void> {
+  if (look.isMobile) await page.getByRole("tab", { name: part }).or(page.getByRole("button", { name: part })).first().click();
+}
+
+async function visitor(browser: Browser, world: World, look: Look): Promise<Page> {
+  const { viewport, colorScheme, locale, isMobile } = look;
+  const page = await somebody(browser, { viewport, colorScheme, locale, isMobile, reducedMotion: "reduce" });
+  await page.goto(await world.link("alice"));
+  await expect(page.getByRole("heading", { name: "Home", level: 1 })).toBeVisible();
+  return page;
+}
+
+test("pictures of every screen", async ({ browser, world }) => {
+  test.setTimeout(600_000);
+
+  for (const look of looks) {
+    const { viewport, colorScheme, locale, isMobile } = look;
+    const page = await somebody(browser, { viewport, colorScheme, locale, isMobile });
+    await page.goto(world.setupLink);
+    await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+    await picture(page, "setup", look);
+    await page.goto(`${world.url}/login`);
+    await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+    await picture(page, "login", look);
+    await page.context().close();
+  }
+
+  const alice = await somebody(browser);
+  await setUp(alice, world);
+  await expect(alice.getByRole("textbox", { name: "Message" })).toBeVisible();
+  const link = await invitation(alice);
+  const bob = await somebody(browser);
+  await join(bob, link, "bob");
+  await say(alice, "The backup on the workshop machine stopped last night. Could you have a look with me?");
+  await say(bob, "Of course. Open its terminal, I will watch.");
+  await say(alice, "Thank you! The notes are in https://example.org/runbook");
+
+  const agent = world.agent("machine");
+  await agent.start(await world.link("alice"), "--allow", "terminal:view", "--allow", "terminal:control");
+  const photo = path.join(world.folder, "drawing.png");
+  await randomFile(photo, 3);
+
+  for (const look of looks) {
+    const page = await visitor(browser, world, look);
+    await expect(page.getByText("I will watch")).toBeVisible();
+    await picture(page, "room", look);
+
+    await show(page, look, /people|personnes|membres|here|ici|pr[ée]sen/i);
+    await expect(page.getByText(hostname()).first()).toBeVisible();
+    await picture(page, "people", look);
+
+    await page.getByRole("button", { name: "Terminal", exact: true }).click();
+    await expect(page.getByText(/^Direct/).first()).toBeVisible();
+    await page.getByRole("button", { name: /control|contrôle/i }).first().click();
+    await expect(page.getByText(/You control|Vous contrôlez/)).toBeVisible();
+    await page.keyboard.type("clear; printf '\\033[1;32mbackup\\033[0m  ok   \\033[33m3 warnings\\033[0m\\n'; uptime\n");
+    await expect(page.getByTestId("terminal-screen").or(page.locator(".xterm")).first()).toBeVisible();
+    await picture(page, "terminal", look);
+    await page.getByRole("button", { name: /Give back|Rendre/i }).click();
+
+    const sending = agent.run("send", photo, "--to", "Home");
+    const offer = page.getByRole("region", { name: /drawing\.png/ });
+    await expect(offer).toBeVisible();
+    await picture(page, "offer", look);
+    await offer.getByRole("button", { name: /Accept/ }).click();
+    await sending.exit;
+    await show(page, look, /transfer/i);
+    await expect(page.getByText(/BLAKE3/)).toBeVisible();
+    await picture(page, "transfer", look);
+
+    await page.goto(`${world.url}/settings`);
+    await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+    await picture(page, "settings", look);
+    await page.context().close();
+  }
+});
