@@ -1,6 +1,6 @@
 //! `cargo xtask run`: from a fresh clone to a signed-in page.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
@@ -97,9 +97,18 @@ fn sign_in_link(data: &Path) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
+/// The link goes to the agent through its standard input, so that it never stands in a process list.
 fn enrol(data: &Path, home: &Path) -> Result<()> {
     let link = sign_in_link(data)?;
-    step("this machine signs in", agent(home).args(["login", &link]).stdout(Stdio::null()))
+    let mut login =
+        agent(home).args(["login", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().context("could not start the agent")?;
+    if let Some(mut input) = login.stdin.take() {
+        writeln!(input, "{link}")?;
+    }
+    if !login.wait()?.success() {
+        bail!("this machine could not sign in; the line above says why");
+    }
+    Ok(())
 }
 
 fn agent(home: &Path) -> Command {

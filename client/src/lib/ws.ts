@@ -228,6 +228,8 @@ export class Socket {
       return;
     }
     if (event.type === 'system.welcome') {
+      // Another peer begins a new row of events; after a resume it goes on.
+      if (event.payload.peer_id !== this.state.peerId) this.received = 0;
       this.resume = event.payload.resume;
       this.change({ status: 'online', peerId: event.payload.peer_id, attempt: 0 });
     } else {
