@@ -16,7 +16,10 @@ const CHUNK: usize = 1024 * 1024;
 
 fn content(len: usize, seed: u64) -> Vec<u8> {
     let mut bytes = vec![0; len];
-    blake3::Hasher::new().update(&seed.to_be_bytes()).finalize_xof().fill(&mut bytes);
+    blake3::Hasher::new()
+        .update(&seed.to_be_bytes())
+        .finalize_xof()
+        .fill(&mut bytes);
     bytes
 }
 
@@ -34,7 +37,12 @@ struct Transfer<'a> {
 
 impl<'a> Transfer<'a> {
     fn of(files: &[(&'a str, &'a [u8])]) -> Self {
-        Self { files: files.to_vec(), chunks: usize::MAX, written: 0, stands: Vec::new() }
+        Self {
+            files: files.to_vec(),
+            chunks: usize::MAX,
+            written: 0,
+            stands: Vec::new(),
+        }
     }
 
     fn run(&mut self, inbox: &Inbox) -> Option<Outcome> {
@@ -46,7 +54,11 @@ impl<'a> Transfer<'a> {
         });
         let mut sender = Sender::new(sources.collect()).unwrap();
         let size = self.files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
-        let mut receiver = Receiver::new(Accepted { size, count: self.files.len() as u64, max_size: None });
+        let mut receiver = Receiver::new(Accepted {
+            size,
+            count: self.files.len() as u64,
+            max_size: None,
+        });
         loop {
             let mut moved = false;
             while let Some(read) = sender.poll_read() {
@@ -80,9 +92,12 @@ impl<'a> Transfer<'a> {
 
     fn carry_out(&mut self, inbox: &Inbox, task: ReceiverTask, receiver: &mut Receiver) {
         let (file, result) = match task {
-            ReceiverTask::Inspect(entry) => {
-                (entry.file, inbox.inspect(&entry).map(|held| receiver.inspected(entry.file, held)))
-            }
+            ReceiverTask::Inspect(entry) => (
+                entry.file,
+                inbox
+                    .inspect(&entry)
+                    .map(|held| receiver.inspected(entry.file, held)),
+            ),
             ReceiverTask::Write(chunk) => {
                 let entry = receiver.entries()[chunk.file() as usize].clone();
                 let written = inbox.write(&entry, chunk.verify().unwrap());
@@ -96,7 +111,10 @@ impl<'a> Transfer<'a> {
                     receiver.committed(entry.file);
                 }),
             ),
-            ReceiverTask::Discard(entry) => (entry.file, inbox.discard(&entry).map(|()| receiver.discarded(entry.file))),
+            ReceiverTask::Discard(entry) => (
+                entry.file,
+                inbox.discard(&entry).map(|()| receiver.discarded(entry.file)),
+            ),
         };
         if let Err(error) = result {
             receiver.task_failed(file, error.code(), error.to_string());
@@ -105,8 +123,10 @@ impl<'a> Transfer<'a> {
 }
 
 fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -130,9 +150,19 @@ fn files_folders_and_empty_files_stand_with_their_content_and_date() {
     assert_eq!(std::fs::read(folder.path().join("large.bin")).unwrap(), large);
     assert_eq!(std::fs::read(folder.path().join("a/b/small.txt")).unwrap(), small);
     assert_eq!(std::fs::read(folder.path().join("empty")).unwrap(), b"");
-    assert_eq!(names(folder.path()), ["a", "empty", "large.bin"], "no part is left");
-    let modified = std::fs::metadata(folder.path().join("large.bin")).unwrap().modified().unwrap();
-    assert_eq!(modified.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs(), 1_000_000_000);
+    assert_eq!(
+        names(folder.path()),
+        ["a", "empty", "large.bin"],
+        "no part is left"
+    );
+    let modified = std::fs::metadata(folder.path().join("large.bin"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    assert_eq!(
+        modified.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs(),
+        1_000_000_000
+    );
 }
 
 #[test]
@@ -142,12 +172,18 @@ fn nothing_is_ever_overwritten_and_the_same_content_is_not_received_twice() {
     std::fs::write(folder.path().join("a (1).txt.part"), "mine too").unwrap();
     let versions: Vec<Vec<u8>> = (0..3).map(|seed| content(2 * CHUNK + 1, seed)).collect();
     for version in versions.iter().chain(&versions[..1]) {
-        assert_eq!(Transfer::of(&[("a.txt", version)]).run(&inbox(folder.path())), Some(Outcome::Finished));
+        assert_eq!(
+            Transfer::of(&[("a.txt", version)]).run(&inbox(folder.path())),
+            Some(Outcome::Finished)
+        );
     }
     let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
     assert_eq!(read("a.txt"), b"mine");
     assert_eq!(read("a (1).txt.part"), b"mine too");
-    assert_eq!([read("a (1).txt"), read("a (2).txt"), read("a (3).txt")], versions[..]);
+    assert_eq!(
+        [read("a (1).txt"), read("a (2).txt"), read("a (3).txt")],
+        versions[..]
+    );
     assert_eq!(names(folder.path()).len(), 5);
 }
 
@@ -156,7 +192,10 @@ fn two_transfers_of_one_name_do_not_write_into_one_part() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(4 * CHUNK, 1);
     let (one, two) = (inbox(folder.path()), inbox(folder.path()));
-    let mut first = Transfer { chunks: 2, ..Transfer::of(&[("a", &bytes)]) };
+    let mut first = Transfer {
+        chunks: 2,
+        ..Transfer::of(&[("a", &bytes)])
+    };
     assert_eq!(first.run(&one), None);
     // The first one still holds its part.
     assert_eq!(Transfer::of(&[("a", &bytes)]).run(&two), Some(Outcome::Finished));
@@ -167,7 +206,10 @@ fn two_transfers_of_one_name_do_not_write_into_one_part() {
 fn a_cut_transfer_goes_on_with_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(8 * CHUNK + 3, 7);
-    let mut cut = Transfer { chunks: 5, ..Transfer::of(&[("a.bin", &bytes)]) };
+    let mut cut = Transfer {
+        chunks: 5,
+        ..Transfer::of(&[("a.bin", &bytes)])
+    };
     assert_eq!(cut.run(&inbox(folder.path())), None);
     assert_eq!(names(folder.path()), ["a.bin.part", "a.bin.part.state"]);
     let mut again = Transfer::of(&[("a.bin", &bytes)]);
@@ -188,7 +230,10 @@ fn a_part_that_was_damaged_or_cut_short_is_not_believed() {
     ];
     for (what, harm_part, harm_notes) in damages {
         let folder = tempfile::tempdir().unwrap();
-        let mut cut = Transfer { chunks: 4, ..Transfer::of(&[("a.bin", &bytes)]) };
+        let mut cut = Transfer {
+            chunks: 4,
+            ..Transfer::of(&[("a.bin", &bytes)])
+        };
         assert_eq!(cut.run(&inbox(folder.path())), None);
         for (name, harm) in [("a.bin.part", harm_part), ("a.bin.part.state", harm_notes)] {
             let path = folder.path().join(name);
@@ -197,9 +242,21 @@ fn a_part_that_was_damaged_or_cut_short_is_not_believed() {
             std::fs::write(&path, found).unwrap();
         }
         let mut again = Transfer::of(&[("a.bin", &bytes)]);
-        assert_eq!(again.run(&inbox(folder.path())), Some(Outcome::Finished), "{what}");
-        assert!((3..=6).contains(&again.written), "{what}: {} chunks were written", again.written);
-        assert_eq!(std::fs::read(folder.path().join("a.bin")).unwrap(), bytes, "{what}");
+        assert_eq!(
+            again.run(&inbox(folder.path())),
+            Some(Outcome::Finished),
+            "{what}"
+        );
+        assert!(
+            (3..=6).contains(&again.written),
+            "{what}: {} chunks were written",
+            again.written
+        );
+        assert_eq!(
+            std::fs::read(folder.path().join("a.bin")).unwrap(),
+            bytes,
+            "{what}"
+        );
     }
 }
 
@@ -208,8 +265,24 @@ fn hostile_names_end_the_transfer_before_anything_is_opened() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("in");
     let inbox = inbox(&folder);
-    for hostile in ["../x", "/etc/x", "a/../../x", "a\\..\\x", "C:x", "x\0y", "con", "a\u{202e}b", "./x", "x/", "x."] {
-        let mut receiver = Receiver::new(Accepted { size: 10, count: 1, max_size: None });
+    for hostile in [
+        "../x",
+        "/etc/x",
+        "a/../../x",
+        "a\\..\\x",
+        "C:x",
+        "x\0y",
+        "con",
+        "a\u{202e}b",
+        "./x",
+        "x/",
+        "x.",
+    ] {
+        let mut receiver = Receiver::new(Accepted {
+            size: 10,
+            count: 1,
+            max_size: None,
+        });
         let listed = ManifestEntry {
             file: 0,
             path: hostile.into(),
@@ -217,8 +290,13 @@ fn hostile_names_end_the_transfer_before_anything_is_opened() {
             hash: blake3::hash(b"").to_hex().to_string(),
             modified_at: None,
         };
-        receiver.handle(Frame::FileManifest(FileManifest { files: vec![listed], last: true }));
-        let Some(Outcome::Failed(failure)) = receiver.outcome() else { panic!("{hostile:?} was taken") };
+        receiver.handle(Frame::FileManifest(FileManifest {
+            files: vec![listed],
+            last: true,
+        }));
+        let Some(Outcome::Failed(failure)) = receiver.outcome() else {
+            panic!("{hostile:?} was taken")
+        };
         assert_eq!(failure.code, ChannelCode::BadPath, "{hostile:?}");
         assert!(receiver.poll_task().is_none());
     }
@@ -240,10 +318,15 @@ fn links_that_stand_where_a_file_or_folder_should_lead_nowhere() {
     std::fs::hard_link(outside.join("victim"), folder.join("g.part")).unwrap();
     let bytes = content(2 * CHUNK, 1);
     let through_folder = Transfer::of(&[("d/f", &bytes)]).run(&inbox(&folder));
-    let Some(Outcome::Failed(failure)) = through_folder else { panic!("written through a link") };
+    let Some(Outcome::Failed(failure)) = through_folder else {
+        panic!("written through a link")
+    };
     assert_eq!(failure.code, ChannelCode::BadPath);
     for name in ["f", "g"] {
-        assert_eq!(Transfer::of(&[(name, &bytes)]).run(&inbox(&folder)), Some(Outcome::Finished));
+        assert_eq!(
+            Transfer::of(&[(name, &bytes)]).run(&inbox(&folder)),
+            Some(Outcome::Finished)
+        );
     }
     assert_eq!(names(&outside), ["victim"]);
     assert_eq!(std::fs::read(outside.join("victim")).unwrap(), b"untouched");
@@ -274,7 +357,10 @@ fn a_link_swapped_in_while_files_arrive_never_leads_outside() {
     let inbox = inbox(&folder);
     let (mut stood, mut refused) = (0, 0);
     for number in 0..1000 {
-        let entry = Entry { file: number, ..entry(&format!("d/f{number}"), b"") };
+        let entry = Entry {
+            file: number,
+            ..entry(&format!("d/f{number}"), b"")
+        };
         match inbox.inspect(&entry).and_then(|_| inbox.commit(&entry)) {
             Ok(_) => stood += 1,
             Err(DiskError::Place(..)) => refused += 1,
@@ -283,8 +369,15 @@ fn a_link_swapped_in_while_files_arrive_never_leads_outside() {
     }
     over.store(true, Ordering::Relaxed);
     assert!(swapper.join().unwrap() > 100);
-    assert_eq!(names(&outside), Vec::<String>::new(), "{stood} stood, {refused} were refused");
-    assert!(stood > 0 && refused > 0, "{stood} stood, {refused} were refused: the race did not happen");
+    assert_eq!(
+        names(&outside),
+        Vec::<String>::new(),
+        "{stood} stood, {refused} were refused"
+    );
+    assert!(
+        stood > 0 && refused > 0,
+        "{stood} stood, {refused} were refused: the race did not happen"
+    );
 }
 
 /// A file system of a given size, where this machine lets us have one.
@@ -297,7 +390,9 @@ impl SmallDisk {
             .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])
             .arg(folder.path())
             .status();
-        mounted.is_ok_and(|status| status.success()).then_some(Self(folder))
+        mounted
+            .is_ok_and(|status| status.success())
+            .then_some(Self(folder))
     }
 }
 
@@ -317,7 +412,8 @@ fn a_full_disk_is_told_leaves_no_final_file_and_resumes() {
         };
         let ballast = disk.0.path().join("ballast");
         std::fs::write(&ballast, vec![0; (8 - room) * CHUNK - CHUNK / 2]).unwrap();
-        let Some(Outcome::Failed(failure)) = Transfer::of(&[("a.bin", &bytes)]).run(&inbox(disk.0.path())) else {
+        let Some(Outcome::Failed(failure)) = Transfer::of(&[("a.bin", &bytes)]).run(&inbox(disk.0.path()))
+        else {
             panic!("six chunks fitted into {room}");
         };
         assert_eq!(failure.code, ChannelCode::DiskFull, "{failure}");
@@ -326,7 +422,11 @@ fn a_full_disk_is_told_leaves_no_final_file_and_resumes() {
         std::fs::remove_file(&ballast).unwrap();
         let mut again = Transfer::of(&[("a.bin", &bytes)]);
         assert_eq!(again.run(&inbox(disk.0.path())), Some(Outcome::Finished));
-        assert!(again.written <= 6 - room + 1, "{} chunks were sent again with room for {room}", again.written);
+        assert!(
+            again.written <= 6 - room + 1,
+            "{} chunks were sent again with room for {room}",
+            again.written
+        );
         assert_eq!(std::fs::read(disk.0.path().join("a.bin")).unwrap(), bytes);
     }
 }
@@ -342,9 +442,18 @@ fn more_than_was_accepted_is_refused() {
         modified_at: None,
     };
     for (accepted, max_size) in [(CHUNK as u64, None), (10 * CHUNK as u64, Some(CHUNK as u64))] {
-        let mut receiver = Receiver::new(Accepted { size: accepted, count: 1, max_size });
-        receiver.handle(Frame::FileManifest(FileManifest { files: vec![listed(bytes.len() as u64)], last: true }));
-        let Some(Outcome::Failed(failure)) = receiver.outcome() else { panic!("taken") };
+        let mut receiver = Receiver::new(Accepted {
+            size: accepted,
+            count: 1,
+            max_size,
+        });
+        receiver.handle(Frame::FileManifest(FileManifest {
+            files: vec![listed(bytes.len() as u64)],
+            last: true,
+        }));
+        let Some(Outcome::Failed(failure)) = receiver.outcome() else {
+            panic!("taken")
+        };
         assert_eq!(failure.code, ChannelCode::TooLarge);
     }
 }
@@ -354,7 +463,10 @@ fn a_source_that_changes_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a");
     let changes: HashMap<&str, fn(&Path)> = HashMap::from([
-        ("longer", (|path| std::fs::write(path, vec![1; 3 * CHUNK]).unwrap()) as fn(&Path)),
+        (
+            "longer",
+            (|path| std::fs::write(path, vec![1; 3 * CHUNK]).unwrap()) as fn(&Path),
+        ),
         ("shorter", |path| std::fs::write(path, vec![1; CHUNK]).unwrap()),
         ("other bytes", |path| {
             std::thread::sleep(std::time::Duration::from_millis(10));
@@ -364,13 +476,25 @@ fn a_source_that_changes_is_noticed() {
     for (what, change) in changes {
         std::fs::write(&path, vec![1; 2 * CHUNK]).unwrap();
         let source = SourceFile::open(&path).unwrap();
-        assert_eq!(source.hash(|_| true).unwrap(), Some(blake3::hash(&vec![1; 2 * CHUNK])));
+        assert_eq!(
+            source.hash(|_| true).unwrap(),
+            Some(blake3::hash(&vec![1; 2 * CHUNK]))
+        );
         assert!(source.unchanged().is_ok());
         change(&path);
-        assert!(matches!(source.unchanged(), Err(DiskError::SourceChanged(_))), "{what}");
+        assert!(
+            matches!(source.unchanged(), Err(DiskError::SourceChanged(_))),
+            "{what}"
+        );
     }
-    assert!(matches!(SourceFile::open(folder.path()), Err(DiskError::SourceGone(..))));
-    assert!(matches!(SourceFile::open(&folder.path().join("none")), Err(DiskError::SourceGone(..))));
+    assert!(matches!(
+        SourceFile::open(folder.path()),
+        Err(DiskError::SourceGone(..))
+    ));
+    assert!(matches!(
+        SourceFile::open(&folder.path().join("none")),
+        Err(DiskError::SourceGone(..))
+    ));
 }
 
 #[test]

@@ -9,7 +9,10 @@ use tokio::net::UnixStream;
 async fn messages_arrive_however_they_are_cut() {
     let (mut raw, other) = UnixStream::pair().unwrap();
     let (mut reader, _writer) = ipc::halves(other);
-    let body = serde_json::to_vec(&ToShell::Input { data: Blob(Bytes::from_static(b"\x00\xffls\r")) }).unwrap();
+    let body = serde_json::to_vec(&ToShell::Input {
+        data: Blob(Bytes::from_static(b"\x00\xffls\r")),
+    })
+    .unwrap();
     let mut frame = u32::try_from(body.len()).unwrap().to_be_bytes().to_vec();
     frame.extend_from_slice(&body);
     let twice = [frame.clone(), frame].concat();
@@ -19,7 +22,9 @@ async fn messages_arrive_however_they_are_cut() {
         }
     });
     for _ in 0..2 {
-        let Some(ToShell::Input { data }) = reader.next().await.unwrap() else { panic!("something else") };
+        let Some(ToShell::Input { data }) = reader.next().await.unwrap() else {
+            panic!("something else")
+        };
         assert_eq!(&data.0[..], b"\x00\xffls\r");
     }
     assert!(reader.next::<ToShell>().await.unwrap().is_none());
@@ -48,8 +53,16 @@ async fn what_is_no_message_or_too_large_ends_the_connection() {
 async fn both_ends_are_this_user_and_typed_bytes_stay_out_of_logs() {
     let (one, _other) = UnixStream::pair().unwrap();
     assert!(ipc::same_user(&one));
-    let typed = ToShell::Input { data: Blob(Bytes::from_static(b"hunter2")) };
+    let typed = ToShell::Input {
+        data: Blob(Bytes::from_static(b"hunter2")),
+    };
     assert!(!format!("{typed:?}").contains("hunter2"));
-    let opening = Opening { version: VERSION, request: Request::Status };
-    assert_eq!(serde_json::to_string(&opening).unwrap(), r#"{"version":1,"request":{"type":"status"}}"#);
+    let opening = Opening {
+        version: VERSION,
+        request: Request::Status,
+    };
+    assert_eq!(
+        serde_json::to_string(&opening).unwrap(),
+        r#"{"version":1,"request":{"type":"status"}}"#
+    );
 }

@@ -28,12 +28,16 @@ async fn until(events: &mut ShellEvents, text: &str) -> (String, Option<Option<i
         None
     };
     let ended = tokio::time::timeout(PATIENCE, reading).await;
-    (seen.clone(), ended.unwrap_or_else(|_| panic!("{text:?} did not come; seen: {seen:?}")))
+    (
+        seen.clone(),
+        ended.unwrap_or_else(|_| panic!("{text:?} did not come; seen: {seen:?}")),
+    )
 }
 
 fn is_alive(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+    stat.rsplit_once(')')
+        .is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }
 
 async fn gone(pid: &str) -> bool {
@@ -46,7 +50,10 @@ async fn gone(pid: &str) -> bool {
 
 /// What stands between `<` and `>`.
 fn marked(text: &str) -> String {
-    text.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(inner, _)| inner.to_owned()).unwrap()
+    text.split_once('<')
+        .and_then(|(_, rest)| rest.split_once('>'))
+        .map(|(inner, _)| inner.to_owned())
+        .unwrap()
 }
 
 #[tokio::test]
@@ -79,12 +86,17 @@ async fn input_and_size_reach_the_program() {
 
 #[tokio::test]
 async fn stopping_leaves_no_process_behind_not_even_jobs_of_their_own_group() {
-    let (shell, mut events) = run("set -m; sleep 1000 & trap '' HUP; (trap '' HUP; sleep 1001) & echo \"<$! $$>\"; wait");
+    let (shell, mut events) =
+        run("set -m; sleep 1000 & trap '' HUP; (trap '' HUP; sleep 1001) & echo \"<$! $$>\"; wait");
     let (seen, _) = until(&mut events, ">").await;
     let pids = marked(&seen);
     let begun = Instant::now();
     shell.stop(Duration::from_millis(80)).await;
-    assert!(begun.elapsed() < Duration::from_millis(200), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_millis(200),
+        "{:?}",
+        begun.elapsed()
+    );
     for pid in pids.split(' ') {
         assert!(gone(pid).await, "{pid} is still there");
     }
@@ -94,7 +106,11 @@ async fn stopping_leaves_no_process_behind_not_even_jobs_of_their_own_group() {
 async fn dropping_kills_and_does_not_complete_a_half_typed_line() {
     let folder = tempfile::tempdir().unwrap();
     let proof = folder.path().join("executed");
-    let (shell, mut events) = Shell::spawn(&ShellSpec::new("/bin/sh", Some("echo \"<$$>\"; exec /bin/sh")), SIZE).unwrap();
+    let (shell, mut events) = Shell::spawn(
+        &ShellSpec::new("/bin/sh", Some("echo \"<$$>\"; exec /bin/sh")),
+        SIZE,
+    )
+    .unwrap();
     let (seen, _) = until(&mut events, ">").await;
     assert!(shell.write(format!("echo ready; touch {}", proof.display()).into()));
     until(&mut events, "touch").await;

@@ -41,8 +41,12 @@ async fn carries_64_mib_both_ways_unchanged() {
     assert_eq!(b.transport.remote_fingerprint(), a.connection.fingerprint());
     let link = a.transport.link();
     let ((a_tx, mut a_rx), (b_tx, mut b_rx)) = (a.transport.split(), b.transport.split());
-    let (a_sent, b_sent, a_received, b_received) =
-        tokio::join!(send_all(&a_tx, 1), send_all(&b_tx, 2), receive_all(&mut a_rx), receive_all(&mut b_rx));
+    let (a_sent, b_sent, a_received, b_received) = tokio::join!(
+        send_all(&a_tx, 1),
+        send_all(&b_tx, 2),
+        receive_all(&mut a_rx),
+        receive_all(&mut b_rx)
+    );
     assert_eq!(a_sent, b_received);
     assert_eq!(b_sent, a_received);
     assert_eq!(link.borrow().path, Path::Direct);
@@ -56,14 +60,22 @@ async fn a_wrong_fingerprint_in_the_description_does_not_connect() {
         sdp.replace(&real, &format!("{other}{}", &real[2..]))
     };
     let (mut a, mut b) = connect_with(loopback(), "file", "file", forge).await;
-    assert!(closed_reason(&mut a.events).await.is_some(), "the offerer must not open");
-    assert!(closed_reason(&mut b.events).await.is_some(), "the answerer must not open");
+    assert!(
+        closed_reason(&mut a.events).await.is_some(),
+        "the offerer must not open"
+    );
+    assert!(
+        closed_reason(&mut b.events).await.is_some(),
+        "the answerer must not open"
+    );
 }
 
 #[tokio::test]
 async fn a_channel_with_another_name_is_refused() {
     let (_a, mut b) = connect_with(loopback(), "terminal", "file", |sdp| sdp).await;
-    let reason = closed_reason(&mut b.events).await.expect("the answerer must not open");
+    let reason = closed_reason(&mut b.events)
+        .await
+        .expect("the answerer must not open");
     assert!(reason.contains("terminal") && reason.contains("file"), "{reason}");
 }
 
@@ -75,7 +87,12 @@ async fn everything_queued_is_delivered_before_the_close() {
     let (_b_tx, mut b_rx) = b.transport.split();
     let sender = tokio::spawn(async move {
         for index in 0..20_000_u32 {
-            tx.send(Bytes::from(vec![(index % 251) as u8; 1 + (index as usize * 37) % 3000])).await.unwrap();
+            tx.send(Bytes::from(vec![
+                (index % 251) as u8;
+                1 + (index as usize * 37) % 3000
+            ]))
+            .await
+            .unwrap();
         }
     });
     // Nothing is read until the sender is done with what fits, so that the end meets full queues.
@@ -100,7 +117,10 @@ async fn a_reader_that_stops_makes_the_writer_wait() {
     let (_b_tx, mut b_rx) = b.transport.split();
     let mut accepted = 0_usize;
     let frame = Bytes::from(vec![7_u8; FRAME]);
-    while tokio::time::timeout(std::time::Duration::from_secs(1), tx.send(frame.clone())).await.is_ok() {
+    while tokio::time::timeout(std::time::Duration::from_secs(1), tx.send(frame.clone()))
+        .await
+        .is_ok()
+    {
         accepted += FRAME;
         assert!(accepted < 64 << 20, "the writer must wait");
     }
@@ -119,7 +139,12 @@ async fn a_closed_peer_ends_the_other_side_with_a_reason() {
     let (_tx, mut rx) = b.transport.split();
     a.connection.close().await;
     assert!(rx.recv().await.is_none());
-    let closed = link.wait_for(|stats| stats.closed.is_some()).await.unwrap().closed.clone();
+    let closed = link
+        .wait_for(|stats| stats.closed.is_some())
+        .await
+        .unwrap()
+        .closed
+        .clone();
     assert!(closed.unwrap().contains("other device"));
 }
 
@@ -145,7 +170,9 @@ async fn works_without_loopback_offered() {
 async fn connects_over_ipv6_loopback() {
     let (mut a, mut b) = (start(loopback(), "file"), start(loopback(), "file"));
     let only_v6 = |sdp: String| {
-        let lines = sdp.lines().filter(|line| !line.starts_with("a=candidate:") || line.contains(" ::1 "));
+        let lines = sdp
+            .lines()
+            .filter(|line| !line.starts_with("a=candidate:") || line.contains(" ::1 "));
         lines.fold(String::new(), |all, line| all + line + "\r\n")
     };
     let offer = only_v6(a.connection.offer().await.unwrap());
@@ -180,7 +207,9 @@ async fn candidates_may_come_before_the_description() {
 async fn a_frame_too_large_ends_the_link_with_a_reason() {
     let (mut a, _b) = connect(loopback()).await;
     let (tx, _rx) = a.transport.split();
-    tx.send(Bytes::from(vec![0; mesh_peer::rtc::MAX_SEND_BYTES + 1])).await.unwrap();
+    tx.send(Bytes::from(vec![0; mesh_peer::rtc::MAX_SEND_BYTES + 1]))
+        .await
+        .unwrap();
     let reason = closed_reason(&mut a.events).await.unwrap();
     assert!(reason.contains("65601"), "{reason}");
 }
@@ -199,7 +228,10 @@ async fn nonsense_is_an_error_and_no_more() {
     for nonsense in ["", "v=0\r\n", "\u{0}", "a=fingerprint:sha-256 x"] {
         assert!(a.connection.accept_offer(nonsense).await.is_err(), "{nonsense:?}");
     }
-    let candidate = mesh_peer::rtc::IceCandidate { candidate: "candidate:x".into(), ..Default::default() };
+    let candidate = mesh_peer::rtc::IceCandidate {
+        candidate: "candidate:x".into(),
+        ..Default::default()
+    };
     assert!(a.connection.add_candidate(candidate).await.is_ok());
 }
 

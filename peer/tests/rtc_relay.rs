@@ -27,11 +27,26 @@ impl Drop for TurnServer {
 
 impl TurnServer {
     fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let directory = tempfile::tempdir().unwrap();
         let child = Command::new("turnserver")
-            .args(["-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--allow-loopback-peers"])
-            .args(["--lt-cred-mech", "--user=mesh:secret", "--realm=mesh.test", "--no-tls", "--no-dtls"])
+            .args([
+                "-n",
+                "--listening-ip=127.0.0.1",
+                "--relay-ip=127.0.0.1",
+                "--allow-loopback-peers",
+            ])
+            .args([
+                "--lt-cred-mech",
+                "--user=mesh:secret",
+                "--realm=mesh.test",
+                "--no-tls",
+                "--no-dtls",
+            ])
             .args(["--no-cli", "--log-file=stdout", "--simple-log"])
             .arg(format!("--listening-port={port}"))
             .arg(format!("--pidfile={}", directory.path().join("pid").display()))
@@ -41,7 +56,11 @@ impl TurnServer {
             .stderr(Stdio::null())
             .spawn()
             .expect("this test needs `turnserver` (Debian: apt-get install coturn)");
-        let server = Self { child, port, _directory: directory };
+        let server = Self {
+            child,
+            port,
+            _directory: directory,
+        };
         server.wait_until_it_answers();
         server
     }
@@ -108,9 +127,15 @@ async fn relays_over_tcp() {
 #[tokio::test]
 async fn one_relayed_end_is_enough_to_be_called_relayed() {
     let server = TurnServer::start();
-    let (a, b) = (start(server.relay_only("udp", "secret"), "file"), start(loopback(), "file"));
+    let (a, b) = (
+        start(server.relay_only("udp", "secret"), "file"),
+        start(loopback(), "file"),
+    );
     let offer = a.connection.offer().await.unwrap();
-    assert!(!offer.contains("a=candidate:"), "a relayed-only end must not tell its own addresses");
+    assert!(
+        !offer.contains("a=candidate:"),
+        "a relayed-only end must not tell its own addresses"
+    );
     let answer = b.connection.accept_offer(&offer).await.unwrap();
     a.connection.accept_answer(&answer).await.unwrap();
     let (a, b) = rtc_common::open_both(a, b).await;
@@ -132,7 +157,12 @@ async fn wrong_credentials_end_a_relayed_only_connection_with_a_reason() {
 #[tokio::test]
 async fn a_direct_path_is_preferred_to_a_relay() {
     let server = TurnServer::start();
-    let (a, _b) = connect(RtcConfig { relay_only: false, loopback: true, ..server.relay_only("udp", "secret") }).await;
+    let (a, _b) = connect(RtcConfig {
+        relay_only: false,
+        loopback: true,
+        ..server.relay_only("udp", "secret")
+    })
+    .await;
     assert_eq!(a.transport.link().borrow().path, Path::Direct);
 }
 
@@ -140,8 +170,13 @@ async fn a_direct_path_is_preferred_to_a_relay() {
 async fn a_stun_server_that_is_silent_does_not_hold_up_the_end_of_candidates_for_ever() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let url = format!("stun:127.0.0.1:{}", silent.local_addr().unwrap().port());
-    let config =
-        RtcConfig { ice_servers: vec![IceServer { urls: vec![url], ..IceServer::default() }], ..loopback() };
+    let config = RtcConfig {
+        ice_servers: vec![IceServer {
+            urls: vec![url],
+            ..IceServer::default()
+        }],
+        ..loopback()
+    };
     let mut a = start(config, "file");
     a.connection.offer().await.unwrap();
     let wait = async {
@@ -151,7 +186,9 @@ async fn a_stun_server_that_is_silent_does_not_hold_up_the_end_of_candidates_for
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("candidates end");
+    tokio::time::timeout(Duration::from_secs(20), wait)
+        .await
+        .expect("candidates end");
 }
 
 #[tokio::test]
@@ -169,12 +206,22 @@ async fn a_stun_server_shows_the_address_seen_from_outside() {
             answer.extend_from_slice(&buffer[4..20]);
             answer.extend_from_slice(&[0, 0x20, 0, 8, 0, 1]);
             answer.extend_from_slice(&(7000_u16 ^ 0x2112).to_be_bytes());
-            answer.extend([203, 0, 113, 5].iter().zip(cookie).map(|(byte, mask): (&u8, u8)| byte ^ mask));
+            answer.extend(
+                [203, 0, 113, 5]
+                    .iter()
+                    .zip(cookie)
+                    .map(|(byte, mask): (&u8, u8)| byte ^ mask),
+            );
             server.send_to(&answer, from).await.unwrap();
         }
     });
-    let config =
-        RtcConfig { ice_servers: vec![IceServer { urls: vec![url], ..IceServer::default() }], ..loopback() };
+    let config = RtcConfig {
+        ice_servers: vec![IceServer {
+            urls: vec![url],
+            ..IceServer::default()
+        }],
+        ..loopback()
+    };
     let mut a = start(config, "file");
     a.connection.offer().await.unwrap();
     let found = async {
@@ -184,8 +231,14 @@ async fn a_stun_server_shows_the_address_seen_from_outside() {
             }
         }
     };
-    let candidate = tokio::time::timeout(Duration::from_secs(10), found).await.expect("a candidate");
-    assert!(candidate.candidate.contains(" 203.0.113.5 7000 typ srflx"), "{}", candidate.candidate);
+    let candidate = tokio::time::timeout(Duration::from_secs(10), found)
+        .await
+        .expect("a candidate");
+    assert!(
+        candidate.candidate.contains(" 203.0.113.5 7000 typ srflx"),
+        "{}",
+        candidate.candidate
+    );
     assert_eq!(candidate.sdp_mid.as_deref(), Some("0"));
     answering.abort();
 }

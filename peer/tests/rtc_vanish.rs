@@ -19,8 +19,14 @@ struct Path {
 }
 
 async fn forwarder(offerer: SocketAddr, answerer: SocketAddr, cut: Arc<AtomicBool>) -> Path {
-    let (x, y) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
-    let path = Path { for_offerer: y.local_addr().unwrap(), for_answerer: x.local_addr().unwrap() };
+    let (x, y) = (
+        UdpSocket::bind("127.0.0.1:0").await.unwrap(),
+        UdpSocket::bind("127.0.0.1:0").await.unwrap(),
+    );
+    let path = Path {
+        for_offerer: y.local_addr().unwrap(),
+        for_answerer: x.local_addr().unwrap(),
+    };
     // `x` is what the answerer sees of the offerer, `y` what the offerer sees of the answerer.
     tokio::spawn(async move {
         let (mut one, mut two) = (vec![0; 2048], vec![0; 2048]);
@@ -39,7 +45,10 @@ async fn forwarder(offerer: SocketAddr, answerer: SocketAddr, cut: Arc<AtomicBoo
 }
 
 fn own_address(sdp: &str) -> SocketAddr {
-    let line = sdp.lines().find(|line| line.contains(" 127.0.0.1 ")).expect("a loopback candidate");
+    let line = sdp
+        .lines()
+        .find(|line| line.contains(" 127.0.0.1 "))
+        .expect("a loopback candidate");
     let fields: Vec<&str> = line.split(' ').collect();
     format!("{}:{}", fields[4], fields[5]).parse().unwrap()
 }
@@ -47,7 +56,10 @@ fn own_address(sdp: &str) -> SocketAddr {
 fn with_only(sdp: &str, address: SocketAddr) -> String {
     let rest = sdp.lines().filter(|line| !line.starts_with("a=candidate:"));
     let sdp = rest.fold(String::new(), |all, line| all + line + "\r\n");
-    format!("{sdp}a=candidate:1 1 udp 2130706431 127.0.0.1 {} typ host\r\n", address.port())
+    format!(
+        "{sdp}a=candidate:1 1 udp 2130706431 127.0.0.1 {} typ host\r\n",
+        address.port()
+    )
 }
 
 #[tokio::test]
@@ -55,12 +67,17 @@ async fn a_peer_that_vanishes_ends_the_link_with_a_reason() {
     let (a, b) = (start(loopback(), "file"), start(loopback(), "file"));
     let offer = a.connection.offer().await.unwrap();
     // The answer is needed to know where the answerer is; the path stands before either candidate is used.
-    let without: String =
-        offer.lines().filter(|l| !l.starts_with("a=candidate:")).fold(String::new(), |all, l| all + l + "\r\n");
+    let without: String = offer
+        .lines()
+        .filter(|l| !l.starts_with("a=candidate:"))
+        .fold(String::new(), |all, l| all + l + "\r\n");
     let answer = b.connection.accept_offer(&without).await.unwrap();
     let cut = Arc::new(AtomicBool::new(false));
     let path = forwarder(own_address(&offer), own_address(&answer), cut.clone()).await;
-    a.connection.accept_answer(&with_only(&answer, path.for_offerer)).await.unwrap();
+    a.connection
+        .accept_answer(&with_only(&answer, path.for_offerer))
+        .await
+        .unwrap();
     let _ = path.for_answerer;
     let (a, b) = open_both(a, b).await;
     let mut link = a.transport.link();
@@ -71,9 +88,21 @@ async fn a_peer_that_vanishes_ends_the_link_with_a_reason() {
 
     cut.store(true, Ordering::Relaxed);
     let start = Instant::now();
-    let closed = tokio::time::timeout(Duration::from_secs(25), link.wait_for(|stats| stats.closed.is_some()));
-    let reason = closed.await.expect("the loss is noticed").unwrap().closed.clone().unwrap();
+    let closed = tokio::time::timeout(
+        Duration::from_secs(25),
+        link.wait_for(|stats| stats.closed.is_some()),
+    );
+    let reason = closed
+        .await
+        .expect("the loss is noticed")
+        .unwrap()
+        .closed
+        .clone()
+        .unwrap();
     assert!(reason.contains("not answered"), "{reason}");
-    assert!(start.elapsed() > Duration::from_secs(8), "a short disturbance must not end a link");
+    assert!(
+        start.elapsed() > Duration::from_secs(8),
+        "a short disturbance must not end a link"
+    );
     assert!(rx.recv().await.is_none());
 }

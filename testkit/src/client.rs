@@ -49,6 +49,9 @@ pub struct TestClient {
 impl TestClient {
     /// A client of the server at `base` (`http://127.0.0.1:…`).
     pub fn new(base: impl Into<String>) -> Self {
+        // Beside mesh-peer the HTTP client is built for TLS and wants a provider, even where it only speaks plaintext.
+        // An error says that one is there already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
             http: reqwest::Client::new(),
             base: base.into(),

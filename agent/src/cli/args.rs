@@ -17,13 +17,13 @@ const EXIT_CODES: &str =
 #[command(name = "mesh", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     /// Tell what happens as JSON, one line an event
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
     /// Print nothing but results
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = "Output")]
     pub(crate) quiet: bool,
     /// Show no progress
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Output")]
     pub(crate) no_progress: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -97,9 +97,6 @@ pub(crate) struct UpArgs {
     /// Where received files go [default: your download folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// The background process itself: no terminal, readiness is told on standard output
-    #[arg(long, hide = true)]
-    pub(crate) background: bool,
 }
 
 #[derive(Debug, Args)]

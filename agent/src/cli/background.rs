@@ -1,6 +1,6 @@
 //! Starting a daemon in the background, and being one.
 //!
-//! The parent starts this program anew with `up --background` and waits for one JSON line on its standard output: ready,
+//! The parent starts this program anew as `up`, marked in its environment, and waits for one JSON line on its standard output: ready,
 //! or why not. The child leaves the terminal behind by a session of its own.
 
 use std::process::Stdio;
@@ -15,6 +15,14 @@ use crate::exit::{Failure, Outcome};
 
 /// How long a daemon may take to be ready: longer than one attempt to reach the server.
 const READY_WITHIN: Duration = Duration::from_secs(20);
+
+/// Set in the environment of a background daemon, and taken out again for the shells that it starts.
+pub(crate) const CHILD: &str = "MESH_BACKGROUND";
+
+/// Whether this process is a daemon that [`start`] started.
+pub(crate) fn is_child() -> bool {
+    std::env::var_os(CHILD).is_some()
+}
 
 /// What the child tells its parent.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,7 +50,7 @@ pub(crate) async fn start(paths: &Paths, flags: &Flags) -> Outcome<u32> {
         .open(paths.log_file())
         .map_err(cannot)?;
     let mut command = tokio::process::Command::new(std::env::current_exe().map_err(cannot)?);
-    command.args(["up", "--background"]);
+    command.arg("up").env(CHILD, "1");
     for right in &flags.allow {
         command.arg("--allow").arg(right.as_str());
     }

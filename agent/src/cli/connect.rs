@@ -23,7 +23,15 @@ pub(crate) fn server(address: &str, plaintext: bool) -> Outcome<ControlPlane> {
     } else {
         ControlPlane::new(address)
     };
-    made.map_err(|error| api_failure(&error, address))
+    made.map_err(|error| {
+        if address.trim().starts_with("http://") && !plaintext {
+            return Failure::usage(format!(
+                "{} is not encrypted and not this machine: use https, or `--plaintext` where the network itself is safe.",
+                address.trim()
+            ));
+        }
+        api_failure(&error, address)
+    })
 }
 
 /// The server with the stored session.
@@ -79,11 +87,11 @@ pub(crate) fn pick_room<'a>(rooms: &'a [Room], wanted: Option<&str>) -> Outcome<
 }
 
 pub(crate) fn names(rooms: &[Room]) -> String {
-    rooms
+    let names: Vec<String> = rooms
         .iter()
-        .map(|room| room.name.as_str())
-        .collect::<Vec<_>>()
-        .join(", ")
+        .map(|room| crate::daemon::consent::plain(&room.name))
+        .collect();
+    names.join(", ")
 }
 
 /// An error of the control plane as a sentence and a code.
@@ -112,7 +120,12 @@ pub(crate) fn api_failure(error: &ApiError, server: &str) -> Failure {
 
 /// As a sentence: a capital and a full stop.
 pub(crate) fn capitalised(text: &str) -> String {
-    let mut chars = text.trim().trim_end_matches('.').chars();
+    let text = text.trim().trim_end_matches('.');
+    // An address stays as it is typed.
+    if text.starts_with("http") {
+        return format!("{text}.");
+    }
+    let mut chars = text.chars();
     let Some(first) = chars.next() else {
         return "It failed.".into();
     };

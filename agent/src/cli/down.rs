@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::Context;
 use crate::daemon::ipc::{Client, FromDaemon, Request, lost};
+use crate::daemon::wait_until_gone;
 use crate::exit::{Failure, Outcome};
 
 /// How long an orderly end may take, sockets and shells included.
@@ -27,6 +28,12 @@ pub(crate) async fn run(context: Context) -> Outcome {
     let FromDaemon::Stopped { shares, sessions } = answer else {
         return Err(lost(std::io::ErrorKind::InvalidData.into()));
     };
+    // The next `mesh up` is to find the place free.
+    if !wait_until_gone(&context.paths, WITHIN).await {
+        return Err(Failure::general(
+            "The daemon still runs, although it stopped sharing: end its process.",
+        ));
+    }
     let human = format!("Stopped; {shares} shared terminal(s) and {sessions} session(s) ended.");
     context.output.result(
         &human,

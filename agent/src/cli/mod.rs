@@ -27,6 +27,7 @@ use std::time::Duration;
 use clap::{CommandFactory as _, Parser as _};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::background::CHILD as BACKGROUND_VARIABLE;
 pub(crate) use self::connect::{capitalised as sentence, pick_room, rooms as rooms_of};
 
 use self::args::{Cli, Command, ShareWhat};
@@ -56,7 +57,7 @@ pub fn main() -> ExitCode {
             };
         }
     };
-    start_log(matches!(cli.command, Command::Up(_)));
+    start_log(background::is_child());
     let output = Output::new(cli.json, cli.quiet, cli.no_progress);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -143,7 +144,8 @@ pub(crate) async fn until_stopped<T>(
     }
 }
 
-/// `MESH_LOG` chooses what is logged, to standard error; a daemon tells more than a command.
+/// `MESH_LOG` chooses what is logged, to standard error; a background daemon, whose
+/// standard error is its log, tells more than a command.
 fn start_log(daemon: bool) {
     let default = if daemon {
         "error,mesh_agent=info,mesh_peer=info"

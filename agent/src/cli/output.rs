@@ -1,4 +1,5 @@
-//! What a command says: results on standard output, notes on standard error, or events as JSON.
+//! What a command says: results and notes, or events as JSON, on standard output; questions, the bar and failures on
+//! standard error.
 //!
 //! Owns the three ways of speaking. Nothing here fails: a reader that went away is not an error of the command.
 
@@ -45,7 +46,7 @@ impl Output {
         if self.json {
             self.event(event);
         } else if !self.quiet {
-            self.say(human);
+            print(human);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::transfer::Shown;
 /// Between two readings.
 const EVERY: Duration = Duration::from_millis(250);
 /// Between two lines in a pipe.
-const LINE_EVERY: Duration = Duration::from_secs(5);
+const LINE_EVERY: Duration = Duration::from_secs(2);
 
 /// Shows progress until the future is dropped: run it beside the transfer.
 pub(crate) async fn show(output: Output, shown: watch::Receiver<Shown>, link: watch::Receiver<LinkStats>) {
@@ -24,7 +24,7 @@ pub(crate) async fn show(output: Output, shown: watch::Receiver<Shown>, link: wa
     }
     let bar = (style == ProgressStyle::Bar).then(bar);
     let begun = Instant::now();
-    let mut next_line = begun + LINE_EVERY;
+    let mut next_line = begun;
     let mut told_path = Path::Unknown;
     let mut ticks = tokio::time::interval(EVERY);
     loop {
@@ -36,7 +36,7 @@ pub(crate) async fn show(output: Output, shown: watch::Receiver<Shown>, link: wa
                 let line = format!("{}.", path_and_rtt(&link));
                 match &bar {
                     Some(bar) => bar.println(line),
-                    None => output.say(&line),
+                    None => output.note(&line, json!({})),
                 }
             }
             let rtt = link.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0);
@@ -64,14 +64,13 @@ pub(crate) async fn show(output: Output, shown: watch::Receiver<Shown>, link: wa
                     json!({"event": "progress", "bytes": done, "total": total, "bytes_per_second": rate}),
                 );
             }
-            (None, _) if Instant::now() >= next_line => {
-                next_line += LINE_EVERY;
+            (None, _) if now.bytes_done > 0 && Instant::now() >= next_line => {
+                next_line = Instant::now() + LINE_EVERY;
                 let (done, total) = (size(now.bytes_done), size(now.bytes_total));
-                output.say(&format!(
-                    "{done} of {total}, {}/s, {}",
-                    size(rate),
-                    path_and_rtt(&link)
-                ));
+                output.note(
+                    &format!("{done} of {total}, {}/s, {}", size(rate), path_and_rtt(&link)),
+                    json!({}),
+                );
             }
             (None, _) => {}
         }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{Context, connect, until_stopped};
+use crate::daemon::consent::plain;
 use crate::exit::Outcome;
 
 pub(crate) async fn run(context: Context) -> Outcome {
@@ -13,14 +14,15 @@ pub(crate) async fn run(context: Context) -> Outcome {
             context.output.event(json!({"event": "rooms", "rooms": rooms}));
             return Ok(());
         }
-        let width = rooms
+        let named: Vec<_> = rooms.iter().map(|room| (plain(&room.name), room)).collect();
+        let width = named
             .iter()
-            .map(|room| room.name.chars().count())
+            .map(|(name, _)| name.chars().count())
             .max()
             .unwrap_or(0);
-        for room in &rooms {
+        for (name, room) in &named {
             context.output.result(
-                &format!("{:width$}  {:9}  {}", room.name, room.role.as_str(), room.room_id),
+                &format!("{:width$}  {:9}  {}", name, room.role.as_str(), room.room_id),
                 json!({}),
             );
         }

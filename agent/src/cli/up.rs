@@ -14,6 +14,9 @@ use crate::daemon::{Daemon, Notify, Options};
 use crate::exit::Outcome;
 
 pub(crate) async fn run(context: Context, args: UpArgs) -> Outcome {
+    if background::is_child() {
+        return in_background(context, args).await;
+    }
     if args.detach {
         // Asked here rather than in the child, where nobody reads.
         StoredSession::load(&context.paths, connect::now())?;
@@ -29,9 +32,6 @@ pub(crate) async fn run(context: Context, args: UpArgs) -> Outcome {
         );
         return Ok(());
     }
-    if args.background {
-        return in_background(context, args).await;
-    }
     in_foreground(context, args).await
 }
 
@@ -43,6 +43,7 @@ fn options(context: &Context, args: &UpArgs) -> Outcome<Options> {
         None => context.settings.download_dir()?,
     };
     Ok(Options {
+        asks: !background::is_child() && prompt::can_ask(),
         policy: Policy {
             allow,
             deny: args.deny || context.settings.deny,

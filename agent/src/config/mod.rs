@@ -91,7 +91,10 @@ fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTre
 impl Settings {
     /// Environment over file over defaults.
     pub fn load(paths: &Paths) -> Outcome<Self> {
-        Self::layered(&paths.config_file(), Env::prefixed("MESH_").only(FROM_ENVIRONMENT))
+        Self::layered(
+            &paths.config_file(),
+            Env::prefixed("MESH_").only(FROM_ENVIRONMENT),
+        )
     }
 
     fn layered(file: &std::path::Path, environment: impl figment::Provider) -> Outcome<Self> {
@@ -157,13 +160,24 @@ mod tests {
     fn the_environment_beats_the_file_beats_the_defaults() {
         let none = || serde_json::json!({});
         assert_eq!(load("", none()).unwrap(), Settings::default());
-        let file = "download_dir = \"/file\"\ndevice_name = \"desk\"\nallow = [\"terminal:view\", \"share:file\"]\n";
+        let file =
+            "download_dir = \"/file\"\ndevice_name = \"desk\"\nallow = [\"terminal:view\", \"share:file\"]\n";
         let settings = load(file, none()).unwrap();
         assert_eq!(settings.download_dir.as_deref(), Some("/file".as_ref()));
-        assert_eq!(settings.allow, BTreeSet::from([Capability::TerminalView, Capability::ShareFile]));
-        let settings = load(file, serde_json::json!({"download_dir": "/env", "allow": "terminal:control,share:file"})).unwrap();
+        assert_eq!(
+            settings.allow,
+            BTreeSet::from([Capability::TerminalView, Capability::ShareFile])
+        );
+        let settings = load(
+            file,
+            serde_json::json!({"download_dir": "/env", "allow": "terminal:control,share:file"}),
+        )
+        .unwrap();
         assert_eq!(settings.download_dir.as_deref(), Some("/env".as_ref()));
-        assert_eq!(settings.allow, BTreeSet::from([Capability::TerminalControl, Capability::ShareFile]));
+        assert_eq!(
+            settings.allow,
+            BTreeSet::from([Capability::TerminalControl, Capability::ShareFile])
+        );
         assert_eq!(settings.device_name(), "desk");
     }
 
@@ -172,13 +186,22 @@ mod tests {
         for wrong in ["allow = [\"call\"]", "downloads = \"/x\"", "deny = 3", "= ="] {
             let failure = load(wrong, serde_json::json!({})).unwrap_err();
             assert_eq!(failure.exit, crate::exit::Exit::Usage, "{wrong}");
-            assert!(!failure.sentence.contains('\n') && failure.sentence.starts_with("A setting"), "{failure}");
+            assert!(
+                !failure.sentence.contains('\n') && failure.sentence.starts_with("A setting"),
+                "{failure}"
+            );
         }
     }
 
     #[test]
     fn a_device_name_is_plain_and_never_empty() {
-        let named = |name: &str| Settings { device_name: Some(name.into()), ..Settings::default() }.device_name();
+        let named = |name: &str| {
+            Settings {
+                device_name: Some(name.into()),
+                ..Settings::default()
+            }
+            .device_name()
+        };
         assert_eq!(named("a\u{1b}b"), "ab");
         assert_eq!(named("\n"), "agent");
         assert_eq!(named(&"x".repeat(200)).len(), 64);

@@ -234,7 +234,12 @@ mod tests {
     use super::*;
 
     fn question(capability: Capability) -> Question {
-        Question { capability, who: "Bob (laptop)".into(), room: "Home".into(), details: vec!["a.txt (1 byte)".into()] }
+        Question {
+            capability,
+            who: "Bob (laptop)".into(),
+            room: "Home".into(),
+            details: vec!["a.txt (1 byte)".into()],
+        }
     }
 
     fn view() -> Question {
@@ -264,7 +269,11 @@ mod tests {
             tokio::task::yield_now().await;
         }
         drop(source);
-        assert_eq!(asked.await.unwrap(), Verdict::Declined(Reason::Declined), "the last source went");
+        assert_eq!(
+            asked.await.unwrap(),
+            Verdict::Declined(Reason::Declined),
+            "the last source went"
+        );
     }
 
     #[tokio::test]
@@ -275,7 +284,9 @@ mod tests {
             let desk = desk.clone();
             async move { desk.ask(view()).await }
         });
-        let Some(DeskEvent::Ask { id, question }) = one.next().await else { panic!("not asked") };
+        let Some(DeskEvent::Ask { id, question }) = one.next().await else {
+            panic!("not asked")
+        };
         assert_eq!(question, view());
         assert_eq!(two.next().await, Some(DeskEvent::Ask { id, question }));
         desk.answer(id, true);
@@ -316,7 +327,13 @@ mod tests {
 
     #[test]
     fn names_of_others_cannot_steer_the_terminal() {
-        let question = Question { who: "\u{1b}[2JBob\u{202e}".into(), ..question(Capability::ShareFile) };
-        assert_eq!(question.sentence(), "[2JBob in Home wants to send you a.txt (1 byte).");
+        let question = Question {
+            who: "\u{1b}[2JBob\u{202e}".into(),
+            ..question(Capability::ShareFile)
+        };
+        assert_eq!(
+            question.sentence(),
+            "[2JBob in Home wants to send you a.txt (1 byte)."
+        );
     }
 }

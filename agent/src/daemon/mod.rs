@@ -27,7 +27,7 @@ use mesh_peer::signal::ControlPlane;
 use mesh_protocol::capability::Feature;
 use mesh_protocol::http::Room;
 use mesh_protocol::ids::RoomId;
-use mesh_protocol::signal::ServerMessage;
+use mesh_protocol::signal::{ClientMessage, ServerMessage, SetPresence, Status as PresenceStatus};
 use tokio::net::UnixListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -40,8 +40,6 @@ use crate::config::{Paths, Settings, StoredSession};
 use crate::exit::{Failure, Outcome};
 use crate::online::{Incoming, Online};
 
-/// What this device answers requests for.
-const OFFERS: [Feature; 2] = [Feature::Terminal, Feature::File];
 /// Requests and sessions at once; the next is declined as busy.
 const MAX_SESSIONS: usize = 64;
 /// Commands connected at once; the next waits.
@@ -56,6 +54,8 @@ const SHARE_STOP_WITHIN: Duration = Duration::from_millis(300);
 /// How the daemon is to behave.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Whether someone is at the terminal of the daemon itself and can be asked.
+    pub asks: bool,
     pub policy: consent::Policy,
     /// Where received files go.
     pub downloads: PathBuf,
@@ -184,7 +184,7 @@ impl Daemon {
             .store(self.online.is_connected(), Ordering::Relaxed);
         let Incoming::Message { from, message } = incoming else {
             if matches!(incoming, Incoming::Connected) {
-                self.online.join(&self.core.room_ids(), &OFFERS).await;
+                self.online.join(&self.core.room_ids(), &self.core.offers()).await;
             }
             return;
         };
@@ -214,7 +214,7 @@ impl Daemon {
             .filter(|id| !known.contains(id))
             .collect();
         *self.core.rooms() = rooms;
-        self.online.join(&new, &OFFERS).await;
+        self.online.join(&new, &self.core.offers()).await;
     }
 
     /// Shells and channels first; the connection to the server last, so that the room learns of it.
@@ -284,6 +284,39 @@ impl Core {
         });
     }
 
+    /// What this device answers requests for now: what was allowed, what the owner can be asked for, and a terminal where
+    /// one is shared. Anything else would only be declined.
+    fn offers(&self) -> Vec<Feature> {
+        let may = |feature: Feature| {
+            let asked = self.options.asks && !self.options.policy.deny;
+            asked || self.desk.allows(feature.capability())
+        };
+        let terminal = may(Feature::Terminal) || !self.shares.all().is_empty();
+        let offers = [
+            terminal.then_some(Feature::Terminal),
+            may(Feature::File).then_some(Feature::File),
+        ];
+        offers.into_iter().flatten().collect()
+    }
+
+    /// Tells every room what this device offers now.
+    async fn tell_presence(&self) {
+        let offers = self.offers();
+        for room_id in self.room_ids() {
+            let presence = SetPresence {
+                room_id,
+                status: PresenceStatus::Online,
+                offers: offers.clone(),
+            };
+            // Offline, it is remembered.
+            let _ = self
+                .context
+                .signal()
+                .send(ClientMessage::PresenceSet(presence))
+                .await;
+        }
+    }
+
     /// Counts a live session for as long as the guard lives.
     fn count_live(&self) -> Live {
         self.live.fetch_add(1, Ordering::Relaxed);
@@ -317,6 +350,20 @@ async fn accept(
             tokio::time::sleep(Duration::from_millis(100)).await;
             None
         }
+    }
+}
+
+/// Waits until no daemon runs any more, at most `within`.
+pub async fn wait_until_gone(paths: &Paths, within: Duration) -> bool {
+    let until = tokio::time::Instant::now() + within;
+    loop {
+        if lock(paths).is_ok() {
+            return true;
+        }
+        if tokio::time::Instant::now() >= until {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -221,9 +221,13 @@ impl Core {
                 }
             });
             core.announce(notice, false).await;
+            core.tell_presence().await;
         });
         let (core, notice) = (self.clone(), share.notice());
-        self.tasks.spawn(async move { core.announce(notice, true).await });
+        self.tasks.spawn(async move {
+            core.announce(notice, true).await;
+            core.tell_presence().await;
+        });
         Ok(share)
     }
 

@@ -95,6 +95,7 @@ impl Shell {
         command.args(&spec.args);
         command.env("TERM", "xterm-256color");
         command.env("MESH_SESSION", "1");
+        command.env_remove(crate::cli::BACKGROUND_VARIABLE);
         if let Some(folder) = spec
             .folder
             .clone()

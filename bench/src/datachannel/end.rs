@@ -72,7 +72,10 @@ pub(crate) fn run(options: Options) -> anyhow::Result<()> {
     match options.stack {
         Stack::Mesh => {
             // One worker: each end has about one core here, and a second thread only moves work between them.
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()?;
             runtime.block_on(mesh(options))?;
             // A read of standard input may still be open on a thread of the runtime, which would wait for it.
             std::process::exit(0);
@@ -92,7 +95,9 @@ pub(crate) fn message(size: usize, offset: u64) -> Vec<u8> {
 }
 
 pub(crate) fn check(message: &[u8], expected: u64) -> anyhow::Result<()> {
-    let offset = message.get(..8).map(|b| u64::from_le_bytes(b.try_into().unwrap_or_default()));
+    let offset = message
+        .get(..8)
+        .map(|b| u64::from_le_bytes(b.try_into().unwrap_or_default()));
     if offset != Some(expected) {
         bail!("byte {expected} expected, message says {offset:?}");
     }
@@ -103,7 +108,12 @@ pub(crate) fn check(message: &[u8], expected: u64) -> anyhow::Result<()> {
 pub(crate) fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
+    let ticks = |index: usize| {
+        fields
+            .get(index)
+            .and_then(|f| f.parse::<f64>().ok())
+            .unwrap_or(0.0)
+    };
     (ticks(11) + ticks(12)) / 100.0
 }
 
@@ -111,7 +121,9 @@ pub(crate) fn cpu_seconds() -> f64 {
 pub(crate) fn peak_memory_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|l| l.trim().trim_end_matches(" kB").trim().parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+    line.and_then(|l| l.trim().trim_end_matches(" kB").trim().parse::<f64>().ok())
+        .unwrap_or(0.0)
+        / 1024.0
 }
 
 /// Clock and CPU from the start of a transfer.
@@ -122,7 +134,10 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn start() -> Self {
-        Self { start: Instant::now(), cpu: cpu_seconds() }
+        Self {
+            start: Instant::now(),
+            cpu: cpu_seconds(),
+        }
     }
 
     pub(crate) fn stop(&self, bytes: u64, open: Duration) -> Readings {
@@ -152,7 +167,9 @@ async fn say(line: String) -> anyhow::Result<()> {
 /// Only the candidates on 127.0.0.1, so that a forwarder can stand in the path.
 fn only_loopback(sdp: &str) -> String {
     let keep = |line: &&str| !line.starts_with("a=candidate:") || line.contains(" 127.0.0.1 ");
-    sdp.lines().filter(keep).fold(String::new(), |all, line| all + line + "\r\n")
+    sdp.lines()
+        .filter(keep)
+        .fold(String::new(), |all, line| all + line + "\r\n")
 }
 
 async fn mesh(options: Options) -> anyhow::Result<()> {
@@ -163,7 +180,13 @@ async fn mesh(options: Options) -> anyhow::Result<()> {
     };
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let (connection, mut events) = Connection::start(config, "bench")?;
-    let own = |sdp: String| if options.only_loopback { only_loopback(&sdp) } else { sdp };
+    let own = |sdp: String| {
+        if options.only_loopback {
+            only_loopback(&sdp)
+        } else {
+            sdp
+        }
+    };
     let started = if options.offer {
         let started = Instant::now();
         say(json!({ "type": "offer", "sdp": own(connection.offer().await?) }).to_string()).await?;
@@ -172,7 +195,9 @@ async fn mesh(options: Options) -> anyhow::Result<()> {
         let line = lines.next_line().await?.context("no offer came")?;
         let offer: serde_json::Value = serde_json::from_str(&line)?;
         let started = Instant::now();
-        let answer = connection.accept_offer(offer["sdp"].as_str().context("an offer has sdp")?).await?;
+        let answer = connection
+            .accept_offer(offer["sdp"].as_str().context("an offer has sdp")?)
+            .await?;
         say(json!({ "type": "answer", "sdp": own(answer) }).to_string()).await?;
         started
     };
@@ -203,7 +228,11 @@ async fn mesh(options: Options) -> anyhow::Result<()> {
 async fn on_line(connection: &Connection, line: &str) -> anyhow::Result<()> {
     let message: serde_json::Value = serde_json::from_str(line)?;
     match message["type"].as_str() {
-        Some("answer") => connection.accept_answer(message["sdp"].as_str().context("an answer has sdp")?).await?,
+        Some("answer") => {
+            connection
+                .accept_answer(message["sdp"].as_str().context("an answer has sdp")?)
+                .await?
+        }
         Some("candidate") => {
             let candidate: IceCandidate = serde_json::from_value(message["candidate"].clone())?;
             connection.add_candidate(candidate).await?;
@@ -254,10 +283,17 @@ async fn send(
     let meter = Meter::start();
     let mut offset = 0;
     while offset < total {
-        sender.send(Bytes::from(message(size, offset))).await.ok().context("link closed while sending")?;
+        sender
+            .send(Bytes::from(message(size, offset)))
+            .await
+            .ok()
+            .context("link closed while sending")?;
         offset += size as u64;
     }
-    let done = receiver.recv().await.context("link closed before the end was confirmed")?;
+    let done = receiver
+        .recv()
+        .await
+        .context("link closed before the end was confirmed")?;
     if &done[..] != b"done" {
         bail!("unexpected answer");
     }
@@ -271,7 +307,10 @@ async fn receive(
     open: Duration,
 ) -> anyhow::Result<Readings> {
     let total = options.mib << 20;
-    let first = receiver.recv().await.context("link closed before anything came")?;
+    let first = receiver
+        .recv()
+        .await
+        .context("link closed before anything came")?;
     let meter = Meter::start();
     check(&first, 0)?;
     let mut received = first.len() as u64;
@@ -281,6 +320,10 @@ async fn receive(
         received += frame.len() as u64;
     }
     let readings = meter.stop(total, open);
-    sender.send(Bytes::from_static(b"done")).await.ok().context("link closed at the end")?;
+    sender
+        .send(Bytes::from_static(b"done"))
+        .await
+        .ok()
+        .context("link closed at the end")?;
     Ok(readings)
 }

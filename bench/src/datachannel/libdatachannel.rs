@@ -80,7 +80,10 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     if options.only_loopback {
         config = config.bind_address(&"127.0.0.1");
     }
-    let peer = Peer { events: events.clone(), only_loopback: options.only_loopback };
+    let peer = Peer {
+        events: events.clone(),
+        only_loopback: options.only_loopback,
+    };
     let mut connection = RtcPeerConnection::new(&config, peer)?;
     let started = Instant::now();
     let mut channel = None;
@@ -128,8 +131,14 @@ fn on_line(connection: &mut RtcPeerConnection<Peer>, line: &str) -> anyhow::Resu
     let value: serde_json::Value = serde_json::from_str(line)?;
     if value["type"] == "candidate" {
         connection.add_remote_candidate(&IceCandidate {
-            candidate: value["candidate"]["candidate"].as_str().unwrap_or_default().to_owned(),
-            mid: value["candidate"]["sdpMid"].as_str().unwrap_or_default().to_owned(),
+            candidate: value["candidate"]["candidate"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+            mid: value["candidate"]["sdpMid"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
         })?;
     } else if value["sdp"].is_string() {
         connection.set_remote_description(&serde_json::from_value(value)?)?;

@@ -48,20 +48,46 @@ struct Case {
 }
 
 const fn shape(name: &'static str, loss_per_100k: u64, rate_mbit_s: u64) -> Shape {
-    Shape { name, round_trip_ms: 20, loss_per_100k, rate_mbit_s, queue_kib: 512 }
+    Shape {
+        name,
+        round_trip_ms: 20,
+        loss_per_100k,
+        rate_mbit_s,
+        queue_kib: 512,
+    }
 }
 
 const CASES: [Case; 5] = [
-    Case { name: "loopback", default_buffers: false, shape: None, divisor: 1 },
-    Case { name: "loopback, default socket buffers", default_buffers: true, shape: None, divisor: 1 },
+    Case {
+        name: "loopback",
+        default_buffers: false,
+        shape: None,
+        divisor: 1,
+    },
+    Case {
+        name: "loopback, default socket buffers",
+        default_buffers: true,
+        shape: None,
+        divisor: 1,
+    },
     Case {
         name: "20 ms, 200 Mbit/s, 512 KiB queue",
         default_buffers: false,
         shape: Some(shape("bottleneck", 0, 200)),
         divisor: 2,
     },
-    Case { name: "20 ms, 0.1 % loss", default_buffers: false, shape: Some(shape("loss-0.1", 100, 0)), divisor: 4 },
-    Case { name: "20 ms, 1 % loss", default_buffers: false, shape: Some(shape("loss-1", 1_000, 0)), divisor: 16 },
+    Case {
+        name: "20 ms, 0.1 % loss",
+        default_buffers: false,
+        shape: Some(shape("loss-0.1", 100, 0)),
+        divisor: 4,
+    },
+    Case {
+        name: "20 ms, 1 % loss",
+        default_buffers: false,
+        shape: Some(shape("loss-1", 1_000, 0)),
+        divisor: 16,
+    },
 ];
 
 /// Every reading of one stack in one case.
@@ -83,7 +109,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let mut results = Vec::new();
     println!("| case | stack | MB/s, median (range) | CPU s/GiB, sender / receiver | open ms | peak MiB |");
     println!("|---|---|---|---|---|---|");
-    for case in CASES.iter().filter(|case| options.only.as_ref().is_none_or(|only| case.name.contains(only))) {
+    for case in CASES
+        .iter()
+        .filter(|case| options.only.as_ref().is_none_or(|only| case.name.contains(only)))
+    {
         let mib = (options.mib / case.divisor).max(8);
         let mut measured: Vec<Measured> = stacks
             .iter()
@@ -108,7 +137,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             print_row(one);
         }
         if let [ours, theirs] = &measured[..] {
-            let ratio = median(&ours.receiver, |r| r.megabytes_per_s) / median(&theirs.receiver, |r| r.megabytes_per_s);
+            let ratio = median(&ours.receiver, |r| r.megabytes_per_s)
+                / median(&theirs.receiver, |r| r.megabytes_per_s);
             println!("| | ratio | {ratio:.1} | | | |");
         }
         results.append(&mut measured);
@@ -127,20 +157,30 @@ fn print_row(one: &Measured) {
     println!(
         "| {} | {} | {:.1} ({:.1}–{:.1}) | {:.1} / {:.1} | {:.0} | {:.0} |",
         one.case,
-        one.stack.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned()),
+        one.stack
+            .to_possible_value()
+            .map_or_else(String::new, |v| v.get_name().to_owned()),
         median(&one.receiver, |r| r.megabytes_per_s),
         rates().fold(f64::INFINITY, f64::min),
         rates().fold(0.0, f64::max),
         median(&one.sender, |r| r.cpu_s_per_gib),
         median(&one.receiver, |r| r.cpu_s_per_gib),
         median(&one.sender, |r| r.open_ms),
-        one.sender.iter().chain(&one.receiver).map(|r| r.peak_memory_mib).fold(0.0, f64::max),
+        one.sender
+            .iter()
+            .chain(&one.receiver)
+            .map(|r| r.peak_memory_mib)
+            .fold(0.0, f64::max),
     );
 }
 
 fn write_results(options: &Options, results: &[Measured]) -> anyhow::Result<()> {
     let date = Command::new("date").arg("+%Y-%m-%d").output().context("date")?;
-    let folder = format!("{}-{}", String::from_utf8_lossy(&date.stdout).trim(), options.host);
+    let folder = format!(
+        "{}-{}",
+        String::from_utf8_lossy(&date.stdout).trim(),
+        options.host
+    );
     let folder = options.results.join(folder);
     std::fs::create_dir_all(&folder)?;
     let file = folder.join("datachannel.json");
@@ -162,14 +202,27 @@ impl Drop for End {
 fn spawn(case: &Case, stack: Stack, mib: u64, offer: bool) -> anyhow::Result<End> {
     let mut command = Command::new(std::env::current_exe()?);
     let stack = stack.to_possible_value().context("a stack has a name")?;
-    command.args(["datachannel-end", "--stack", stack.get_name(), "--mib", &mib.to_string()]);
-    command.args(if offer { ["--role", "send"] } else { ["--role", "receive"] });
+    command.args([
+        "datachannel-end",
+        "--stack",
+        stack.get_name(),
+        "--mib",
+        &mib.to_string(),
+    ]);
+    command.args(if offer {
+        ["--role", "send"]
+    } else {
+        ["--role", "receive"]
+    });
     command.args(offer.then_some("--offer"));
     // For looking into one case: the readings of the link go to standard error.
     command.args((std::env::var_os("MESH_BENCH_TRACE").is_some() && offer).then_some("--trace"));
     command.args(case.default_buffers.then_some("--default-buffers"));
     command.args(case.shape.is_some().then_some("--only-loopback"));
-    Ok(End(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?))
+    Ok(End(command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?))
 }
 
 /// One run: the readings of the sender and of the receiver.
@@ -180,9 +233,14 @@ fn once(case: &Case, stack: Stack, mib: u64) -> anyhow::Result<(Readings, Readin
         let lines = BufReader::new(from.0.stdout.take().context("piped")?).lines();
         let out = Arc::new(Mutex::new(to.0.stdin.take().context("piped")?));
         let path = path.clone();
-        Ok(std::thread::spawn(move || carry_lines(lines, &out, path.as_deref(), offerer)))
+        Ok(std::thread::spawn(move || {
+            carry_lines(lines, &out, path.as_deref(), offerer)
+        }))
     };
-    let (one, two) = (carry(&mut sender, &mut receiver, true)?, carry(&mut receiver, &mut sender, false)?);
+    let (one, two) = (
+        carry(&mut sender, &mut receiver, true)?,
+        carry(&mut receiver, &mut sender, false)?,
+    );
     let join = |thread: std::thread::JoinHandle<anyhow::Result<Readings>>| match thread.join() {
         Ok(result) => result,
         Err(_) => bail!("the carrying thread panicked"),
@@ -229,7 +287,10 @@ fn through(text: &str, path: &Path, offerer: bool) -> String {
             return line.to_owned();
         }
         let mut fields: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        if let Some(addr) = fields.get(4..6).and_then(|f| format!("{}:{}", f[0], f[1]).parse::<SocketAddr>().ok()) {
+        if let Some(addr) = fields
+            .get(4..6)
+            .and_then(|f| format!("{}:{}", f[0], f[1]).parse::<SocketAddr>().ok())
+        {
             let shown = if offerer {
                 path.offerer_is_at(addr);
                 path.for_answerer

@@ -95,7 +95,11 @@ fn pump(
 ) {
     let delay = Duration::from_micros(shape.round_trip_ms * 500);
     let bytes_per_s = shape.rate_mbit_s as f64 * 1e6 / 8.0;
-    let queue_s = if bytes_per_s > 0.0 { (shape.queue_kib << 10) as f64 / bytes_per_s } else { 0.0 };
+    let queue_s = if bytes_per_s > 0.0 {
+        (shape.queue_kib << 10) as f64 / bytes_per_s
+    } else {
+        0.0
+    };
     // Bound: the bandwidth-delay product of the shape and its queue.
     let mut flying: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
     let mut random = 88_172_645_463_325_252_u64.wrapping_mul(seed);
@@ -127,7 +131,9 @@ fn pump(
             }
         }
         if idle {
-            let due = flying.front().map_or(IDLE, |(at, _)| at.saturating_duration_since(now));
+            let due = flying
+                .front()
+                .map_or(IDLE, |(at, _)| at.saturating_duration_since(now));
             std::thread::sleep(due.min(IDLE));
         }
     }

@@ -91,7 +91,12 @@ pub(super) fn parse(line: &str) -> Option<Parsed<'_>> {
         return None;
     }
     let relay = fields.next()? == "relay";
-    Some(Parsed { address, port, udp: transport.eq_ignore_ascii_case("udp"), relay })
+    Some(Parsed {
+        address,
+        port,
+        udp: transport.eq_ignore_ascii_case("udp"),
+        relay,
+    })
 }
 
 /// The address of a candidate, unless it is a name.
@@ -122,8 +127,12 @@ pub(super) fn split_candidates(sdp: &str) -> (String, Vec<String>) {
 
 /// The value of the first attribute `a=<name>:…` of a description.
 pub(super) fn sdp_value<'a>(sdp: &'a str, name: &str) -> Option<&'a str> {
-    sdp.lines()
-        .find_map(|line| line.strip_prefix("a=")?.strip_prefix(name)?.strip_prefix(':').map(str::trim))
+    sdp.lines().find_map(|line| {
+        line.strip_prefix("a=")?
+            .strip_prefix(name)?
+            .strip_prefix(':')
+            .map(str::trim)
+    })
 }
 
 /// The SHA-256 certificate fingerprint that a description promises (`AB:CD:…`, upper case). `None` when there is
@@ -131,14 +140,18 @@ pub(super) fn sdp_value<'a>(sdp: &'a str, name: &str) -> Option<&'a str> {
 pub fn fingerprint_of_sdp(sdp: &str) -> Option<String> {
     let mut found: Option<String> = None;
     for line in sdp.lines() {
-        let Some(value) = line.strip_prefix("a=fingerprint:") else { continue };
+        let Some(value) = line.strip_prefix("a=fingerprint:") else {
+            continue;
+        };
         let (algorithm, value) = value.trim().split_once(' ')?;
         if !algorithm.eq_ignore_ascii_case("sha-256") {
             return None;
         }
         let value = value.trim().to_ascii_uppercase();
         let well_formed = value.len() == 95
-            && value.split(':').all(|b| b.len() == 2 && b.bytes().all(|c| c.is_ascii_hexdigit()));
+            && value
+                .split(':')
+                .all(|b| b.len() == 2 && b.bytes().all(|c| c.is_ascii_hexdigit()));
         if !well_formed || found.as_ref().is_some_and(|f| *f != value) {
             return None;
         }
@@ -158,19 +171,31 @@ mod tests {
         let parsed = parse(&line).unwrap();
         assert!(parsed.relay && parsed.udp);
         assert_eq!(socket_addr(&parsed), Some("198.51.100.1:5000".parse().unwrap()));
-        assert!(!line.contains("192.0.2.7"), "a relayed candidate must not tell the address behind it");
+        assert!(
+            !line.contains("192.0.2.7"),
+            "a relayed candidate must not tell the address behind it"
+        );
     }
 
     #[test]
     fn replaces_a_name_and_nothing_else() {
         let line = "candidate:1 1 udp 2113937151 ab12.local 50000 typ host generation 0";
         let out = with_address(line, "127.0.0.1".parse().unwrap()).unwrap();
-        assert_eq!(out, "candidate:1 1 udp 2113937151 127.0.0.1 50000 typ host generation 0");
+        assert_eq!(
+            out,
+            "candidate:1 1 udp 2113937151 127.0.0.1 50000 typ host generation 0"
+        );
     }
 
     #[test]
     fn refuses_what_is_no_candidate() {
-        for line in ["", "candidate:", "candidate:1 1 udp 1", "candidate:1 1 udp 1 a 99999 typ host", "x"] {
+        for line in [
+            "",
+            "candidate:",
+            "candidate:1 1 udp 1",
+            "candidate:1 1 udp 1 a 99999 typ host",
+            "x",
+        ] {
             assert_eq!(parse(line), None, "{line}");
         }
     }
@@ -179,7 +204,10 @@ mod tests {
     fn two_different_fingerprints_are_none() {
         let one = format!("a=fingerprint:sha-256 {}\r\n", vec!["AB"; 32].join(":"));
         let two = format!("a=fingerprint:sha-256 {}\r\n", vec!["cd"; 32].join(":"));
-        assert_eq!(fingerprint_of_sdp(&one).as_deref(), Some(vec!["AB"; 32].join(":").as_str()));
+        assert_eq!(
+            fingerprint_of_sdp(&one).as_deref(),
+            Some(vec!["AB"; 32].join(":").as_str())
+        );
         assert!(fingerprint_of_sdp(&format!("{one}{one}")).is_some());
         assert_eq!(fingerprint_of_sdp(&format!("{one}{two}")), None);
         assert_eq!(fingerprint_of_sdp("a=fingerprint:sha-256 AB\r\n"), None);

@@ -106,7 +106,9 @@ impl Channel {
                 Poll::Ready(_) => self.incoming_full = false,
             }
             let Some(read) = pc.poll_read() else { break };
-            let RTCMessage::DataChannelMessage(id, message) = read.message else { continue };
+            let RTCMessage::DataChannelMessage(id, message) = read.message else {
+                continue;
+            };
             if id != self.id {
                 continue;
             }
@@ -129,7 +131,9 @@ impl Channel {
         if self.state != State::Open {
             return Ok(None);
         }
-        let in_flight = pc.data_channel(self.id).map_or(0, |channel| channel.outstanding_bytes());
+        let in_flight = pc
+            .data_channel(self.id)
+            .map_or(0, |channel| channel.outstanding_bytes());
         if self.pending.is_none() && !self.outgoing_done {
             match self.outgoing.try_recv() {
                 Ok(frame) => self.pending = Some(frame),
@@ -137,9 +141,14 @@ impl Channel {
                 Err(TryRecvError::Disconnected) => self.outgoing_done = true,
             }
         }
-        let Some(frame) = &self.pending else { return Ok(None) };
+        let Some(frame) = &self.pending else {
+            return Ok(None);
+        };
         if frame.len() > MAX_SEND_BYTES {
-            return Err(format!("a frame of {} bytes is larger than {MAX_SEND_BYTES}", frame.len()));
+            return Err(format!(
+                "a frame of {} bytes is larger than {MAX_SEND_BYTES}",
+                frame.len()
+            ));
         }
         if in_flight > 0 && in_flight + frame.len() > self.congestion.cap() {
             return Ok(None);
@@ -148,19 +157,29 @@ impl Channel {
     }
 
     /// Gives `frame` to SCTP.
-    pub(super) fn send(&mut self, pc: &mut RTCPeerConnection, stack_now: Instant, frame: Bytes) -> Result<(), String> {
+    pub(super) fn send(
+        &mut self,
+        pc: &mut RTCPeerConnection,
+        stack_now: Instant,
+        frame: Bytes,
+    ) -> Result<(), String> {
         let length = frame.len();
         let Some(mut channel) = pc.data_channel(self.id) else {
             return Err("the channel is gone".to_owned());
         };
-        channel.send(stack_now, BytesMut::from(frame)).map_err(|error| error.to_string())?;
-        self.congestion.on_sent(Instant::now(), length, self.outgoing.is_empty());
+        channel
+            .send(stack_now, BytesMut::from(frame))
+            .map_err(|error| error.to_string())?;
+        self.congestion
+            .on_sent(Instant::now(), length, self.outgoing.is_empty());
         Ok(())
     }
 
     /// Reads what was acknowledged, and closes once all is and the application has nothing more.
     pub(super) fn on_progress(&mut self, pc: &mut RTCPeerConnection) -> Result<(), String> {
-        let Some(mut channel) = pc.data_channel(self.id) else { return Ok(()) };
+        let Some(mut channel) = pc.data_channel(self.id) else {
+            return Ok(());
+        };
         let in_flight = channel.outstanding_bytes();
         self.congestion.on_in_flight(Instant::now(), in_flight);
         if self.state == State::Open && self.outgoing_done && self.pending.is_none() && in_flight == 0 {
@@ -193,8 +212,15 @@ impl Channel {
     }
 
     /// Publishes the readings; `ice_round_trip` stands in until data has been acknowledged.
-    pub(super) fn publish(&mut self, pc: &mut RTCPeerConnection, path: Path, ice_round_trip: Option<Duration>) {
-        let in_flight = pc.data_channel(self.id).map_or(0, |channel| channel.outstanding_bytes());
+    pub(super) fn publish(
+        &mut self,
+        pc: &mut RTCPeerConnection,
+        path: Path,
+        ice_round_trip: Option<Duration>,
+    ) {
+        let in_flight = pc
+            .data_channel(self.id)
+            .map_or(0, |channel| channel.outstanding_bytes());
         if let Some(sample) = ice_round_trip {
             self.congestion.on_path_round_trip(Instant::now(), sample);
         }

@@ -11,22 +11,22 @@ use std::time::{Duration, Instant};
 const START_BYTES: usize = 256 << 10;
 const LEAST_BYTES: usize = 128 << 10;
 
-/// Head-room over one round trip, so that a path that grew is noticed: rate × (GAIN × round trip + SLACK).
-const GAIN: f64 = 1.5;
-/// While the rate is still found out it grows by nearly this much a round; twice would overflow a queue of one
-/// bandwidth-delay product before the delay shows.
-const STARTUP_GAIN: f64 = 1.7;
+/// Head-room over one round trip: rate × (GAIN × round trip + SLACK). Less than what delayed acknowledgements and
+/// jitter really add to the round trip makes the cap shrink by itself, since the rate then follows the cap; twice
+/// overflows a queue of one bandwidth-delay product, and SCTP waits a second for its timer.
+const GAIN: f64 = 1.4;
+/// The same while only ICE has measured the round trip, which knows nothing of delayed acknowledgements.
+const FIRST_GAIN: f64 = 1.75;
 /// Queueing that is always worth it: it keeps a short path busy between two wake-ups of this task.
 const SLACK: Duration = Duration::from_millis(2);
 
 /// Below this a burst reaches the receiver's socket at once, so that its buffer is the bound.
 const SHORT_PATH: Duration = Duration::from_millis(5);
 
-/// A round trip this much over the least one means that a queue is building.
-const QUEUE_RATIO: f64 = 1.4;
-
 /// The least round trip is believed for this long, then one round is sent with little in flight to see it again.
-const ROUND_TRIP_AGE: Duration = Duration::from_secs(10);
+const ROUND_TRIP_AGE: Duration = Duration::from_secs(5);
+/// The first such round comes sooner.
+const FIRST_ROUND_TRIP_AGE: Duration = Duration::from_secs(1);
 
 /// The best rate of this many rounds counts.
 const RATE_ROUNDS: usize = 10;
@@ -39,6 +39,8 @@ struct Mark {
     at: Instant,
     acked: u64,
     acked_at: Instant,
+    /// When the newest mark that was acknowledged at that time had been sent.
+    acked_sent_at: Instant,
     /// There was less to send than the cap allowed: the rate says nothing about the path.
     idle: bool,
 }
@@ -57,15 +59,15 @@ pub(super) struct Congestion {
     sent: u64,
     acked: u64,
     acked_at: Instant,
+    acked_sent_at: Instant,
     marks: VecDeque<Mark>,
     /// Best rate of each of the last rounds, newest last, bytes per second.
     rates: VecDeque<f64>,
     round_end: u64,
-    startup: bool,
-    plateau: u32,
-    best: f64,
     least: Option<(Duration, Instant)>,
     smoothed: Option<Duration>,
+    /// The round trip was seen with little in flight: what ICE measures beside the data counts no more.
+    seen_drained: bool,
     /// A round with little in flight runs until this many bytes are acknowledged.
     draining_until: Option<u64>,
 }
@@ -79,14 +81,13 @@ impl Congestion {
             sent: 0,
             acked: 0,
             acked_at: now,
+            acked_sent_at: now,
             marks: VecDeque::new(),
             rates: VecDeque::with_capacity(RATE_ROUNDS + 1),
             round_end: 0,
-            startup: true,
-            plateau: 0,
-            best: 0.0,
             least: None,
             smoothed: None,
+            seen_drained: false,
             draining_until: None,
         }
     }
@@ -106,14 +107,20 @@ impl Congestion {
         if self.sent == self.acked {
             // Nothing was in flight: time spent idle is not part of any rate.
             self.acked_at = now;
+            self.acked_sent_at = now;
         }
         self.sent += bytes as u64;
-        if self.marks.back().is_none_or(|last| self.sent - last.end >= MARK_EVERY_BYTES) {
+        if self
+            .marks
+            .back()
+            .is_none_or(|last| self.sent - last.end >= MARK_EVERY_BYTES)
+        {
             self.marks.push_back(Mark {
                 end: self.sent,
                 at: now,
                 acked: self.acked,
                 acked_at: self.acked_at,
+                acked_sent_at: self.acked_sent_at,
                 idle,
             });
         }
@@ -133,7 +140,13 @@ impl Congestion {
         }
         let Some(mark) = newest else { return };
         self.on_round_trip(now, now.saturating_duration_since(mark.at));
-        let elapsed = now.saturating_duration_since(mark.acked_at).as_secs_f64();
+        self.acked_sent_at = mark.at;
+        // The slower of the two counts: acknowledgements that were held up somewhere come in a bunch, and would show
+        // a rate that the path does not have.
+        let elapsed = now
+            .saturating_duration_since(mark.acked_at)
+            .max(mark.at.saturating_duration_since(mark.acked_sent_at))
+            .as_secs_f64();
         if elapsed > 0.0 {
             let rate = (acked - mark.acked) as f64 / elapsed;
             if !mark.idle || rate > self.rate() {
@@ -149,7 +162,10 @@ impl Congestion {
     /// A round trip that was measured beside the data, by ICE. At the start it is the only true one: the first messages
     /// wait for SCTP's slow start, and a cap from their time would let SCTP overrun the path.
     pub(super) fn on_path_round_trip(&mut self, now: Instant, sample: Duration) {
-        if self.least.is_none_or(|(least, _)| sample < least) {
+        if !self.seen_drained
+            && self.draining_until.is_none()
+            && self.least.is_none_or(|(least, _)| sample < least)
+        {
             self.least = Some((sample, now));
         }
     }
@@ -162,12 +178,6 @@ impl Congestion {
         match self.least {
             Some((least, _)) if sample > least => {}
             _ => self.least = Some((sample, now)),
-        }
-        let queue = self.least.is_some_and(|(least, _)| {
-            self.smoothed.is_some_and(|s| s.as_secs_f64() > (least + SLACK).as_secs_f64() * QUEUE_RATIO)
-        });
-        if self.startup && queue {
-            self.startup = false;
         }
     }
 
@@ -184,12 +194,6 @@ impl Congestion {
 
     fn on_round(&mut self) {
         self.round_end = self.sent;
-        let rate = self.rate();
-        if self.startup {
-            self.plateau = if rate > self.best * 1.25 { 0 } else { self.plateau + 1 };
-            self.best = self.best.max(rate);
-            self.startup = self.plateau < 3;
-        }
         self.rates.push_back(0.0);
         if self.rates.len() > RATE_ROUNDS {
             self.rates.pop_front();
@@ -198,10 +202,16 @@ impl Congestion {
 
     fn update(&mut self, now: Instant) {
         let Some((least, since)) = self.least else { return };
+        let age = if self.seen_drained {
+            ROUND_TRIP_AGE
+        } else {
+            FIRST_ROUND_TRIP_AGE
+        };
         if self.draining_until.is_some_and(|end| self.acked >= end) {
             // The path is as empty as it gets: what it showed in this round is the truth for the next seconds.
             self.draining_until = None;
-        } else if self.draining_until.is_none() && now.saturating_duration_since(since) > ROUND_TRIP_AGE {
+            self.seen_drained = true;
+        } else if self.draining_until.is_none() && now.saturating_duration_since(since) > age {
             self.least = Some((self.smoothed.unwrap_or(least), now));
             self.draining_until = Some(self.sent);
         }
@@ -209,13 +219,17 @@ impl Congestion {
         if rate <= 0.0 {
             return;
         }
-        let gain = match (self.draining_until, self.startup) {
+        let gain = match (self.draining_until, self.seen_drained) {
             (Some(_), _) => 0.6,
-            (None, true) => STARTUP_GAIN,
-            (None, false) => GAIN,
+            (None, true) => GAIN,
+            (None, false) => FIRST_GAIN,
         };
         let wanted = rate * (least.as_secs_f64() * gain + SLACK.as_secs_f64());
-        let most = if least < SHORT_PATH { self.socket_bytes } else { self.window_bytes };
+        let most = if least < SHORT_PATH {
+            self.socket_bytes
+        } else {
+            self.window_bytes
+        };
         self.cap = (wanted as usize).clamp(LEAST_BYTES.min(most), most);
     }
 }
@@ -224,27 +238,66 @@ impl Congestion {
 mod tests {
     use super::*;
 
-    /// A path in virtual time: a bottleneck of `rate` bytes/s with `round_trip` behind it. Gives the cap reached.
     fn settle(rate: f64, round_trip: Duration, socket: usize, window: usize) -> usize {
+        settle_bunched(rate, round_trip, Duration::ZERO, socket, window)
+    }
+
+    /// A path in virtual time: a bottleneck of `rate` bytes/s with `round_trip` behind it, whose acknowledgements come
+    /// in bunches of `bunch`. Gives the largest cap of the last of four seconds.
+    fn settle_bunched(
+        rate: f64,
+        round_trip: Duration,
+        bunch: Duration,
+        socket: usize,
+        window: usize,
+    ) -> usize {
         let start = Instant::now();
         let mut now = start;
         let mut congestion = Congestion::new(now, socket, window);
+        congestion.on_path_round_trip(now, round_trip);
         let mut flying: VecDeque<(Instant, usize)> = VecDeque::new();
         let mut in_flight = 0;
         let mut link_free = now;
+        let mut largest = 0;
         while now < start + Duration::from_secs(4) {
             while in_flight + 65_536 <= congestion.cap() {
                 link_free = link_free.max(now) + Duration::from_secs_f64(65_536.0 / rate);
-                flying.push_back((link_free + round_trip, 65_536));
+                let mut at = link_free + round_trip;
+                if bunch > Duration::ZERO {
+                    let late = (at - start).as_nanos() % bunch.as_nanos();
+                    at += bunch - Duration::from_nanos(late as u64);
+                }
+                flying.push_back((at, 65_536));
                 in_flight += 65_536;
                 congestion.on_sent(now, 65_536, false);
             }
-            let Some((at, bytes)) = flying.pop_front() else { panic!("the cap must let one message through") };
+            let Some((at, bytes)) = flying.pop_front() else {
+                panic!("the cap must let one message through")
+            };
             now = at;
             in_flight -= bytes;
+            while flying.front().is_some_and(|(next, _)| *next == at) {
+                in_flight -= flying.pop_front().map_or(0, |(_, bytes)| bytes);
+            }
             congestion.on_in_flight(now, in_flight);
+            if now > start + Duration::from_secs(3) {
+                largest = largest.max(congestion.cap());
+            }
         }
-        congestion.cap()
+        largest
+    }
+
+    #[test]
+    fn acknowledgements_in_bunches_do_not_widen_the_cap() {
+        let cap = settle_bunched(
+            25e6,
+            Duration::from_millis(20),
+            Duration::from_millis(10),
+            1 << 20,
+            4 << 20,
+        );
+        // 750 kB are in flight at full rate, since an acknowledgement takes 30 ms here.
+        assert!((700_000..1_300_000).contains(&cap), "{cap}");
     }
 
     #[test]
@@ -256,7 +309,10 @@ mod tests {
 
     #[test]
     fn never_sends_more_than_a_socket_holds_on_a_short_path() {
-        assert_eq!(settle(1e9, Duration::from_micros(100), 256 << 10, 4 << 20), 256 << 10);
+        assert_eq!(
+            settle(1e9, Duration::from_micros(100), 256 << 10, 4 << 20),
+            256 << 10
+        );
         assert_eq!(settle(1e9, Duration::from_micros(100), 1 << 20, 4 << 20), 1 << 20);
     }
 
@@ -278,6 +334,9 @@ mod tests {
 
     #[test]
     fn never_exceeds_the_window_of_the_receiver() {
-        assert_eq!(settle(200e6, Duration::from_millis(100), 1 << 20, 4 << 20), 4 << 20);
+        assert_eq!(
+            settle(200e6, Duration::from_millis(100), 1 << 20, 4 << 20),
+            4 << 20
+        );
     }
 }

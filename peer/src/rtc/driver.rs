@@ -33,8 +33,8 @@ use tokio::time::Sleep;
 use super::candidate::{IceCandidate, Kind};
 use super::channel::Channel;
 use super::config::{
-    HANDSHAKE_TIMEOUT, ICE_DISCONNECTED_AFTER, ICE_FAILED_AFTER, ICE_KEEPALIVE_EVERY, MAX_RECEIVE_BYTES, RECEIVE_WINDOW_BYTES,
-    RtcConfig, RtcError, STATS_EVERY,
+    HANDSHAKE_TIMEOUT, ICE_DISCONNECTED_AFTER, ICE_FAILED_AFTER, ICE_KEEPALIVE_EVERY, MAX_RECEIVE_BYTES,
+    RECEIVE_WINDOW_BYTES, RtcConfig, RtcError, STATS_EVERY,
 };
 use super::gather::{self, Found, Tasks};
 use super::socket::{ReceiveBuffer, Socket, bind_all};
@@ -122,13 +122,18 @@ impl Driver {
         let random = u64::from_le_bytes(uuid_bytes(crypto.as_ref())?);
         let params = CertificateParams::new(vec![format!("mesh-{random:016x}")])
             .map_err(|error| RtcError::Stack(error.to_string()))?;
-        let certificate = RTCCertificate::generate(crypto.crypto(), SignatureScheme::EcdsaP256Sha256, params)?;
+        let certificate =
+            RTCCertificate::generate(crypto.crypto(), SignatureScheme::EcdsaP256Sha256, params)?;
         let fingerprint = certificate
             .get_fingerprints(crypto.crypto())?
             .first()
             .map(|fingerprint| fingerprint.value.to_ascii_uppercase())
             .ok_or_else(|| RtcError::Stack("the new certificate has no fingerprint".to_owned()))?;
-        let relay_wait = if config.relay_only { Duration::ZERO } else { RELAY_WAIT };
+        let relay_wait = if config.relay_only {
+            Duration::ZERO
+        } else {
+            RELAY_WAIT
+        };
         let settings = SettingEngineBuilder::new()
             .with_crypto_provider(crypto.clone())
             .with_sctp_mtu(SCTP_MTU_BYTES)
@@ -139,15 +144,26 @@ impl Driver {
             .with_srflx_acceptance_min_wait(Some(REFLEXIVE_WAIT))
             .with_relay_acceptance_min_wait(Some(relay_wait))
             .with_ice_connection_attempts(Some(ICE_CHECK_EVERY), Some(ICE_CHECKS))
-            .with_ice_timeouts(Some(ICE_DISCONNECTED_AFTER), Some(ICE_FAILED_AFTER), Some(ICE_KEEPALIVE_EVERY))
+            .with_ice_timeouts(
+                Some(ICE_DISCONNECTED_AFTER),
+                Some(ICE_FAILED_AFTER),
+                Some(ICE_KEEPALIVE_EVERY),
+            )
             .build();
         let pc = RTCPeerConnectionBuilder::new()
-            .with_configuration(RTCConfigurationBuilder::new().with_certificates(vec![certificate]).build())
+            .with_configuration(
+                RTCConfigurationBuilder::new()
+                    .with_certificates(vec![certificate])
+                    .build(),
+            )
             .with_setting_engine(settings)
             .build(Instant::now())?;
 
-        let sockets =
-            if config.relay_only { Vec::new() } else { bind_all(config.loopback, config.socket_buffer)? };
+        let sockets = if config.relay_only {
+            Vec::new()
+        } else {
+            bind_all(config.loopback, config.socket_buffer)?
+        };
         let mut tasks = Tasks::new();
         gather::start(&config, &crypto, &mut tasks);
         let mut driver = Self {
@@ -297,7 +313,10 @@ impl Driver {
             }
             Found::Turn(turn) => self.turns.push(*turn),
             Found::Resolved(candidate) => {
-                if let Some(addr) = candidate::parse(&candidate.candidate).as_ref().and_then(candidate::socket_addr) {
+                if let Some(addr) = candidate::parse(&candidate.candidate)
+                    .as_ref()
+                    .and_then(candidate::socket_addr)
+                {
                     self.add_remote(addr, candidate);
                 }
             }
@@ -307,9 +326,13 @@ impl Driver {
 
     /// Reads one batch; `false` when there was nothing.
     fn read_socket(&mut self, index: usize) -> bool {
-        let Some(socket) = self.sockets.get(index) else { return false };
+        let Some(socket) = self.sockets.get(index) else {
+            return false;
+        };
         let local_addr = socket.addr();
-        let Some(batches) = socket.receive(&mut self.buffer) else { return false };
+        let Some(batches) = socket.receive(&mut self.buffer) else {
+            return false;
+        };
         let now = self.stack_now();
         let mut mapped = Vec::new();
         for (from, datagram) in self.buffer.datagrams(batches) {
@@ -328,7 +351,11 @@ impl Driver {
                 transport_protocol: TransportProtocol::UDP,
             };
             // The stack refuses what is malformed or unexpected; anybody may send that, so it is no error here.
-            let _ = self.pc.handle_read(TaggedBytesMut { now, transport, message: BytesMut::from(datagram) });
+            let _ = self.pc.handle_read(TaggedBytesMut {
+                now,
+                transport,
+                message: BytesMut::from(datagram),
+            });
         }
         for (socket, _, addr) in mapped {
             let base = self.sockets[socket].addr();
@@ -355,7 +382,9 @@ impl Driver {
                         }
                         TurnEvent::Failed(reason) => tracing::debug!(reason, "no TURN allocation"),
                         TurnEvent::Data(peer, message) => {
-                            let Some(local_addr) = turn.relayed() else { continue };
+                            let Some(local_addr) = turn.relayed() else {
+                                continue;
+                            };
                             self.ice_heard |= message.first().is_some_and(|first| *first < 4);
                             let transport = TransportContext {
                                 local_addr,
@@ -364,7 +393,11 @@ impl Driver {
                                 transport_protocol: TransportProtocol::UDP,
                             };
                             let now = Instant::now() + self.ahead;
-                            let _ = self.pc.handle_read(TaggedBytesMut { now, transport, message });
+                            let _ = self.pc.handle_read(TaggedBytesMut {
+                                now,
+                                transport,
+                                message,
+                            });
                         }
                     }
                 }
@@ -384,7 +417,9 @@ impl Driver {
             self.on_event(event);
         }
         if let Some(channel) = &mut self.channel {
-            let result = channel.deliver(&mut self.pc).and_then(|()| channel.on_progress(&mut self.pc));
+            let result = channel
+                .deliver(&mut self.pc)
+                .and_then(|()| channel.on_progress(&mut self.pc));
             if let Err(reason) = result {
                 self.end(reason);
             }
@@ -442,11 +477,13 @@ impl Driver {
                     self.end(reason);
                 }
             }
-            RTCPeerConnectionEvent::OnDataChannel(RTCDataChannelEvent::OnClose(id)) => match &mut self.channel {
-                Some(channel) if channel.id() == id => channel.on_close(),
-                None if self.own_channel == Some(id) => self.end("the other device refused the channel"),
-                _ => {}
-            },
+            RTCPeerConnectionEvent::OnDataChannel(RTCDataChannelEvent::OnClose(id)) => {
+                match &mut self.channel {
+                    Some(channel) if channel.id() == id => channel.on_close(),
+                    None if self.own_channel == Some(id) => self.end("the other device refused the channel"),
+                    _ => {}
+                }
+            }
             _ => {}
         }
     }
@@ -479,7 +516,9 @@ impl Driver {
             return;
         }
         let now = self.stack_now();
-        let Some(next) = self.pc.poll_timeout() else { return };
+        let Some(next) = self.pc.poll_timeout() else {
+            return;
+        };
         let early = next.saturating_duration_since(now);
         if early <= ICE_CHECK_EVERY {
             self.ahead += early;
@@ -552,7 +591,10 @@ impl Driver {
 
     /// Whether the other end has closed its DTLS connection.
     fn peer_is_gone(&self) -> bool {
-        matches!(self.dtls_state(), Some(RTCDtlsTransportState::Closed | RTCDtlsTransportState::Failed))
+        matches!(
+            self.dtls_state(),
+            Some(RTCDtlsTransportState::Closed | RTCDtlsTransportState::Failed)
+        )
     }
 
     /// Refreshes the readings of the link.
@@ -573,9 +615,16 @@ impl Driver {
     }
 
     fn path(&self) -> Path {
-        let pair = self.pc.sctp().and_then(|sctp| sctp.transport().ice_transport().get_selected_candidate_pair());
+        let pair = self
+            .pc
+            .sctp()
+            .and_then(|sctp| sctp.transport().ice_transport().get_selected_candidate_pair());
         let Some(pair) = pair else { return Path::Unknown };
-        let remote = pair.remote().address.parse().map(|ip| SocketAddr::new(ip, pair.remote().port));
+        let remote = pair
+            .remote()
+            .address
+            .parse()
+            .map(|ip| SocketAddr::new(ip, pair.remote().port));
         let relayed = pair.local().typ == RTCIceCandidateType::Relay
             || pair.remote().typ == RTCIceCandidateType::Relay
             || remote.is_ok_and(|remote| self.relayed_peers.contains(&remote));
@@ -589,10 +638,17 @@ impl Driver {
         let turns = self.turns.iter_mut().filter_map(Turn::next_timeout).min();
         let channel = self.channel.as_ref().and_then(Channel::deadline);
         let stats = self.channel.as_ref().map(|_| self.next_stats);
-        [stack, self.probes.next_timeout(), turns, channel, stats, self.open_deadline]
-            .into_iter()
-            .flatten()
-            .fold(far, Instant::min)
+        [
+            stack,
+            self.probes.next_timeout(),
+            turns,
+            channel,
+            stats,
+            self.open_deadline,
+        ]
+        .into_iter()
+        .flatten()
+        .fold(far, Instant::min)
     }
 
     /// Waits for a datagram, room in a socket, a command, a frame, room for a frame, a task or the next timer.
@@ -651,6 +707,9 @@ impl Driver {
 /// Random bytes for the name in the certificate, which must not tell anything about the device.
 fn uuid_bytes(crypto: &dyn RTCCryptoProvider) -> Result<[u8; 8], RtcError> {
     let mut bytes = [0; 8];
-    crypto.random().fill(&mut bytes).map_err(|error| RtcError::Stack(error.to_string()))?;
+    crypto
+        .random()
+        .fill(&mut bytes)
+        .map_err(|error| RtcError::Stack(error.to_string()))?;
     Ok(bytes)
 }

@@ -66,12 +66,20 @@ fn parse_url(url: &str) -> Option<IceUrl<'_>> {
         }
     };
     let port = port.map_or(Ok(3478), str::parse).ok()?;
-    (!host.is_empty()).then_some(IceUrl { turn, tcp, host, port })
+    (!host.is_empty()).then_some(IceUrl {
+        turn,
+        tcp,
+        host,
+        port,
+    })
 }
 
 /// Starts looking for every server of `config`.
 pub(super) fn start(config: &RtcConfig, crypto: &Arc<dyn RTCCryptoProvider>, tasks: &mut Tasks) {
-    let urls = config.ice_servers.iter().flat_map(|server| server.urls.iter().map(move |url| (server, url)));
+    let urls = config
+        .ice_servers
+        .iter()
+        .flat_map(|server| server.urls.iter().map(move |url| (server, url)));
     for (server, url) in urls.take(MAX_ICE_URLS) {
         let Some(parsed) = parse_url(url) else {
             tracing::debug!(url, "ICE server of a kind that is not used");
@@ -131,11 +139,17 @@ async fn resolve(host: String, port: u16) -> Option<Vec<SocketAddr>> {
 pub(super) fn resolve_candidate(candidate: IceCandidate, name: String, tasks: &mut Tasks) {
     tasks.spawn(async move {
         let Some(ip) = mdns::resolve(&name).await else {
-            tracing::debug!(name, "nobody on this network has the name; waiting for the browser's own check");
+            tracing::debug!(
+                name,
+                "nobody on this network has the name; waiting for the browser's own check"
+            );
             return Found::Nothing;
         };
         match candidate::with_address(&candidate.candidate, ip) {
-            Some(line) => Found::Resolved(IceCandidate { candidate: line, ..candidate }),
+            Some(line) => Found::Resolved(IceCandidate {
+                candidate: line,
+                ..candidate
+            }),
             None => Found::Nothing,
         }
     });
@@ -147,12 +161,38 @@ mod tests {
 
     #[test]
     fn reads_urls() {
-        let url = |turn, tcp, host, port| Some(IceUrl { turn, tcp, host, port });
-        assert_eq!(parse_url("stun:stun.example.org"), url(false, false, "stun.example.org", 3478));
-        assert_eq!(parse_url("turn:192.0.2.1:80?transport=tcp"), url(true, true, "192.0.2.1", 80));
-        assert_eq!(parse_url("turn:[2001:db8::1]:99"), url(true, false, "2001:db8::1", 99));
-        assert_eq!(parse_url("turn:[::1]?transport=udp"), url(true, false, "::1", 3478));
-        for bad in ["turns:example.org", "http://x", "stun:", "stun:a:b", "turn:a?transport=sctp", "turn"] {
+        let url = |turn, tcp, host, port| {
+            Some(IceUrl {
+                turn,
+                tcp,
+                host,
+                port,
+            })
+        };
+        assert_eq!(
+            parse_url("stun:stun.example.org"),
+            url(false, false, "stun.example.org", 3478)
+        );
+        assert_eq!(
+            parse_url("turn:192.0.2.1:80?transport=tcp"),
+            url(true, true, "192.0.2.1", 80)
+        );
+        assert_eq!(
+            parse_url("turn:[2001:db8::1]:99"),
+            url(true, false, "2001:db8::1", 99)
+        );
+        assert_eq!(
+            parse_url("turn:[::1]?transport=udp"),
+            url(true, false, "::1", 3478)
+        );
+        for bad in [
+            "turns:example.org",
+            "http://x",
+            "stun:",
+            "stun:a:b",
+            "turn:a?transport=sctp",
+            "turn",
+        ] {
             assert_eq!(parse_url(bad), None, "{bad}");
         }
     }

@@ -13,8 +13,11 @@ use tokio::time::{Instant, timeout_at};
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 const PORT: u16 = 5353;
 /// How long after the start each query is waited for; a name that nobody knows by the last one is given up.
-const ASK_AGAIN_AFTER: [Duration; 3] =
-    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3)];
+const ASK_AGAIN_AFTER: [Duration; 3] = [
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+];
 
 const TYPE_A: u16 = 1;
 const TYPE_AAAA: u16 = 28;
@@ -128,7 +131,11 @@ fn query(name: &str) -> Vec<u8> {
 
 /// The address of `name` in a response, if it is there.
 fn answer(message: &[u8], name: &str) -> Option<IpAddr> {
-    let count = |at: usize| message.get(at..at + 2).map(|b| usize::from(u16::from_be_bytes([b[0], b[1]])));
+    let count = |at: usize| {
+        message
+            .get(at..at + 2)
+            .map(|b| usize::from(u16::from_be_bytes([b[0], b[1]])))
+    };
     if message.get(2)? & 0x80 == 0 {
         return None;
     }
@@ -140,7 +147,9 @@ fn answer(message: &[u8], name: &str) -> Option<IpAddr> {
     for _ in 0..answers + authorities + additional {
         let (owner, next) = read_name(message, at)?;
         let kind = u16::from_be_bytes(message.get(next..next + 2)?.try_into().ok()?);
-        let length = usize::from(u16::from_be_bytes(message.get(next + 8..next + 10)?.try_into().ok()?));
+        let length = usize::from(u16::from_be_bytes(
+            message.get(next + 8..next + 10)?.try_into().ok()?,
+        ));
         let data = message.get(next + 10..next + 10 + length)?;
         at = next + 10 + length;
         if !owner.eq_ignore_ascii_case(name) {
@@ -202,9 +211,16 @@ mod tests {
     #[test]
     fn reads_an_answer_for_its_name_only() {
         let message = response("ab-12.local", [192, 0, 2, 9]);
-        assert_eq!(answer(&message, "AB-12.local"), Some("192.0.2.9".parse().unwrap()));
+        assert_eq!(
+            answer(&message, "AB-12.local"),
+            Some("192.0.2.9".parse().unwrap())
+        );
         assert_eq!(answer(&message, "other.local"), None);
-        assert_eq!(answer(&query("ab-12.local"), "ab-12.local"), None, "a query is no answer");
+        assert_eq!(
+            answer(&query("ab-12.local"), "ab-12.local"),
+            None,
+            "a query is no answer"
+        );
     }
 
     #[test]

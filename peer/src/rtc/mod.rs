@@ -77,7 +77,13 @@ impl Connection {
         let fingerprint = driver.fingerprint().to_owned();
         // The task ends when `commands` is dropped with the handle.
         tokio::spawn(driver.run());
-        Ok((Self { commands, fingerprint }, event_queue))
+        Ok((
+            Self {
+                commands,
+                fingerprint,
+            },
+            event_queue,
+        ))
     }
 
     /// The SHA-256 fingerprint of this end's DTLS certificate (`AB:CD:…`, upper case), known before any offer.
@@ -92,12 +98,14 @@ impl Connection {
 
     /// Takes the other end's offer; gives the answer for it.
     pub async fn accept_offer(&self, sdp: &str) -> Result<String, RtcError> {
-        self.ask(|reply| Command::AcceptOffer(sdp.to_owned(), reply)).await?
+        self.ask(|reply| Command::AcceptOffer(sdp.to_owned(), reply))
+            .await?
     }
 
     /// Takes the other end's answer to [`Self::offer`].
     pub async fn accept_answer(&self, sdp: &str) -> Result<(), RtcError> {
-        self.ask(|reply| Command::AcceptAnswer(sdp.to_owned(), reply)).await?
+        self.ask(|reply| Command::AcceptAnswer(sdp.to_owned(), reply))
+            .await?
     }
 
     /// Takes a candidate of the other end; it may come before the description.
@@ -114,7 +122,10 @@ impl Connection {
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, RtcError> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).await.map_err(|_| RtcError::Closed)?;
+        self.commands
+            .send(command(reply))
+            .await
+            .map_err(|_| RtcError::Closed)?;
         answer.await.map_err(|_| RtcError::Closed)
     }
 }

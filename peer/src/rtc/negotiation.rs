@@ -13,7 +13,9 @@ use rtc::peer_connection::transport::RTCIceCandidateInit;
 
 use super::candidate::{self, IceCandidate, Kind};
 use super::channel::Channel;
-use super::config::{MAX_LOCAL_CANDIDATES, MAX_REMOTE_CANDIDATES, OPEN_TIMEOUT, RECEIVE_WINDOW_BYTES, RtcError};
+use super::config::{
+    MAX_LOCAL_CANDIDATES, MAX_REMOTE_CANDIDATES, OPEN_TIMEOUT, RECEIVE_WINDOW_BYTES, RtcError,
+};
 use super::congestion::Congestion;
 use super::driver::Driver;
 use super::{ConnectionEvent, RtcTransport, gather, mdns};
@@ -49,7 +51,9 @@ impl Driver {
         }
         let (rest, candidates) = candidate::split_candidates(sdp);
         let offer = RTCSessionDescription::offer(rest).map_err(invalid)?;
-        self.pc.set_remote_description(self.stack_now(), offer).map_err(invalid)?;
+        self.pc
+            .set_remote_description(self.stack_now(), offer)
+            .map_err(invalid)?;
         let answer = self.pc.create_answer(None)?;
         let own = answer.sdp.clone();
         self.pc.set_local_description(self.stack_now(), answer)?;
@@ -63,7 +67,9 @@ impl Driver {
         }
         let (rest, candidates) = candidate::split_candidates(sdp);
         let answer = RTCSessionDescription::answer(rest).map_err(invalid)?;
-        self.pc.set_remote_description(self.stack_now(), answer).map_err(invalid)?;
+        self.pc
+            .set_remote_description(self.stack_now(), answer)
+            .map_err(invalid)?;
         self.on_remote_description(sdp, candidates);
         Ok(())
     }
@@ -72,7 +78,11 @@ impl Driver {
     fn described(&mut self, mut sdp: String) -> String {
         self.mid = candidate::sdp_value(&sdp, "mid").unwrap_or("0").to_owned();
         self.ufrag = candidate::sdp_value(&sdp, "ice-ufrag").map(str::to_owned);
-        let socket = self.sockets.iter().map(super::socket::Socket::receive_buffer).min();
+        let socket = self
+            .sockets
+            .iter()
+            .map(super::socket::Socket::receive_buffer)
+            .min();
         let socket = socket_bytes(socket.unwrap_or(DEFAULT_SOCKET_BYTES));
         sdp.push_str(&format!("a={SOCKET_LINE}:{socket}\r\n"));
         self.described = true;
@@ -87,9 +97,14 @@ impl Driver {
         self.open_deadline = Some(Instant::now() + OPEN_TIMEOUT);
         self.peer_socket_bytes = candidate::sdp_value(sdp, SOCKET_LINE)
             .and_then(|value| value.parse().ok())
-            .map_or(socket_bytes(DEFAULT_SOCKET_BYTES), |bytes: usize| bytes.clamp(64 << 10, MOST_SOCKET_BYTES));
+            .map_or(socket_bytes(DEFAULT_SOCKET_BYTES), |bytes: usize| {
+                bytes.clamp(64 << 10, MOST_SOCKET_BYTES)
+            });
         for line in candidates {
-            self.add_candidate(IceCandidate { candidate: line, ..IceCandidate::default() });
+            self.add_candidate(IceCandidate {
+                candidate: line,
+                ..IceCandidate::default()
+            });
         }
         for early in std::mem::take(&mut self.early_candidates) {
             self.add_candidate(early);
@@ -134,7 +149,10 @@ impl Driver {
             let name = parsed.address.to_owned();
             gather::resolve_candidate(candidate, name, &mut self.tasks);
         } else {
-            tracing::debug!(address = parsed.address, "a remote candidate with a name that is not local");
+            tracing::debug!(
+                address = parsed.address,
+                "a remote candidate with a name that is not local"
+            );
         }
     }
 
@@ -145,7 +163,10 @@ impl Driver {
         for turn in &mut self.turns {
             turn.permit(now, addr);
         }
-        let init = RTCIceCandidateInit { candidate: candidate.candidate, ..RTCIceCandidateInit::default() };
+        let init = RTCIceCandidateInit {
+            candidate: candidate.candidate,
+            ..RTCIceCandidateInit::default()
+        };
         if let Err(error) = self.pc.add_remote_candidate(init) {
             tracing::debug!(%addr, %error, "remote candidate refused");
         }
@@ -159,7 +180,10 @@ impl Driver {
         let line = candidate::attribute(kind, addr, base, self.local_candidates as u16);
         self.local_candidates += 1;
         if to_stack {
-            let init = RTCIceCandidateInit { candidate: line.clone(), ..RTCIceCandidateInit::default() };
+            let init = RTCIceCandidateInit {
+                candidate: line.clone(),
+                ..RTCIceCandidateInit::default()
+            };
             if let Err(error) = self.pc.add_local_candidate(init) {
                 tracing::debug!(%addr, %error, "local candidate refused");
                 return;
@@ -189,29 +213,42 @@ impl Driver {
     /// A channel opened in the stack: the one agreed on, or one to refuse. `Err` is the end of the connection.
     pub(super) fn on_open(&mut self, id: RTCDataChannelId) -> Result<(), String> {
         let second = self.channel.is_some() || self.own_channel.is_some_and(|own| own != id);
-        let Some(mut opened) = self.pc.data_channel(id) else { return Ok(()) };
+        let Some(mut opened) = self.pc.data_channel(id) else {
+            return Ok(());
+        };
         if second {
             tracing::debug!("the other device opened a second channel; closed");
             let _ = opened.close();
             return Ok(());
         }
-        let reliable = opened.ordered()
-            && opened.max_retransmits().is_none()
-            && opened.max_packet_life_time().is_none();
+        let reliable =
+            opened.ordered() && opened.max_retransmits().is_none() && opened.max_packet_life_time().is_none();
         if opened.label() != self.label || opened.protocol() != self.protocol || !reliable {
-            let (label, expected) = (opened.label().escape_debug().take(80).collect::<String>(), &self.label);
-            return Err(format!("the other device opened the channel \u{201c}{label}\u{201d} instead of \u{201c}{expected}\u{201d}"));
+            let (label, expected) = (
+                opened.label().escape_debug().take(80).collect::<String>(),
+                &self.label,
+            );
+            return Err(format!(
+                "the other device opened the channel \u{201c}{label}\u{201d} instead of \u{201c}{expected}\u{201d}"
+            ));
         }
         let Some(remote_fingerprint) = self.remote_fingerprint() else {
             return Err("the other device showed no certificate".to_owned());
         };
-        let congestion =
-            Congestion::new(Instant::now(), self.peer_socket_bytes, RECEIVE_WINDOW_BYTES as usize);
+        let congestion = Congestion::new(
+            Instant::now(),
+            self.peer_socket_bytes,
+            RECEIVE_WINDOW_BYTES as usize,
+        );
         let (channel, (sender, receiver, link)) = Channel::new(id, congestion);
         self.channel = Some(channel);
         self.open_deadline = None;
         self.publish();
-        self.tell(ConnectionEvent::Open(RtcTransport { frames: (sender, receiver), link, remote_fingerprint }));
+        self.tell(ConnectionEvent::Open(RtcTransport {
+            frames: (sender, receiver),
+            link,
+            remote_fingerprint,
+        }));
         Ok(())
     }
 
@@ -219,7 +256,11 @@ impl Driver {
     fn remote_fingerprint(&self) -> Option<String> {
         let sctp = self.pc.sctp()?;
         let certificate = sctp.transport().get_remote_certificates().first()?;
-        let digest = self.crypto.crypto().hash(HashAlgorithm::Sha256, certificate).ok()?;
+        let digest = self
+            .crypto
+            .crypto()
+            .hash(HashAlgorithm::Sha256, certificate)
+            .ok()?;
         Some(hex_fingerprint(&digest))
     }
 }
@@ -232,7 +273,11 @@ fn socket_bytes(buffer: usize) -> usize {
 
 /// `AB:CD:…`.
 pub(super) fn hex_fingerprint(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
+    digest
+        .iter()
+        .map(|byte| format!("{byte:02X}"))
+        .collect::<Vec<_>>()
+        .join(":")
 }
 
 fn invalid(error: rtc::shared::error::Error) -> RtcError {

@@ -27,15 +27,23 @@ pub(super) struct ReceiveBuffer {
 
 impl ReceiveBuffer {
     pub(super) fn new() -> Self {
-        Self { bytes: vec![0; BATCH * BATCH_BYTES], metas: [RecvMeta::default(); BATCH] }
+        Self {
+            bytes: vec![0; BATCH * BATCH_BYTES],
+            metas: [RecvMeta::default(); BATCH],
+        }
     }
 
     /// The datagrams of the first `batches` batches, with their sources.
     pub(super) fn datagrams(&self, batches: usize) -> impl Iterator<Item = (SocketAddr, &[u8])> {
-        self.metas[..batches.min(BATCH)].iter().zip(self.bytes.chunks(BATCH_BYTES)).flat_map(|(meta, buffer)| {
-            let filled = &buffer[..meta.len.min(buffer.len())];
-            filled.chunks(meta.stride.max(1)).map(|datagram| (meta.addr, datagram))
-        })
+        self.metas[..batches.min(BATCH)]
+            .iter()
+            .zip(self.bytes.chunks(BATCH_BYTES))
+            .flat_map(|(meta, buffer)| {
+                let filled = &buffer[..meta.len.min(buffer.len())];
+                filled
+                    .chunks(meta.stride.max(1))
+                    .map(|datagram| (meta.addr, datagram))
+            })
     }
 }
 
@@ -126,7 +134,9 @@ impl Socket {
 
     /// Hands what was put together to the kernel. Errors of a destination are its own: ICE notices.
     pub(super) fn flush(&mut self) {
-        let Some(destination) = self.destination.filter(|_| self.segments > 0) else { return };
+        let Some(destination) = self.destination.filter(|_| self.segments > 0) else {
+            return;
+        };
         let transmit = Transmit {
             destination,
             ecn: None,
@@ -157,7 +167,8 @@ impl Socket {
             std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
         self.io
             .try_io(Interest::READABLE, || {
-                self.state.recv(UdpSockRef::from(&self.io), &mut slices, &mut buffer.metas)
+                self.state
+                    .recv(UdpSockRef::from(&self.io), &mut slices, &mut buffer.metas)
             })
             .ok()
     }

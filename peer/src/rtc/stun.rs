@@ -36,7 +36,14 @@ impl Probes {
         if message.build(&[Box::new(BINDING_REQUEST), Box::new(id)]).is_err() {
             return;
         }
-        self.open.push(Probe { socket, server, id, request: message.raw, attempt: 0, next: now });
+        self.open.push(Probe {
+            socket,
+            server,
+            id,
+            request: message.raw,
+            attempt: 0,
+            next: now,
+        });
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -71,9 +78,15 @@ impl Probes {
         datagram: &[u8],
     ) -> Option<Option<(usize, SocketAddr, SocketAddr)>> {
         let id = datagram.get(8..20)?;
-        let index = self.open.iter().position(|probe| probe.server == from && probe.id.0 == id)?;
+        let index = self
+            .open
+            .iter()
+            .position(|probe| probe.server == from && probe.id.0 == id)?;
         let probe = self.open.swap_remove(index);
-        let mut message = Message { raw: datagram.to_vec(), ..Message::default() };
+        let mut message = Message {
+            raw: datagram.to_vec(),
+            ..Message::default()
+        };
         if message.decode().is_err() || message.typ != BINDING_SUCCESS {
             return Some(None);
         }
@@ -81,6 +94,10 @@ impl Probes {
         if mapped.get_from(&message).is_err() {
             return Some(None);
         }
-        Some(Some((probe.socket, probe.server, SocketAddr::new(mapped.ip, mapped.port))))
+        Some(Some((
+            probe.socket,
+            probe.server,
+            SocketAddr::new(mapped.ip, mapped.port),
+        )))
     }
 }

@@ -38,7 +38,11 @@ pub(super) enum TurnEvent {
 
 enum Link {
     Udp(Box<Socket>),
-    Tcp { stream: TcpStream, input: BytesMut, output: BytesMut },
+    Tcp {
+        stream: TcpStream,
+        input: BytesMut,
+        output: BytesMut,
+    },
 }
 
 /// One allocation, or the attempt to get it.
@@ -66,7 +70,14 @@ impl Turn {
             let stream = TcpStream::connect(server).await?;
             stream.set_nodelay(true)?;
             let local = stream.local_addr()?;
-            (Link::Tcp { stream, input: BytesMut::new(), output: BytesMut::new() }, local)
+            (
+                Link::Tcp {
+                    stream,
+                    input: BytesMut::new(),
+                    output: BytesMut::new(),
+                },
+                local,
+            )
         } else {
             let any: IpAddr = match server {
                 SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -76,7 +87,11 @@ impl Turn {
             let local = socket.addr();
             (Link::Udp(Box::new(socket)), local)
         };
-        let transport = if tcp { TransportProtocol::TCP } else { TransportProtocol::UDP };
+        let transport = if tcp {
+            TransportProtocol::TCP
+        } else {
+            TransportProtocol::UDP
+        };
         let mut client = Client::new(
             ClientConfig {
                 turn_serv_addr: server.to_string(),
@@ -89,8 +104,15 @@ impl Turn {
             crypto,
         )?;
         client.allocate(Instant::now())?;
-        let mut turn =
-            Self { client, link, server, local, relayed: None, waiting: VecDeque::new(), failed: false };
+        let mut turn = Self {
+            client,
+            link,
+            server,
+            local,
+            relayed: None,
+            waiting: VecDeque::new(),
+            failed: false,
+        };
         turn.flush();
         Ok(turn)
     }
@@ -112,7 +134,9 @@ impl Turn {
 
     /// Lets `peer` send to the relayed address, so that its first check is not lost.
     pub(super) fn permit(&mut self, now: Instant, peer: SocketAddr) {
-        let Some(relayed) = self.relayed.filter(|r| r.is_ipv4() == peer.is_ipv4()) else { return };
+        let Some(relayed) = self.relayed.filter(|r| r.is_ipv4() == peer.is_ipv4()) else {
+            return;
+        };
         if let Ok(mut relay) = self.client.relay(relayed)
             && let Err(error) = relay.create_permission(now, peer)
         {
@@ -123,7 +147,9 @@ impl Turn {
     /// Relays a datagram to `peer`.
     pub(super) fn send(&mut self, now: Instant, peer: SocketAddr, datagram: BytesMut) {
         let Some(relayed) = self.relayed else { return };
-        let Ok(mut relay) = self.client.relay(relayed) else { return };
+        let Ok(mut relay) = self.client.relay(relayed) else {
+            return;
+        };
         if relay.send_to(now, &datagram, peer).is_err() {
             // Not permitted yet: ask, and keep the datagram for the answer.
             self.permit(now, peer);
@@ -178,12 +204,18 @@ impl Turn {
         };
         match &mut self.link {
             Link::Udp(socket) => {
-                let Some(batches) = socket.receive(buffer) else { return false };
+                let Some(batches) = socket.receive(buffer) else {
+                    return false;
+                };
                 let transport = transport(TransportProtocol::UDP);
                 for (from, datagram) in buffer.datagrams(batches) {
                     if from == self.server {
                         let message = BytesMut::from(datagram);
-                        let _ = self.client.handle_read(TaggedBytesMut { now, transport, message });
+                        let _ = self.client.handle_read(TaggedBytesMut {
+                            now,
+                            transport,
+                            message,
+                        });
                     }
                 }
                 true
@@ -208,7 +240,11 @@ impl Turn {
                         Ok(Some((length, padded))) if input.len() >= padded => {
                             let mut message = input.split_to(padded);
                             message.truncate(length);
-                            let _ = self.client.handle_read(TaggedBytesMut { now, transport, message });
+                            let _ = self.client.handle_read(TaggedBytesMut {
+                                now,
+                                transport,
+                                message,
+                            });
                         }
                         Ok(_) if input.len() <= TCP_IN_BYTES => break,
                         _ => {
@@ -251,7 +287,9 @@ impl Turn {
                 Event::CreatePermissionError(_, error) => {
                     tracing::debug!(server = %self.server, %error, "TURN permission refused");
                 }
-                Event::DataIndicationOrChannelData(_, peer, data) => return Some(TurnEvent::Data(peer, data)),
+                Event::DataIndicationOrChannelData(_, peer, data) => {
+                    return Some(TurnEvent::Data(peer, data));
+                }
                 _ => {}
             }
         }
@@ -259,7 +297,11 @@ impl Turn {
     }
 
     pub(super) fn next_timeout(&mut self) -> Option<Instant> {
-        if self.failed { None } else { self.client.poll_timeout() }
+        if self.failed {
+            None
+        } else {
+            self.client.poll_timeout()
+        }
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
@@ -305,7 +347,9 @@ impl Turn {
 
 /// The length of the message at the start of `input`, without and with padding (RFC 8656 section 12.5).
 fn frame_length(input: &[u8]) -> io::Result<Option<(usize, usize)>> {
-    let Some(&[a, _, c, d]) = input.get(..4) else { return Ok(None) };
+    let Some(&[a, _, c, d]) = input.get(..4) else {
+        return Ok(None);
+    };
     let length = usize::from(u16::from_be_bytes([c, d]));
     match a >> 6 {
         0 => Ok(Some((length + 20, length + 20))),

@@ -32,8 +32,16 @@ pub(super) fn find(text: &str, size: TermSize) -> Option<Flood<'_>> {
         b'\r' => bytes.get(at + 1).is_none_or(|next| *next == b'\n'),
         byte => byte >= 0x20 || byte == b'\t',
     };
-    let start = (0..bytes.len()).rev().find(|at| !plain(*at)).map_or(0, |at| at + 1);
-    let line_end = |from: usize| bytes[from..].iter().position(|byte| *byte == b'\n').map(|at| from + at + 1);
+    let start = (0..bytes.len())
+        .rev()
+        .find(|at| !plain(*at))
+        .map_or(0, |at| at + 1);
+    let line_end = |from: usize| {
+        bytes[from..]
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map(|at| from + at + 1)
+    };
     let head = line_end(start)?;
     let mut tail = bytes.len();
     for _ in 0..usize::from(size.rows) + 2 {
@@ -45,19 +53,25 @@ pub(super) fn find(text: &str, size: TermSize) -> Option<Flood<'_>> {
     }
     let middle = &text[head..tail];
     let middle_lines = middle.bytes().filter(|byte| *byte == b'\n').count();
-    Some(Flood { head: &text[..head], middle, middle_lines, tail: &text[tail..] })
+    Some(Flood {
+        head: &text[..head],
+        middle,
+        middle_lines,
+        tail: &text[tail..],
+    })
 }
 
 /// Whether a terminal is set so that plain lines simply scroll: main screen, no margins, no modes, no colour, the usual
 /// tab stops. Read off its dump, which holds nothing but text, colours and cursor moves then.
 pub(super) fn is_plain(terminal: &avt::Terminal) -> bool {
     let dump = terminal.dump();
-    if !dump.contains("\x1b[0m") || dump.contains('\x0e') {
-        return false;
-    }
     let mut last_pen = "";
     for sequence in dump.split('\x1b').skip(1) {
-        let end = sequence.bytes().skip(1).position(|byte| matches!(byte, b'@'..=b'~')).map(|at| at + 2);
+        let end = sequence
+            .bytes()
+            .skip(1)
+            .position(|byte| matches!(byte, b'@'..=b'~'))
+            .map(|at| at + 2);
         let body = sequence.get(..end.unwrap_or(sequence.len())).unwrap_or(sequence);
         match body.as_bytes() {
             [b'[', .., b'm'] => last_pen = body,

@@ -14,7 +14,9 @@ const REPETITIONS: u16 = 1_000;
 pub(super) fn escape(intermediates: &[u8], last: u8, out: &mut Filtered) {
     match (intermediates, last) {
         ([], b'7' | b'8' | b'D' | b'E' | b'H' | b'M') | ([b'(' | b')'], b'B' | b'0') | ([b'#'], b'8') => {}
-        ([], b'=' | b'>') => out.event(Event::Keypad { application: last == b'=' }),
+        ([], b'=' | b'>') => out.event(Event::Keypad {
+            application: last == b'=',
+        }),
         ([], b'c') => out.event(Event::FullReset),
         ([], b'Z') => return out.event(Event::Query(Query::Primary)),
         _ => return,
@@ -30,20 +32,34 @@ pub(super) fn control(body: &[u8], last: u8, out: &mut Filtered) {
         Some((first @ b'<'..=b'?', rest)) => (Some(*first), rest),
         _ => (None, body),
     };
-    let len = rest.iter().position(|byte| !matches!(byte, b'0'..=b';')).unwrap_or(rest.len());
+    let len = rest
+        .iter()
+        .position(|byte| !matches!(byte, b'0'..=b';'))
+        .unwrap_or(rest.len());
     let (params, intermediates) = rest.split_at(len);
     if !intermediates.iter().all(|byte| matches!(byte, 0x20..=0x2f)) {
         return;
     }
-    if params.split(|byte| !byte.is_ascii_digit()).any(|digits| digits.len() > DIGITS) {
+    if params
+        .split(|byte| !byte.is_ascii_digit())
+        .any(|digits| digits.len() > DIGITS)
+    {
         return;
     }
-    let first = params.split(|byte| *byte == b';').next().and_then(number).unwrap_or_default();
+    let first = params
+        .split(|byte| *byte == b';')
+        .next()
+        .and_then(number)
+        .unwrap_or_default();
     let count = params.split(|byte| *byte == b';').count();
     match (prefix, intermediates, last) {
         (None, [], b'm') => {}
         _ if params.contains(&b':') => return,
-        (None, [], b'@'..=b'I' | b'K'..=b'M' | b'P' | b'S' | b'X' | b'Z' | b'`' | b'a' | b'd'..=b'g' | b'r') => {}
+        (
+            None,
+            [],
+            b'@'..=b'I' | b'K'..=b'M' | b'P' | b'S' | b'X' | b'Z' | b'`' | b'a' | b'd'..=b'g' | b'r',
+        ) => {}
         (None, [], b'J') => {
             if first == 3 {
                 out.event(Event::ClearScrollback);
@@ -60,7 +76,9 @@ pub(super) fn control(body: &[u8], last: u8, out: &mut Filtered) {
         (None, [], b'n') if first == 6 => return out.event(Event::Query(Query::Cursor { private: false })),
         (None, [], b'c') if first == 0 => return out.event(Event::Query(Query::Primary)),
         (Some(b'>'), [], b'c') if first == 0 => return out.event(Event::Query(Query::Secondary)),
-        (Some(b'?'), [], b'n') if first == 6 => return out.event(Event::Query(Query::Cursor { private: true })),
+        (Some(b'?'), [], b'n') if first == 6 => {
+            return out.event(Event::Query(Query::Cursor { private: true }));
+        }
         (Some(b'?'), [], b'h' | b'l') => return private_modes(params, last, out),
         (None, [b'!'], b'p') => out.event(Event::SoftReset),
         (None, [b' '], b'q') if first <= 6 => out.event(Event::CursorStyle(first as u8)),
@@ -79,7 +97,10 @@ fn private_modes(params: &[u8], last: u8, out: &mut Filtered) {
         let passes = matches!(mode, 1 | 6 | 7 | 9 | 12 | 25 | 66 | 1000 | 1002..=1007 | 1015 | 1016 | 1047..=1049 | 2004 | 2026);
         if passes {
             allowed.push(mode);
-            out.event(Event::Mode { mode, on: last == b'h' });
+            out.event(Event::Mode {
+                mode,
+                on: last == b'h',
+            });
         }
     }
     pass(Some(b'?'), &allowed, last, out);

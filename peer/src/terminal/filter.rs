@@ -31,12 +31,20 @@ pub enum Query {
 pub enum Event {
     Query(Query),
     /// DECSET or DECRST of an allowed mode.
-    Mode { mode: u16, on: bool },
-    Keypad { application: bool },
+    Mode {
+        mode: u16,
+        on: bool,
+    },
+    Keypad {
+        application: bool,
+    },
     CursorStyle(u8),
     Title(String),
     /// OSC 4, 10, 11, 12 or their resets: what is coloured, and how (`None`: as it was).
-    Colour { target: String, value: Option<String> },
+    Colour {
+        target: String,
+        value: Option<String>,
+    },
     ClearScrollback,
     SoftReset,
     FullReset,
@@ -67,7 +75,9 @@ enum State {
     /// DCS, SOS, PM and APC: swallowed up to their end.
     Swallow,
     /// After an ESC within a string: `\` ends it, all else begins a new sequence.
-    StringEscape { osc: bool },
+    StringEscape {
+        osc: bool,
+    },
 }
 
 /// A streaming filter; pieces may be cut anywhere.
@@ -89,10 +99,16 @@ impl EscapeFilter {
 
     /// Takes the next piece.
     pub fn push(&mut self, mut input: &[u8]) -> Filtered {
-        let mut out = Filtered { bytes: Vec::with_capacity(input.len() + 4), events: Vec::new() };
+        let mut out = Filtered {
+            bytes: Vec::with_capacity(input.len() + 4),
+            events: Vec::new(),
+        };
         while !input.is_empty() {
             if self.state == State::Text {
-                let len = input.iter().position(|byte| !PLAIN[usize::from(*byte)]).unwrap_or(input.len());
+                let len = input
+                    .iter()
+                    .position(|byte| !PLAIN[usize::from(*byte)])
+                    .unwrap_or(input.len());
                 let (text, rest) = input.split_at(len);
                 self.text(text, rest.is_empty(), &mut out);
                 input = rest;
@@ -118,7 +134,11 @@ impl EscapeFilter {
     }
 
     fn keep(&mut self, byte: u8, limit: usize) {
-        if self.sequence.len() < limit { self.sequence.push(byte) } else { self.too_long = true }
+        if self.sequence.len() < limit {
+            self.sequence.push(byte)
+        } else {
+            self.too_long = true
+        }
     }
 
     /// Takes one byte of a sequence; `false` when the byte is to be looked at again as text.
@@ -139,7 +159,9 @@ impl EscapeFilter {
             }
             (State::Escape, b'[') if self.sequence.is_empty() => self.begin(State::Csi),
             (State::Escape, b']') if self.sequence.is_empty() => self.begin(State::Osc),
-            (State::Escape, b'P' | b'X' | b'^' | b'_') if self.sequence.is_empty() => self.begin(State::Swallow),
+            (State::Escape, b'P' | b'X' | b'^' | b'_') if self.sequence.is_empty() => {
+                self.begin(State::Swallow)
+            }
             (State::Escape, 0x20..=0x2f) => self.keep(byte, SEQUENCE_BYTES),
             (State::Escape, _) => {
                 if !self.too_long {

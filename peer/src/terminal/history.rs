@@ -8,8 +8,12 @@ use bytes::Bytes;
 const LINES: usize = 10_000;
 /// The most bytes.
 const BYTES: usize = 2 * 1024 * 1024;
-/// A block is closed when it is as large as this.
+/// A block is closed when it is as large as this, or has as many lines.
 const BLOCK_BYTES: usize = 32 * 1024;
+/// See [`BLOCK_BYTES`].
+const BLOCK_LINES: usize = 512;
+/// Text that is added at once: with the shortest lines, a few blocks' worth.
+const PIECE_BYTES: usize = 4 * 1024;
 
 /// Overflow drops the oldest block.
 #[derive(Debug, Default)]
@@ -72,10 +76,17 @@ impl History {
     pub(super) fn push_text(&mut self, text: &str, lines: usize) {
         self.folded = false;
         let (mut rest, mut lines_left) = (text, lines);
-        while rest.len() > BLOCK_BYTES {
-            let end = rest.as_bytes()[..BLOCK_BYTES].iter().rposition(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+        while rest.len() > PIECE_BYTES {
+            let end = rest.as_bytes()[PIECE_BYTES..]
+                .iter()
+                .position(|byte| *byte == b'\n');
+            let end = end.map_or(rest.len(), |at| PIECE_BYTES + at + 1);
             let (block, more) = rest.split_at(end);
-            let count = if more.is_empty() { lines_left } else { block.bytes().filter(|byte| *byte == b'\n').count() };
+            let count = if more.is_empty() {
+                lines_left
+            } else {
+                block.bytes().filter(|byte| *byte == b'\n').count()
+            };
             self.push_block(block, count);
             (rest, lines_left) = (more, lines_left - count);
         }
@@ -92,10 +103,12 @@ impl History {
         self.bytes += self.open.len() - before;
         self.open_lines += lines;
         self.lines += lines;
-        if self.open.len() >= BLOCK_BYTES {
+        if self.open.len() >= BLOCK_BYTES || self.open_lines >= BLOCK_LINES {
             let bytes = Bytes::from(std::mem::take(&mut self.open));
-            self.blocks.push_back(Block { bytes, lines: std::mem::take(&mut self.open_lines) });
-            self.open.reserve(BLOCK_BYTES);
+            self.blocks.push_back(Block {
+                bytes,
+                lines: std::mem::take(&mut self.open_lines),
+            });
         }
         while (self.lines > LINES || self.bytes > BYTES)
             && let Some(block) = self.blocks.pop_front()
@@ -114,7 +127,10 @@ fn write_line(line: &avt::Line, out: &mut Vec<u8>) {
     let end = if line.is_wrapped() {
         cells.len()
     } else {
-        cells.iter().rposition(|cell| !blank(cell)).map_or(0, |last| last + 1)
+        cells
+            .iter()
+            .rposition(|cell| !blank(cell))
+            .map_or(0, |last| last + 1)
     };
     let mut pen = avt::Pen::default();
     for cell in cells[..end].iter().filter(|cell| cell.width() > 0) {

@@ -113,7 +113,8 @@ impl Host {
     /// A viewer whose HELLO was good. The first frame that it gets is a snapshot.
     pub fn attach(&mut self, viewer: PeerId, name: impl Into<String>, now: Instant) {
         self.drop_control_of(&viewer);
-        self.watchers.insert(viewer, Watcher::new(name.into(), now + LEASE));
+        self.watchers
+            .insert(viewer, Watcher::new(name.into(), now + LEASE));
         self.viewers_changed();
     }
 
@@ -127,7 +128,11 @@ impl Host {
 
     /// Ends one viewer: nothing but BYE is sent to it from now on.
     pub fn cut(&mut self, viewer: &PeerId, code: ChannelCode, detail: &str) {
-        if self.watchers.get_mut(viewer).is_some_and(|watcher| watcher.cut(code, detail)) {
+        if self
+            .watchers
+            .get_mut(viewer)
+            .is_some_and(|watcher| watcher.cut(code, detail))
+        {
             self.drop_control_of(viewer);
             self.viewers_changed();
         }
@@ -144,7 +149,9 @@ impl Host {
     /// A frame of a viewer; HELLO and RENEW are the session's.
     pub fn handle(&mut self, viewer: &PeerId, frame: Frame, now: Instant) {
         self.handle_timeout(now);
-        let Some(watcher) = self.watchers.get_mut(viewer).filter(|watcher| !watcher.is_cut()) else { return };
+        let Some(watcher) = self.watchers.get_mut(viewer).filter(|watcher| !watcher.is_cut()) else {
+            return;
+        };
         match frame {
             Frame::TermIn(input) => self.input(viewer, input),
             Frame::TermResize(wish) => self.resize_wish(viewer, wish),
@@ -159,7 +166,11 @@ impl Host {
         self.watchers.get(viewer).filter(|watcher| !watcher.is_cut())?;
         // Zero is the host's own; after four thousand million grants, begin again.
         self.epoch = self.epoch.checked_add(1).unwrap_or(1);
-        self.set_control(Some(Control { holder: viewer.clone(), epoch: self.epoch, until: now + LEASE }));
+        self.set_control(Some(Control {
+            holder: viewer.clone(),
+            epoch: self.epoch,
+            until: now + LEASE,
+        }));
         Some(self.epoch)
     }
 
@@ -190,7 +201,9 @@ impl Host {
 
     /// Who holds control, and the epoch of the grant.
     pub fn holder(&self) -> Option<(&PeerId, u32)> {
-        self.control.as_ref().map(|control| (&control.holder, control.epoch))
+        self.control
+            .as_ref()
+            .map(|control| (&control.holder, control.epoch))
     }
 
     /// The host's own terminal has another size now.
@@ -198,7 +211,8 @@ impl Host {
         let size = clamped(size);
         if size != self.shared.screen.size() {
             self.shared.resize(size, RESIZES);
-            self.to_pty.retain(|action| !matches!(action, PtyAction::Resize(_)));
+            self.to_pty
+                .retain(|action| !matches!(action, PtyAction::Resize(_)));
             self.to_pty.push_back(PtyAction::Resize(size));
         }
     }
@@ -247,8 +261,14 @@ impl Host {
 
     /// When the next lease lapses.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let views = self.watchers.values().filter(|watcher| !watcher.is_cut()).map(|watcher| watcher.view_until);
-        views.chain(self.control.as_ref().map(|control| control.until)).min()
+        let views = self
+            .watchers
+            .values()
+            .filter(|watcher| !watcher.is_cut())
+            .map(|watcher| watcher.view_until);
+        views
+            .chain(self.control.as_ref().map(|control| control.until))
+            .min()
     }
 
     /// Cuts what has lapsed.
@@ -257,9 +277,18 @@ impl Host {
             self.set_control(None);
         }
         let lapsed = |(_, watcher): &(&PeerId, &Watcher)| watcher.view_until <= now && !watcher.is_cut();
-        let lapsed: Vec<PeerId> = self.watchers.iter().filter(lapsed).map(|(peer, _)| peer.clone()).collect();
+        let lapsed: Vec<PeerId> = self
+            .watchers
+            .iter()
+            .filter(lapsed)
+            .map(|(peer, _)| peer.clone())
+            .collect();
         for viewer in lapsed {
-            self.cut(&viewer, ChannelCode::LeaseLapsed, "the permission to watch was not renewed");
+            self.cut(
+                &viewer,
+                ChannelCode::LeaseLapsed,
+                "the permission to watch was not renewed",
+            );
         }
     }
 
@@ -274,14 +303,27 @@ impl Host {
     }
 
     fn next_frame(&mut self, viewer: &PeerId) -> Option<Bytes> {
-        let watcher = self.watchers.get_mut(viewer).filter(|watcher| !watcher.is_cut())?;
+        let watcher = self
+            .watchers
+            .get_mut(viewer)
+            .filter(|watcher| !watcher.is_cut())?;
         if watcher.is_shown() && watcher.lease_due() {
             let lease = self.lease_for(viewer);
-            return self.watchers.get_mut(viewer).map(|watcher| watcher.tell_lease(lease));
+            return self
+                .watchers
+                .get_mut(viewer)
+                .map(|watcher| watcher.tell_lease(lease));
         }
         if watcher.is_shown() && watcher.viewers_due() {
-            let names = self.viewers().take(LISTED_VIEWERS).map(|(peer, name)| (peer.clone(), name.to_owned())).collect();
-            return self.watchers.get_mut(viewer).map(|watcher| watcher.tell_viewers(names));
+            let names = self
+                .viewers()
+                .take(LISTED_VIEWERS)
+                .map(|(peer, name)| (peer.clone(), name.to_owned()))
+                .collect();
+            return self
+                .watchers
+                .get_mut(viewer)
+                .map(|watcher| watcher.tell_viewers(names));
         }
         watcher.next_frame(&mut self.shared)
     }
@@ -327,7 +369,11 @@ impl Host {
     }
 
     fn drop_control_of(&mut self, viewer: &PeerId) {
-        if self.control.as_ref().is_some_and(|control| control.holder == *viewer) {
+        if self
+            .control
+            .as_ref()
+            .is_some_and(|control| control.holder == *viewer)
+        {
             self.set_control(None);
         }
     }
@@ -345,7 +391,10 @@ impl Host {
 
     fn lease_for(&self, viewer: &PeerId) -> mesh_protocol::channel::TermLease {
         let holder = self.control.as_ref().map(|control| control.holder.clone());
-        let name = holder.as_ref().and_then(|peer| self.watchers.get(peer)).map(|watcher| watcher.name.clone());
+        let name = holder
+            .as_ref()
+            .and_then(|peer| self.watchers.get(peer))
+            .map(|watcher| watcher.name.clone());
         mesh_protocol::channel::TermLease {
             you: holder.as_ref() == Some(viewer),
             name: name.unwrap_or_default(),

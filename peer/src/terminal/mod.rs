@@ -29,9 +29,15 @@ pub use viewer::{Viewer, ViewerError, ViewerEvent};
 use mesh_protocol::channel::TermSize;
 
 /// The largest terminal: what a snapshot of it costs stays bounded.
-pub const MAX_SIZE: TermSize = TermSize { cols: 1_000, rows: 500 };
+pub const MAX_SIZE: TermSize = TermSize {
+    cols: 1_000,
+    rows: 500,
+};
 
 /// A size within what both ends can bear.
 pub fn clamped(size: TermSize) -> TermSize {
-    TermSize { cols: size.cols.clamp(1, MAX_SIZE.cols), rows: size.rows.clamp(1, MAX_SIZE.rows) }
+    TermSize {
+        cols: size.cols.clamp(1, MAX_SIZE.cols),
+        rows: size.rows.clamp(1, MAX_SIZE.rows),
+    }
 }

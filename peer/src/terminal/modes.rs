@@ -42,19 +42,29 @@ impl Modes {
             Event::Keypad { application } => self.keypad = application,
             Event::CursorStyle(style) => self.cursor_style = style,
             Event::Title(title) => self.title = title,
-            Event::Colour { target, value: Some(value) } => {
+            Event::Colour {
+                target,
+                value: Some(value),
+            } => {
                 if self.colours.len() < COLOURS || self.colours.contains_key(&target) {
                     self.colours.insert(target, value);
                 }
             }
-            Event::Colour { target, value: None } if target == "4" => self.colours.retain(|key, _| !key.starts_with("4;")),
+            Event::Colour { target, value: None } if target == "4" => {
+                self.colours.retain(|key, _| !key.starts_with("4;"))
+            }
             Event::Colour { target, value: None } => _ = self.colours.remove(&target),
             Event::SoftReset => {
                 self.keypad = false;
                 self.bracketed_paste = false;
                 self.focus = false;
             }
-            Event::FullReset => *self = Self { title: std::mem::take(&mut self.title), ..Self::default() },
+            Event::FullReset => {
+                *self = Self {
+                    title: std::mem::take(&mut self.title),
+                    ..Self::default()
+                }
+            }
             Event::Query(_) | Event::ClearScrollback => {}
         }
     }
@@ -62,7 +72,8 @@ impl Modes {
     /// The sequences that set a fresh terminal so.
     pub(super) fn dump(&self) -> String {
         let mut out = String::new();
-        let mut set = |mode: u16, on: bool| out.push_str(&format!("\x1b[?{mode}{}", if on { 'h' } else { 'l' }));
+        let mut set =
+            |mode: u16, on: bool| out.push_str(&format!("\x1b[?{mode}{}", if on { 'h' } else { 'l' }));
         for mode in [self.mouse, self.mouse_encoding].into_iter().flatten() {
             set(mode, true);
         }

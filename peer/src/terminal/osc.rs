@@ -14,7 +14,11 @@ pub(super) fn string(text: &str, out: &mut Filtered) {
     let (command, rest) = text.split_once(';').unwrap_or((text, ""));
     match command {
         "0" | "1" | "2" => {
-            let plain: String = rest.chars().filter(|c| !c.is_control() && !is_bidi_control(*c)).take(TITLE_CHARS).collect();
+            let plain: String = rest
+                .chars()
+                .filter(|c| !c.is_control() && !is_bidi_control(*c))
+                .take(TITLE_CHARS)
+                .collect();
             write(out, command, &plain);
             if command != "1" {
                 out.event(Event::Title(plain));
@@ -23,7 +27,10 @@ pub(super) fn string(text: &str, out: &mut Filtered) {
         "8" => link(rest, out),
         "4" => palette(rest, out),
         "10" | "11" | "12" if is_colour(rest) => {
-            out.event(Event::Colour { target: command.to_owned(), value: Some(rest.to_owned()) });
+            out.event(Event::Colour {
+                target: command.to_owned(),
+                value: Some(rest.to_owned()),
+            });
             write(out, command, rest);
         }
         "104" => {
@@ -37,7 +44,10 @@ pub(super) fn string(text: &str, out: &mut Filtered) {
             }
         }
         "110" | "111" | "112" if rest.is_empty() => {
-            out.event(Event::Colour { target: command[1..].to_owned(), value: None });
+            out.event(Event::Colour {
+                target: command[1..].to_owned(),
+                value: None,
+            });
             write_reset(out, command, rest);
         }
         _ => {}
@@ -45,11 +55,18 @@ pub(super) fn string(text: &str, out: &mut Filtered) {
 }
 
 fn link(rest: &str, out: &mut Filtered) {
-    let Some((params, target)) = rest.split_once(';') else { return };
+    let Some((params, target)) = rest.split_once(';') else {
+        return;
+    };
     let web = ["http://", "https://"].iter().any(|scheme| {
-        target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)) && target.len() > scheme.len()
+        target
+            .get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+            && target.len() > scheme.len()
     });
-    let plain = target.chars().all(|c| !c.is_control() && !c.is_whitespace() && !is_bidi_control(c));
+    let plain = target
+        .chars()
+        .all(|c| !c.is_control() && !c.is_whitespace() && !is_bidi_control(c));
     if target.is_empty() {
         write(out, "8", ";");
     } else if web && plain && target.len() <= LINK_BYTES {
@@ -63,12 +80,18 @@ fn link(rest: &str, out: &mut Filtered) {
 fn palette(rest: &str, out: &mut Filtered) {
     let parts: Vec<&str> = rest.split(';').collect();
     let pairs: Vec<&[&str]> = parts.chunks(2).collect();
-    if !pairs.iter().all(|pair| matches!(pair, [index, colour] if is_index(index) && is_colour(colour))) {
+    if !pairs
+        .iter()
+        .all(|pair| matches!(pair, [index, colour] if is_index(index) && is_colour(colour)))
+    {
         return;
     }
     for pair in pairs {
         let target = format!("4;{}", pair[0]);
-        out.event(Event::Colour { target, value: Some(pair[1].to_owned()) });
+        out.event(Event::Colour {
+            target,
+            value: Some(pair[1].to_owned()),
+        });
     }
     write(out, "4", rest);
 }
@@ -81,13 +104,17 @@ fn is_index(text: &str) -> bool {
 fn is_colour(text: &str) -> bool {
     let body = text.strip_prefix("rgb:").unwrap_or(text);
     let body = body.strip_prefix('#').unwrap_or(body);
-    !body.is_empty() && body.len() <= NAME_BYTES && body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'/')
+    !body.is_empty()
+        && body.len() <= NAME_BYTES
+        && body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'/')
 }
 
 fn is_name(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= NAME_BYTES
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 /// The bidirectional controls of UAX #9.
@@ -96,10 +123,12 @@ fn is_bidi_control(c: char) -> bool {
 }
 
 fn write(out: &mut Filtered, command: &str, rest: &str) {
-    out.bytes.extend_from_slice(format!("\x1b]{command};{rest}\x1b\\").as_bytes());
+    out.bytes
+        .extend_from_slice(format!("\x1b]{command};{rest}\x1b\\").as_bytes());
 }
 
 fn write_reset(out: &mut Filtered, command: &str, rest: &str) {
     let separator = if rest.is_empty() { "" } else { ";" };
-    out.bytes.extend_from_slice(format!("\x1b]{command}{separator}{rest}\x1b\\").as_bytes());
+    out.bytes
+        .extend_from_slice(format!("\x1b]{command}{separator}{rest}\x1b\\").as_bytes());
 }

@@ -37,7 +37,9 @@ impl Ring {
 
     /// Up to `len` bytes from a position that is kept.
     pub(super) fn read(&self, from: u64, len: usize) -> Vec<u8> {
-        let at = usize::try_from(from.saturating_sub(self.start)).unwrap_or(usize::MAX).min(self.bytes.len());
+        let at = usize::try_from(from.saturating_sub(self.start))
+            .unwrap_or(usize::MAX)
+            .min(self.bytes.len());
         let end = (at + len).min(self.bytes.len());
         let (first, second) = self.bytes.as_slices();
         let middle = first.len();
@@ -60,7 +62,10 @@ mod tests {
             ring.push(piece);
             assert!(ring.bytes.len() <= CAPACITY);
         }
-        assert_eq!((ring.start(), ring.end()), (2 * CAPACITY as u64, all.len() as u64));
+        assert_eq!(
+            (ring.start(), ring.end()),
+            (2 * CAPACITY as u64, all.len() as u64)
+        );
         let from = ring.start() + 12_345;
         assert_eq!(ring.read(from, 100_000), all[from as usize..][..100_000]);
         ring.push(&all);

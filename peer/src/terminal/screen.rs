@@ -19,7 +19,9 @@ pub(super) struct Screen {
 
 impl std::fmt::Debug for Screen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Screen").field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("Screen")
+            .field("size", &self.size)
+            .finish_non_exhaustive()
     }
 }
 
@@ -28,7 +30,13 @@ impl Screen {
     pub(super) fn new(size: TermSize) -> Self {
         let terminal = avt::Terminal::new(usize::from(size.cols), usize::from(size.rows))
             .expect("a clamped size has rows and columns");
-        Self { terminal, history: History::default(), modes: Modes::default(), size, plain: None }
+        Self {
+            terminal,
+            history: History::default(),
+            modes: Modes::default(),
+            size,
+            plain: None,
+        }
     }
 
     pub(super) const fn size(&self) -> TermSize {
@@ -55,7 +63,13 @@ impl Screen {
         if text.bytes().any(|byte| matches!(byte, 0x1b | 0x0e | 0x0f)) {
             self.plain = None;
         }
-        self.terminal.feed_with(text, Leaving { history: &mut self.history, unseen });
+        self.terminal.feed_with(
+            text,
+            Leaving {
+                history: &mut self.history,
+                unseen,
+            },
+        );
     }
 
     fn flood(&mut self, flood: &bulk::Flood<'_>) {
@@ -84,7 +98,14 @@ impl Screen {
     pub(super) fn resize(&mut self, size: TermSize) {
         self.size = size;
         self.plain = None;
-        self.terminal.resize_with(usize::from(size.cols), usize::from(size.rows), Leaving { history: &mut self.history, unseen: 0 });
+        self.terminal.resize_with(
+            usize::from(size.cols),
+            usize::from(size.rows),
+            Leaving {
+                history: &mut self.history,
+                unseen: 0,
+            },
+        );
     }
 
     /// What, written to a terminal of this size in any state, gives the screen as it is, and leaves the scrollback.
@@ -109,7 +130,10 @@ impl Screen {
     /// Row and column of the cursor, from 1.
     pub(super) fn cursor(&self) -> (usize, usize) {
         let cursor = self.terminal.cursor();
-        (cursor.row + 1, cursor.col.min(usize::from(self.size.cols) - 1) + 1)
+        (
+            cursor.row + 1,
+            cursor.col.min(usize::from(self.size.cols) - 1) + 1,
+        )
     }
 
     /// What, written after the blocks of history to a terminal of this size, gives the rest of the history and the
@@ -129,7 +153,11 @@ impl Screen {
 
     /// The dump with tab stops in the sequences that every terminal knows.
     fn portable_dump(&self) -> String {
-        self.terminal.dump().replace("\x1b[5W", "\x1b[3g").replace("\x1b[0W", "\x1bH").replace("\x1b[W", "\x1bH")
+        self.terminal
+            .dump()
+            .replace("\x1b[5W", "\x1b[3g")
+            .replace("\x1b[0W", "\x1bH")
+            .replace("\x1b[W", "\x1bH")
     }
 }
 
@@ -161,7 +189,9 @@ mod tests {
     const SIZE: TermSize = TermSize { cols: 20, rows: 5 };
 
     fn all(screen: &Screen) -> String {
-        let blocks = std::iter::successors(screen.history.block(0), |(number, _)| screen.history.block(number + 1));
+        let blocks = std::iter::successors(screen.history.block(0), |(number, _)| {
+            screen.history.block(number + 1)
+        });
         let history: Vec<u8> = blocks.flat_map(|(_, bytes)| bytes.to_vec()).collect();
         String::from_utf8(history).unwrap() + &screen.dump()
     }
@@ -195,7 +225,9 @@ mod tests {
             let same = |screen: &Screen| {
                 let mut terminal = avt::Terminal::with_scrollback(20, 5, None).unwrap();
                 terminal.feed(&*all(screen));
-                (terminal.screen().text(), terminal.dump())
+                let cells = |line: &avt::Line| format!("{:?} {}", line.cells(), line.is_wrapped());
+                let lines: Vec<String> = terminal.primary_screen().all_lines().map(cells).collect();
+                (lines, terminal.dump())
             };
             prop_assert_eq!(same(&short), same(&long));
         }

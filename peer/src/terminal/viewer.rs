@@ -113,7 +113,10 @@ impl Viewer {
                 }
             }
             Frame::TermOut(out) => {
-                let next = out.seq.checked_add(out.bytes.len() as u64).ok_or(ViewerError::Gap)?;
+                let next = out
+                    .seq
+                    .checked_add(out.bytes.len() as u64)
+                    .ok_or(ViewerError::Gap)?;
                 if self.next != Some(out.seq) {
                     return Err(ViewerError::Gap);
                 }
@@ -155,10 +158,18 @@ impl Viewer {
 
     /// Types. `false` when this viewer does not hold control, or the path takes no more.
     pub fn input(&mut self, bytes: &[u8]) -> bool {
-        let Some(epoch) = self.epoch.filter(|_| self.typed_bytes + bytes.len() <= INPUT_BYTES) else { return false };
+        let Some(epoch) = self
+            .epoch
+            .filter(|_| self.typed_bytes + bytes.len() <= INPUT_BYTES)
+        else {
+            return false;
+        };
         self.typed_bytes += bytes.len();
         for piece in bytes.chunks(MAX_CHANNEL_DATA) {
-            self.typed.push_back(Frame::TermIn(TermIn { epoch, bytes: Bytes::copy_from_slice(piece) }));
+            self.typed.push_back(Frame::TermIn(TermIn {
+                epoch,
+                bytes: Bytes::copy_from_slice(piece),
+            }));
         }
         true
     }
@@ -167,7 +178,8 @@ impl Viewer {
     pub fn resize(&mut self, size: TermSize) -> bool {
         let Some(epoch) = self.epoch else { return false };
         self.typed.retain(|frame| !matches!(frame, Frame::TermResize(_)));
-        self.typed.push_back(Frame::TermResize(TermResize { epoch, size }));
+        self.typed
+            .push_back(Frame::TermResize(TermResize { epoch, size }));
         true
     }
 
@@ -189,7 +201,9 @@ impl Viewer {
             }
             return Some(frame.encode());
         }
-        let snapshot = self.unacked_snapshot.is_some_and(|seq| seq <= self.shown && self.snapshot.is_none());
+        let snapshot = self
+            .unacked_snapshot
+            .is_some_and(|seq| seq <= self.shown && self.snapshot.is_none());
         let late = self.ack_at.is_some_and(|at| at <= now);
         if !snapshot && !late && self.shown - self.acked < ACK_BYTES {
             return None;

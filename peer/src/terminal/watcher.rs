@@ -37,7 +37,15 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) const fn new(screen: Screen, ring: Ring) -> Self {
-        Self { screen, ring, exit: None, resizes: VecDeque::new(), first_resize: 0, frame: None, dump: None }
+        Self {
+            screen,
+            ring,
+            exit: None,
+            resizes: VecDeque::new(),
+            first_resize: 0,
+            frame: None,
+            dump: None,
+        }
     }
 
     pub(super) fn resize(&mut self, size: TermSize, keep: usize) {
@@ -63,7 +71,9 @@ impl Shared {
     }
 
     fn resize_number(&self, number: u64) -> Option<(u64, TermSize)> {
-        self.resizes.get(number.checked_sub(self.first_resize)? as usize).copied()
+        self.resizes
+            .get(number.checked_sub(self.first_resize)? as usize)
+            .copied()
     }
 
     fn dump(&mut self) -> Bytes {
@@ -85,7 +95,11 @@ impl Shared {
             Some((start, end, bytes)) if (*start, *end) == (from, to) => bytes.clone(),
             _ => {
                 let bytes = self.ring.read(from, (to - from) as usize);
-                let bytes = Frame::TermOut(TermOut { seq: from, bytes: bytes.into() }).encode();
+                let bytes = Frame::TermOut(TermOut {
+                    seq: from,
+                    bytes: bytes.into(),
+                })
+                .encode();
                 self.frame = Some((from, to, bytes.clone()));
                 bytes
             }
@@ -146,7 +160,10 @@ impl Watcher {
             return false;
         }
         self.snapshot = None;
-        self.end = End::Due(Bye { code, detail: detail.to_owned() });
+        self.end = End::Due(Bye {
+            code,
+            detail: detail.to_owned(),
+        });
         true
     }
 
@@ -189,7 +206,10 @@ impl Watcher {
 
     pub(super) fn tell_viewers(&mut self, names: Vec<(PeerId, String)>) -> Bytes {
         self.viewers_due = false;
-        let viewers = names.into_iter().map(|(peer_id, name)| TermViewer { peer_id, name }).collect();
+        let viewers = names
+            .into_iter()
+            .map(|(peer_id, name)| TermViewer { peer_id, name })
+            .collect();
         Frame::TermViewers(TermViewers { viewers }).encode()
     }
 
@@ -250,7 +270,11 @@ impl Watcher {
     fn begin_snapshot(&mut self, shared: &mut Shared) {
         let dump = shared.dump();
         let end = shared.screen.history().end();
-        let blocks = if self.begun { end.saturating_sub(CATCH_UP_BLOCKS)..end } else { 0..end };
+        let blocks = if self.begun {
+            end.saturating_sub(CATCH_UP_BLOCKS)..end
+        } else {
+            0..end
+        };
         let seq = shared.ring.end();
         self.snapshot = Some(Snapshot::new(shared.screen.size(), seq, blocks, dump));
         self.unshown = Some(seq);

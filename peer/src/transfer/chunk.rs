@@ -41,13 +41,30 @@ impl ReadChunk {
             let (header, content) = message.split_at_mut(DATA_HEADER);
             read(offset, content)?;
             hasher.update(content);
-            header.copy_from_slice(&Frame::FileData(FileData { file: self.file, offset, bytes: Bytes::new() }).encode());
+            header.copy_from_slice(
+                &Frame::FileData(FileData {
+                    file: self.file,
+                    offset,
+                    bytes: Bytes::new(),
+                })
+                .encode(),
+            );
             offset += content.len() as u64;
         }
         let digest = *hasher.finalize().as_bytes();
-        let frame = Frame::FileChunk(FileChunk { file: self.file, chunk: self.chunk, len: self.len, digest });
+        let frame = Frame::FileChunk(FileChunk {
+            file: self.file,
+            chunk: self.chunk,
+            len: self.len,
+            digest,
+        });
         announcement.copy_from_slice(&frame.encode());
-        Ok(PreparedChunk { file: self.file, chunk: self.chunk, rest: wire.freeze(), announced: false })
+        Ok(PreparedChunk {
+            file: self.file,
+            chunk: self.chunk,
+            rest: wire.freeze(),
+            announced: false,
+        })
     }
 }
 
@@ -66,7 +83,11 @@ impl PreparedChunk {
         if self.rest.is_empty() {
             return None;
         }
-        let len = if self.announced { DATA_HEADER + MAX_CHANNEL_DATA } else { ANNOUNCEMENT };
+        let len = if self.announced {
+            DATA_HEADER + MAX_CHANNEL_DATA
+        } else {
+            ANNOUNCEMENT
+        };
         self.announced = true;
         Some(self.rest.split_to(len.min(self.rest.len())))
     }
@@ -133,8 +154,21 @@ impl Assembly {
         if !self.gathered.is_empty() {
             self.pieces = vec![self.gathered.freeze()];
         }
-        let Self { file, chunk, offset, digest, pieces, .. } = self;
-        WriteChunk { file, chunk, offset, digest, pieces }
+        let Self {
+            file,
+            chunk,
+            offset,
+            digest,
+            pieces,
+            ..
+        } = self;
+        WriteChunk {
+            file,
+            chunk,
+            offset,
+            digest,
+            pieces,
+        }
     }
 }
 
@@ -160,11 +194,22 @@ impl WriteChunk {
         for piece in &self.pieces {
             hasher.update(piece);
         }
-        let Self { file, chunk, offset, digest, pieces } = self;
+        let Self {
+            file,
+            chunk,
+            offset,
+            digest,
+            pieces,
+        } = self;
         if hasher.finalize() != blake3::Hash::from_bytes(digest) {
             return Err(CorruptChunk { file, chunk });
         }
-        Ok(VerifiedChunk { file, chunk, offset, pieces })
+        Ok(VerifiedChunk {
+            file,
+            chunk,
+            offset,
+            pieces,
+        })
     }
 }
 
@@ -194,7 +239,12 @@ impl VerifiedChunk {
             position += piece.len() as u64;
         }
         let subtree = Subtree::of(self.chunk, self.pieces.iter().map(|piece| &piece[..]));
-        Ok(WrittenChunk { file: self.file, chunk: self.chunk, len: position - self.offset, subtree })
+        Ok(WrittenChunk {
+            file: self.file,
+            chunk: self.chunk,
+            len: position - self.offset,
+            subtree,
+        })
     }
 }
 

@@ -59,7 +59,11 @@ impl Offer {
             paths.insert(&source.path)?;
             chunk_count(source.size).ok_or_else(|| SourceError::Size(source.path.clone()))?;
         }
-        Ok(Self { sources: sources.into_iter(), next: 0, ended: false })
+        Ok(Self {
+            sources: sources.into_iter(),
+            next: 0,
+            ended: false,
+        })
     }
 
     pub(super) const fn ended(&self) -> bool {
@@ -79,12 +83,32 @@ impl Offer {
                 break;
             }
             room -= len;
-            let Some(Source { path, size, hash, modified_at }) = self.sources.next() else { break };
-            files.push(ManifestEntry { file: self.next, path, size, hash: hash.to_hex().to_string(), modified_at });
+            let Some(Source {
+                path,
+                size,
+                hash,
+                modified_at,
+            }) = self.sources.next()
+            else {
+                break;
+            };
+            files.push(ManifestEntry {
+                file: self.next,
+                path,
+                size,
+                hash: hash.to_hex().to_string(),
+                modified_at,
+            });
             self.next += 1;
         }
         self.ended = self.sources.as_slice().is_empty();
-        Some(Frame::FileManifest(FileManifest { files, last: self.ended }).encode())
+        Some(
+            Frame::FileManifest(FileManifest {
+                files,
+                last: self.ended,
+            })
+            .encode(),
+        )
     }
 }
 
@@ -100,32 +124,70 @@ pub(super) struct Judge {
 
 impl Judge {
     pub(super) fn new(max_size: u64, max_count: u64) -> Self {
-        Self { paths: PathSet::default(), path_bytes: 0, max_size, max_count, total: 0 }
+        Self {
+            paths: PathSet::default(),
+            path_bytes: 0,
+            max_size,
+            max_count,
+            total: 0,
+        }
     }
 
     pub(super) fn admit(&mut self, expected: u32, entry: ManifestEntry) -> Result<Entry, Failure> {
-        let fail = |code, detail: String| Failure { code, detail, file: Some(entry.file), by_peer: false };
+        let fail = |code, detail: String| Failure {
+            code,
+            detail,
+            file: Some(entry.file),
+            by_peer: false,
+        };
         if entry.file != expected {
-            return Err(fail(ChannelCode::Protocol, "the manifest is not numbered in order".into()));
+            return Err(fail(
+                ChannelCode::Protocol,
+                "the manifest is not numbered in order".into(),
+            ));
         }
         if u64::from(expected) >= self.max_count {
-            return Err(fail(ChannelCode::TooLarge, format!("more than the {} files that were accepted", self.max_count)));
+            return Err(fail(
+                ChannelCode::TooLarge,
+                format!("more than the {} files that were accepted", self.max_count),
+            ));
         }
         self.path_bytes += entry.path.len();
         if self.path_bytes > PATH_BYTES {
-            return Err(fail(ChannelCode::BadPath, "the names of this transfer are too long together".into()));
+            return Err(fail(
+                ChannelCode::BadPath,
+                "the names of this transfer are too long together".into(),
+            ));
         }
-        let path = self.paths.insert(&entry.path).map_err(|error| fail(ChannelCode::BadPath, error.to_string()))?;
-        let total = self.total.checked_add(entry.size).filter(|total| *total <= self.max_size);
+        let path = self
+            .paths
+            .insert(&entry.path)
+            .map_err(|error| fail(ChannelCode::BadPath, error.to_string()))?;
+        let total = self
+            .total
+            .checked_add(entry.size)
+            .filter(|total| *total <= self.max_size);
         if chunk_count(entry.size).is_none() || total.is_none() {
-            return Err(fail(ChannelCode::TooLarge, format!("more than the {} bytes that were accepted", self.max_size)));
+            return Err(fail(
+                ChannelCode::TooLarge,
+                format!("more than the {} bytes that were accepted", self.max_size),
+            ));
         }
         self.total = total.unwrap_or_default();
         let hash = blake3::Hash::from_hex(&entry.hash)
             .map_err(|_| fail(ChannelCode::Protocol, "a hash of the manifest is not one".into()))?;
         if entry.size == 0 && hash != blake3::hash(b"") {
-            return Err(fail(ChannelCode::HashMismatch, "an empty file with the hash of another".into()));
+            return Err(fail(
+                ChannelCode::HashMismatch,
+                "an empty file with the hash of another".into(),
+            ));
         }
-        Ok(Entry { file: entry.file, path, size: entry.size, hash, modified_at: entry.modified_at })
+        Ok(Entry {
+            file: entry.file,
+            path,
+            size: entry.size,
+            hash,
+            modified_at: entry.modified_at,
+        })
     }
 }

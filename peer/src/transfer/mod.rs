@@ -15,13 +15,15 @@ mod manifest;
 mod receiver;
 mod resume;
 mod sender;
+mod task;
 mod tree;
 
 pub use chunk::{CorruptChunk, PreparedChunk, ReadChunk, VerifiedChunk, WriteChunk, WrittenChunk};
 pub use manifest::{Entry, Source, SourceError};
-pub use receiver::{Accepted, Held, Receiver, ReceiverTask};
+pub use receiver::Receiver;
 pub use resume::{PartRecord, RECORD_BYTES};
 pub use sender::Sender;
+pub use task::{Accepted, Held, ReceiverTask};
 pub use tree::Subtree;
 
 use mesh_protocol::channel::{Bye, FileError, Frame};
@@ -79,9 +81,20 @@ pub(crate) fn chunk_len(size: u64, chunk: u32) -> u64 {
 
 /// The two frames that tell the other end of a failure.
 fn farewell(failure: &Failure) -> [Bytes; 2] {
-    let Failure { code, detail, file, .. } = failure;
+    let Failure {
+        code, detail, file, ..
+    } = failure;
     [
-        Frame::FileError(FileError { file: *file, code: *code, detail: detail.clone() }).encode(),
-        Frame::Bye(Bye { code: *code, detail: detail.clone() }).encode(),
+        Frame::FileError(FileError {
+            file: *file,
+            code: *code,
+            detail: detail.clone(),
+        })
+        .encode(),
+        Frame::Bye(Bye {
+            code: *code,
+            detail: detail.clone(),
+        })
+        .encode(),
     ]
 }

@@ -3,13 +3,15 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use mesh_protocol::channel::{ChunkRange, FileAck, FileChunk, FileData, FileDone, FileManifest, FileWant, Frame};
+use mesh_protocol::channel::{
+    ChunkRange, FileAck, FileChunk, FileData, FileDone, FileManifest, FileWant, Frame,
+};
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::limits::{FILE_CHUNK, FILE_WINDOW};
 
-use super::chunk::{Assembly, CorruptChunk, WriteChunk, WrittenChunk};
+use super::chunk::{Assembly, CorruptChunk, WrittenChunk};
 use super::manifest::{Entry, Judge};
-use super::resume::PartRecord;
+use super::task::{Accepted, Held, ReceiverTask};
 use super::tree::{self, Subtree};
 use super::{Failure, HELD_BYTES, Outcome, Progress, TASKS, chunk_count, chunk_len, farewell};
 
@@ -19,42 +21,6 @@ const ACK_EVERY: u64 = FILE_CHUNK;
 const WANT_RANGES: usize = 1_000;
 /// Ranges that go out while other files are still being inspected.
 const EARLY_RANGES: usize = 256;
-
-/// What the person, and the capability, allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accepted {
-    /// Total bytes that the request named.
-    pub size: u64,
-    /// Files that the request named.
-    pub count: u64,
-    /// `max_size` of the capability.
-    pub max_size: Option<u64>,
-}
-
-/// What a receiver has of a file already.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Held {
-    Nothing,
-    /// Chunks of its part that were read back and [confirmed](PartRecord::confirms).
-    Chunks(Vec<PartRecord>),
-    /// The file stands, with this very hash.
-    Whole,
-}
-
-/// What the driver of a receiver does, on threads that may block. Tasks on different files may run side by side.
-#[derive(Debug)]
-pub enum ReceiverTask {
-    /// Find out what is there of this file; then [`Receiver::inspected`].
-    Inspect(Entry),
-    /// Verify and write into its part, which the first write creates; then [`Receiver::chunk_written`],
-    /// [`Receiver::chunk_corrupt`] or [`Receiver::task_failed`].
-    Write(WriteChunk),
-    /// Everything is written and the hash is right: synchronise, rename without replacing (an empty file is created
-    /// here); then [`Receiver::committed`].
-    Commit(Entry),
-    /// What was resumed proved wrong: remove the part and its side file; then [`Receiver::discarded`].
-    Discard(Entry),
-}
 
 /// Receives files; see the module for how to drive it.
 #[derive(Debug)]
@@ -97,7 +63,9 @@ struct Received {
 impl Receiver {
     /// Waits for a manifest within these bounds.
     pub fn new(accepted: Accepted) -> Self {
-        let max_size = accepted.max_size.map_or(accepted.size, |max| max.min(accepted.size));
+        let max_size = accepted
+            .max_size
+            .map_or(accepted.size, |max| max.min(accepted.size));
         Self {
             judge: Judge::new(max_size, accepted.count),
             listed: false,
@@ -147,7 +115,9 @@ impl Receiver {
 
     /// An inspection is over.
     pub fn inspected(&mut self, file: u32, held: Held) {
-        let Some((entry, state)) = self.file(file) else { return };
+        let Some((entry, state)) = self.file(file) else {
+            return;
+        };
         if std::mem::replace(&mut state.inspected, true) {
             return;
         }
@@ -164,7 +134,11 @@ impl Receiver {
                 }
             }
         }
-        let missing = if state.resumed { gaps(&state.subtrees) } else { vec![(0, chunks)] };
+        let missing = if state.resumed {
+            gaps(&state.subtrees)
+        } else {
+            vec![(0, chunks)]
+        };
         self.inspecting -= 1;
         if held == Held::Whole {
             self.file_done(file);
@@ -172,7 +146,11 @@ impl Receiver {
             for (from, to) in missing.into_iter().filter(|(from, to)| from < to) {
                 self.ask(ChunkRange { file, from, to });
             }
-            if self.files.get(file as usize).is_some_and(|state| state.missing_chunks == 0) {
+            if self
+                .files
+                .get(file as usize)
+                .is_some_and(|state| state.missing_chunks == 0)
+            {
                 self.all_written(file);
             }
         }
@@ -183,11 +161,15 @@ impl Receiver {
 
     /// A chunk is in the part.
     pub fn chunk_written(&mut self, written: WrittenChunk) {
-        let Some((entry, state)) = self.file(written.file) else { return };
+        let Some((entry, state)) = self.file(written.file) else {
+            return;
+        };
         if state.subtrees.is_empty() {
             state.subtrees = vec![None; chunk_count(entry.size).unwrap_or_default() as usize];
         }
-        let Some(slot) = state.subtrees.get_mut(written.chunk as usize) else { return };
+        let Some(slot) = state.subtrees.get_mut(written.chunk as usize) else {
+            return;
+        };
         *slot = Some(written.subtree);
         state.missing_chunks = state.missing_chunks.saturating_sub(1);
         let complete = state.missing_chunks == 0;
@@ -219,7 +201,10 @@ impl Receiver {
     pub fn discarded(&mut self, file: u32) {
         if let Some((entry, state)) = self.file(file) {
             let to = chunk_count(entry.size).unwrap_or_default();
-            *state = Received { inspected: true, ..Received::default() };
+            *state = Received {
+                inspected: true,
+                ..Received::default()
+            };
             self.ask(ChunkRange { file, from: 0, to });
             self.last_want_due = true;
         }
@@ -245,7 +230,12 @@ impl Receiver {
         }
         if self.ack_due() {
             self.acked_bytes = self.written_bytes;
-            return Some(Frame::FileAck(FileAck { bytes: self.acked_bytes }).encode());
+            return Some(
+                Frame::FileAck(FileAck {
+                    bytes: self.acked_bytes,
+                })
+                .encode(),
+            );
         }
         if self.want_due() {
             let ranges: Vec<ChunkRange> = self.wants.drain(..self.wants.len().min(WANT_RANGES)).collect();
@@ -271,12 +261,20 @@ impl Receiver {
                 self.outcome = Some(Outcome::Finished);
                 return;
             }
-            Frame::Bye(bye) if bye.code == ChannelCode::Done => Err(protocol("ended before everything was there", None)),
+            Frame::Bye(bye) if bye.code == ChannelCode::Done => {
+                Err(protocol("ended before everything was there", None))
+            }
             Frame::Bye(bye) => return self.ended_by_peer(bye.code, bye.detail, None),
             Frame::FileError(error) => return self.ended_by_peer(error.code, error.detail, error.file),
-            other => Err(protocol(&format!("a sender does not send {:?}", other.frame_type()), None)),
+            other => Err(protocol(
+                &format!("a sender does not send {:?}", other.frame_type()),
+                None,
+            )),
         };
-        if let Err(Failure { code, detail, file, .. }) = result {
+        if let Err(Failure {
+            code, detail, file, ..
+        }) = result
+        {
             self.fail(code, detail, file);
         }
     }
@@ -299,7 +297,11 @@ impl Receiver {
     /// How far it is.
     pub fn progress(&self) -> Progress {
         let inspected = self.listed && self.inspecting == 0 && self.next_inspection == self.entries.len();
-        let done = if inspected { self.judge.total.saturating_sub(self.missing_bytes) } else { self.written_bytes };
+        let done = if inspected {
+            self.judge.total.saturating_sub(self.missing_bytes)
+        } else {
+            self.written_bytes
+        };
         Progress {
             bytes_done: done,
             bytes_total: self.judge.total,
@@ -329,7 +331,10 @@ impl Receiver {
         if self.current.is_some() {
             return Err(protocol("a chunk before the end of the one before", file));
         }
-        let due = self.expected.front_mut().ok_or_else(|| protocol("a chunk that nobody asked for", file))?;
+        let due = self
+            .expected
+            .front_mut()
+            .ok_or_else(|| protocol("a chunk that nobody asked for", file))?;
         if (due.file, due.from) != (announced.file, announced.chunk) {
             return Err(protocol("a chunk out of order", file));
         }
@@ -337,13 +342,19 @@ impl Receiver {
         if due.from == due.to {
             self.expected.pop_front();
         }
-        let entry = self.entries.get(announced.file as usize).ok_or_else(|| protocol("no such file", file))?;
+        let entry = self
+            .entries
+            .get(announced.file as usize)
+            .ok_or_else(|| protocol("no such file", file))?;
         let len = chunk_len(entry.size, announced.chunk);
         if u64::from(announced.len) != len {
             return Err(too_large("a chunk of another length than declared", file));
         }
         if entry.size == len && entry.hash != announced.digest {
-            return Err(Failure { code: ChannelCode::HashMismatch, ..protocol("the file is not the one of the manifest", file) });
+            return Err(Failure {
+                code: ChannelCode::HashMismatch,
+                ..protocol("the file is not the one of the manifest", file)
+            });
         }
         if self.received_bytes + len - self.acked_bytes > FILE_WINDOW {
             return Err(protocol("more on its way than the window allows", file));
@@ -356,7 +367,10 @@ impl Receiver {
 
     fn data(&mut self, data: FileData) -> Result<(), Failure> {
         let file = Some(data.file);
-        let current = self.current.as_mut().ok_or_else(|| too_large("bytes beyond the chunk that was announced", file))?;
+        let current = self
+            .current
+            .as_mut()
+            .ok_or_else(|| too_large("bytes beyond the chunk that was announced", file))?;
         if current.file != data.file || current.position() != data.offset || data.bytes.is_empty() {
             return Err(protocol("bytes out of order", file));
         }
@@ -365,13 +379,19 @@ impl Receiver {
         }
         current.push(data.bytes);
         if current.missing() == 0 {
-            self.tasks.extend(self.current.take().map(|whole| ReceiverTask::Write(whole.complete())));
+            self.tasks.extend(
+                self.current
+                    .take()
+                    .map(|whole| ReceiverTask::Write(whole.complete())),
+            );
         }
         Ok(())
     }
 
     fn ask(&mut self, range: ChunkRange) {
-        let Some((entry, state)) = self.file(range.file) else { return };
+        let Some((entry, state)) = self.file(range.file) else {
+            return;
+        };
         state.missing_chunks += range.to - range.from;
         let end = u64::from(range.to) * FILE_CHUNK;
         let bytes = end.min(entry.size) - u64::from(range.from) * FILE_CHUNK;
@@ -381,8 +401,13 @@ impl Receiver {
     }
 
     fn all_written(&mut self, file: u32) {
-        let Some((entry, state)) = self.file(file) else { return };
-        let subtrees: Vec<Subtree> = std::mem::take(&mut state.subtrees).into_iter().flatten().collect();
+        let Some((entry, state)) = self.file(file) else {
+            return;
+        };
+        let subtrees: Vec<Subtree> = std::mem::take(&mut state.subtrees)
+            .into_iter()
+            .flatten()
+            .collect();
         // The digest of an only chunk and the hash of an empty file were compared when they were announced.
         let right = subtrees.len() < 2 || tree::root(&subtrees) == entry.hash;
         let entry = entry.clone();
@@ -392,7 +417,11 @@ impl Receiver {
         } else if state.resumed {
             self.tasks.push_back(ReceiverTask::Discard(entry));
         } else {
-            self.fail(ChannelCode::HashMismatch, "the content is not the one of the manifest".into(), Some(file));
+            self.fail(
+                ChannelCode::HashMismatch,
+                "the content is not the one of the manifest".into(),
+                Some(file),
+            );
         }
     }
 
@@ -405,7 +434,10 @@ impl Receiver {
         if self.outcome.is_some() {
             return None;
         }
-        Some((self.entries.get(file as usize)?, self.files.get_mut(file as usize)?))
+        Some((
+            self.entries.get(file as usize)?,
+            self.files.get_mut(file as usize)?,
+        ))
     }
 
     fn ack_due(&self) -> bool {
@@ -419,14 +451,24 @@ impl Receiver {
 
     fn fail(&mut self, code: ChannelCode, detail: String, file: Option<u32>) {
         if self.outcome.is_none() {
-            let failure = Failure { code, detail, file, by_peer: false };
+            let failure = Failure {
+                code,
+                detail,
+                file,
+                by_peer: false,
+            };
             self.last_frames.extend(farewell(&failure));
             self.end(Outcome::Failed(failure));
         }
     }
 
     fn ended_by_peer(&mut self, code: ChannelCode, detail: String, file: Option<u32>) {
-        self.end(Outcome::Failed(Failure { code, detail, file, by_peer: true }));
+        self.end(Outcome::Failed(Failure {
+            code,
+            detail,
+            file,
+            by_peer: true,
+        }));
     }
 
     fn end(&mut self, outcome: Outcome) {
@@ -449,9 +491,17 @@ fn gaps(subtrees: &[Option<Subtree>]) -> Vec<(u32, u32)> {
 }
 
 fn protocol(why: &str, file: Option<u32>) -> Failure {
-    Failure { code: ChannelCode::Protocol, detail: why.to_owned(), file, by_peer: false }
+    Failure {
+        code: ChannelCode::Protocol,
+        detail: why.to_owned(),
+        file,
+        by_peer: false,
+    }
 }
 
 fn too_large(why: &str, file: Option<u32>) -> Failure {
-    Failure { code: ChannelCode::TooLarge, ..protocol(why, file) }
+    Failure {
+        code: ChannelCode::TooLarge,
+        ..protocol(why, file)
+    }
 }

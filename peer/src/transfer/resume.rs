@@ -51,12 +51,20 @@ impl PartRecord {
                 found.insert(chunk, Subtree::from_bytes(subtree.try_into().ok()?));
             }
         }
-        Some(found.into_iter().map(|(chunk, subtree)| Self { chunk, subtree }).collect())
+        Some(
+            found
+                .into_iter()
+                .map(|(chunk, subtree)| Self { chunk, subtree })
+                .collect(),
+        )
     }
 
     /// Position and length of this chunk in a file of `size` bytes.
     pub fn range(&self, size: u64) -> (u64, u64) {
-        (u64::from(self.chunk) * mesh_protocol::limits::FILE_CHUNK, chunk_len(size, self.chunk))
+        (
+            u64::from(self.chunk) * mesh_protocol::limits::FILE_CHUNK,
+            chunk_len(size, self.chunk),
+        )
     }
 
     /// Whether `bytes`, read back from the part, are still what was written.

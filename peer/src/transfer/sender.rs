@@ -53,10 +53,17 @@ struct Slot {
 impl Sender {
     /// Offers these files; their number in the session is their place in the list.
     pub fn new(sources: Vec<Source>) -> Result<Self, SourceError> {
-        let sent = |source: &Source| Sent { size: source.size, hash: source.hash, wanted_chunks: 0, done: false };
+        let sent = |source: &Source| Sent {
+            size: source.size,
+            hash: source.hash,
+            wanted_chunks: 0,
+            done: false,
+        };
         Ok(Self {
             files: sources.iter().map(sent).collect(),
-            bytes_total: sources.iter().fold(0, |sum, source| sum.saturating_add(source.size)),
+            bytes_total: sources
+                .iter()
+                .fold(0, |sum, source| sum.saturating_add(source.size)),
             offer: Offer::new(sources)?,
             wants: VecDeque::new(),
             all_wanted: false,
@@ -89,8 +96,18 @@ impl Sender {
         }
         self.held += len;
         self.issued_bytes += len;
-        self.slots.push_back(Slot { file, chunk, len, prepared: None });
-        Some(ReadChunk { file, chunk, offset: u64::from(chunk) * FILE_CHUNK, len: len as u32 })
+        self.slots.push_back(Slot {
+            file,
+            chunk,
+            len,
+            prepared: None,
+        });
+        Some(ReadChunk {
+            file,
+            chunk,
+            offset: u64::from(chunk) * FILE_CHUNK,
+            len: len as u32,
+        })
     }
 
     /// A chunk has been read.
@@ -150,7 +167,11 @@ impl Sender {
             Frame::FileDone(done) => self.done(&done),
             Frame::FileError(error) => return self.ended_by_peer(error.code, error.detail, error.file),
             Frame::Bye(bye) => return self.ended_by_peer(bye.code, bye.detail, None),
-            other => Err((ChannelCode::Protocol, format!("a receiver does not send {:?}", other.frame_type()), None)),
+            other => Err((
+                ChannelCode::Protocol,
+                format!("a receiver does not send {:?}", other.frame_type()),
+                None,
+            )),
         };
         if let Err((code, detail, file)) = result {
             self.fail(code, detail, file);
@@ -166,7 +187,11 @@ impl Sender {
     pub fn progress(&self) -> Progress {
         let missing = self.wanted_bytes - self.acked_bytes;
         Progress {
-            bytes_done: if self.all_wanted { self.bytes_total.saturating_sub(missing) } else { self.acked_bytes },
+            bytes_done: if self.all_wanted {
+                self.bytes_total.saturating_sub(missing)
+            } else {
+                self.acked_bytes
+            },
             bytes_total: self.bytes_total,
             files_done: self.files_done,
             files_total: self.files.len() as u32,
@@ -176,7 +201,10 @@ impl Sender {
     fn want(&mut self, want: FileWant) -> Result<(), (ChannelCode, String, Option<u32>)> {
         for range in want.ranges {
             let refuse = |why: &str| (ChannelCode::Protocol, why.to_owned(), Some(range.file));
-            let file = self.files.get_mut(range.file as usize).ok_or_else(|| refuse("there is no such file"))?;
+            let file = self
+                .files
+                .get_mut(range.file as usize)
+                .ok_or_else(|| refuse("there is no such file"))?;
             let chunks = chunk_count(file.size).unwrap_or_default();
             if range.from >= range.to || range.to > chunks || file.done {
                 return Err(refuse("there are no such chunks"));
@@ -197,7 +225,11 @@ impl Sender {
 
     fn ack(&mut self, bytes: u64) -> Result<(), (ChannelCode, String, Option<u32>)> {
         if bytes < self.acked_bytes || bytes > self.sent_bytes {
-            return Err((ChannelCode::Protocol, "acknowledged what was not sent".into(), None));
+            return Err((
+                ChannelCode::Protocol,
+                "acknowledged what was not sent".into(),
+                None,
+            ));
         }
         self.acked_bytes = bytes;
         Ok(())
@@ -211,7 +243,10 @@ impl Sender {
             .filter(|file| !file.done)
             .ok_or_else(|| refuse(ChannelCode::Protocol, "there is no such file to be done"))?;
         if blake3::Hash::from_hex(&done.hash).ok() != Some(file.hash) {
-            return Err(refuse(ChannelCode::HashMismatch, "the receiver has other content"));
+            return Err(refuse(
+                ChannelCode::HashMismatch,
+                "the receiver has other content",
+            ));
         }
         file.done = true;
         self.files_done += 1;
@@ -221,7 +256,10 @@ impl Sender {
 
     fn finish_if_done(&mut self) {
         if self.all_wanted && self.files_done as usize == self.files.len() {
-            let bye = Bye { code: ChannelCode::Done, detail: String::new() };
+            let bye = Bye {
+                code: ChannelCode::Done,
+                detail: String::new(),
+            };
             self.end(Outcome::Finished);
             self.last_frames.push_back(Frame::Bye(bye).encode());
         }
@@ -229,14 +267,24 @@ impl Sender {
 
     fn fail(&mut self, code: ChannelCode, detail: String, file: Option<u32>) {
         if self.outcome.is_none() {
-            let failure = Failure { code, detail, file, by_peer: false };
+            let failure = Failure {
+                code,
+                detail,
+                file,
+                by_peer: false,
+            };
             self.last_frames.extend(farewell(&failure));
             self.end(Outcome::Failed(failure));
         }
     }
 
     fn ended_by_peer(&mut self, code: ChannelCode, detail: String, file: Option<u32>) {
-        self.end(Outcome::Failed(Failure { code, detail, file, by_peer: true }));
+        self.end(Outcome::Failed(Failure {
+            code,
+            detail,
+            file,
+            by_peer: true,
+        }));
     }
 
     fn end(&mut self, outcome: Outcome) {

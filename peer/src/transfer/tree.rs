@@ -59,9 +59,19 @@ mod tests {
     fn the_root_is_the_hash_of_the_whole() {
         let chunk = FILE_CHUNK as usize;
         let data: Vec<u8> = (0..chunk * 5 + 17).map(|i| (i * 31 % 251) as u8).collect();
-        for len in [chunk + 1, 2 * chunk, 3 * chunk, 3 * chunk + 1024, 4 * chunk, data.len()] {
-            let subtrees: Vec<Subtree> =
-                data[..len].chunks(chunk).enumerate().map(|(i, c)| Subtree::of(i as u32, c.chunks(1000))).collect();
+        for len in [
+            chunk + 1,
+            2 * chunk,
+            3 * chunk,
+            3 * chunk + 1024,
+            4 * chunk,
+            data.len(),
+        ] {
+            let subtrees: Vec<Subtree> = data[..len]
+                .chunks(chunk)
+                .enumerate()
+                .map(|(i, c)| Subtree::of(i as u32, c.chunks(1000)))
+                .collect();
             assert_eq!(root(&subtrees), blake3::hash(&data[..len]), "{len} bytes");
         }
     }

@@ -22,7 +22,10 @@ pub(crate) struct OpenEnd {
 }
 
 pub(crate) fn loopback() -> RtcConfig {
-    RtcConfig { loopback: true, ..RtcConfig::default() }
+    RtcConfig {
+        loopback: true,
+        ..RtcConfig::default()
+    }
 }
 
 pub(crate) fn start(config: RtcConfig, feature: &str) -> End {
@@ -40,7 +43,10 @@ pub(crate) async fn connect_with(
     let (a, b) = (start(config.clone(), offered), start(config, expected));
     let offer = change(a.connection.offer().await.expect("an offer"));
     let answer = change(b.connection.accept_offer(&offer).await.expect("an answer"));
-    a.connection.accept_answer(&answer).await.expect("the answer is taken");
+    a.connection
+        .accept_answer(&answer)
+        .await
+        .expect("the answer is taken");
     (a, b)
 }
 
@@ -81,7 +87,11 @@ pub(crate) async fn open_both(mut a: End, mut b: End) -> (OpenEnd, OpenEnd) {
 
 pub(crate) async fn opened(events: &mut mpsc::Receiver<ConnectionEvent>) -> RtcTransport {
     loop {
-        match tokio::time::timeout(PATIENCE, events.recv()).await.expect("in time").expect("alive") {
+        match tokio::time::timeout(PATIENCE, events.recv())
+            .await
+            .expect("in time")
+            .expect("alive")
+        {
             ConnectionEvent::Open(transport) => return transport,
             ConnectionEvent::Closed(reason) => panic!("closed instead of opened: {reason}"),
             _ => {}
@@ -92,7 +102,11 @@ pub(crate) async fn opened(events: &mut mpsc::Receiver<ConnectionEvent>) -> RtcT
 /// The reason of the close; `None` when it opened (again) first.
 pub(crate) async fn closed_reason(events: &mut mpsc::Receiver<ConnectionEvent>) -> Option<String> {
     loop {
-        match tokio::time::timeout(PATIENCE, events.recv()).await.expect("in time").expect("alive") {
+        match tokio::time::timeout(PATIENCE, events.recv())
+            .await
+            .expect("in time")
+            .expect("alive")
+        {
             ConnectionEvent::Open(_) => return None,
             ConnectionEvent::Closed(reason) => return Some(reason),
             _ => {}

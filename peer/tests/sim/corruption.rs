@@ -49,14 +49,31 @@ fn a_flipped_bit_is_found_before_a_write() {
 #[test]
 fn any_flipped_bit_anywhere_never_ends_in_wrong_content() {
     let mut rng = Rng::new(12);
-    let files: Files = vec![("a".into(), rng.bytes(2 * MIB + 9)), ("b".into(), rng.bytes(900)), ("c".into(), vec![])];
-    let whole = session(&files, accepted(&files), &mut Disk::default(), &Fate::default(), &mut Rng::new(0));
+    let files: Files = vec![
+        ("a".into(), rng.bytes(2 * MIB + 9)),
+        ("b".into(), rng.bytes(900)),
+        ("c".into(), vec![]),
+    ];
+    let whole = session(
+        &files,
+        accepted(&files),
+        &mut Disk::default(),
+        &Fate::default(),
+        &mut Rng::new(0),
+    );
     for _ in 0..300 {
-        let fate = Fate { flip: Some((rng.below(whole.frames), rng.next() as usize >> 1)), ..Fate::default() };
+        let fate = Fate {
+            flip: Some((rng.below(whole.frames), rng.next() as usize >> 1)),
+            ..Fate::default()
+        };
         let mut disk = Disk::default();
         let run = session(&files, accepted(&files), &mut disk, &fate, &mut rng);
         for content in disk.files.values() {
-            assert!(files.iter().any(|(_, original)| original == content), "{:?}", fate.flip);
+            assert!(
+                files.iter().any(|(_, original)| original == content),
+                "{:?}",
+                fate.flip
+            );
         }
         if run.receiver == Some(Outcome::Finished) {
             assert!(run.complete);

@@ -12,7 +12,10 @@ fn filtered(input: &[u8]) -> Vec<u8> {
 
 fn filtered_in_pieces(input: &[u8], piece: usize) -> Vec<u8> {
     let mut filter = EscapeFilter::new();
-    input.chunks(piece).flat_map(|piece| filter.push(piece).bytes).collect()
+    input
+        .chunks(piece)
+        .flat_map(|piece| filter.push(piece).bytes)
+        .collect()
 }
 
 /// Input, and what is left of it.
@@ -45,7 +48,10 @@ const CORPUS: &[(&str, &str)] = &[
     ("\x1b]8;;https://a b\x07x", "x"),
     ("\x1b]8;;ssh://host\x07x\x1b]8;;http://\x07y", "xy"),
     // Other commands.
-    ("\x1b]7;file://host/\x07\x1b]9;notice\x07\x1b]777;notify;a;b\x07\x1b]1337;File=:AA\x07\x1b]133;A\x07x", "x"),
+    (
+        "\x1b]7;file://host/\x07\x1b]9;notice\x07\x1b]777;notify;a;b\x07\x1b]1337;File=:AA\x07\x1b]133;A\x07x",
+        "x",
+    ),
     ("\x1b[>4;2m\x1b[?4mx\x1b[>1u\x1b[=1;1uy", "xy"),
     ("\x1b[5i\x1b[4ix\x1b[?5iy", "xy"),
     ("\x1bnx\x1boy\x1b|z\x1bN\x1bO", "xyz"),
@@ -59,7 +65,10 @@ const CORPUS: &[(&str, &str)] = &[
     // Repetition is bounded, and so are numbers and lengths.
     ("x\x1b[65000b\x1b[999999Ay", "x\x1b[1000by"),
     // Broken and abandoned sequences.
-    ("\x1b[12\x18x\x1b]0;t\x1ay\x1b\x1b[1mz\x1b[3\x1b[4mw", "xy\x1b[1mz\x1b[4mw"),
+    (
+        "\x1b[12\x18x\x1b]0;t\x1ay\x1b\x1b[1mz\x1b[3\x1b[4mw",
+        "xy\x1b[1mz\x1b[4mw",
+    ),
     ("\x1b[1\r2mx\x1b[0\u{e9}y", "\r\x1b[12mx\u{e9}y"),
     ("\x01\x02\x7f\x1c\x00ok", "ok"),
 ];
@@ -87,7 +96,11 @@ fn the_corpus_wherever_it_is_cut() {
             cut.extend(filter.push(&input.as_bytes()[at..]).bytes);
             assert_eq!(String::from_utf8_lossy(&cut), *expected, "{input:?} cut at {at}");
         }
-        assert_eq!(filtered_in_pieces(input.as_bytes(), 1), whole, "{input:?} byte by byte");
+        assert_eq!(
+            filtered_in_pieces(input.as_bytes(), 1),
+            whole,
+            "{input:?} byte by byte"
+        );
     }
 }
 
@@ -95,14 +108,20 @@ fn the_corpus_wherever_it_is_cut() {
 fn what_is_allowed_passes_unchanged() {
     for text in UNCHANGED {
         for piece in 1..=text.len() {
-            assert_eq!(String::from_utf8_lossy(&filtered_in_pieces(text.as_bytes(), piece)), *text);
+            assert_eq!(
+                String::from_utf8_lossy(&filtered_in_pieces(text.as_bytes(), piece)),
+                *text
+            );
         }
     }
 }
 
 #[test]
 fn invalid_utf8_becomes_one_mark_each_and_c1_controls_go() {
-    assert_eq!(filtered(b"a\xffb\xc3(c\x9b31md\xf0\x9f\x99"), "a\u{fffd}b\u{fffd}(c\u{fffd}31md".as_bytes());
+    assert_eq!(
+        filtered(b"a\xffb\xc3(c\x9b31md\xf0\x9f\x99"),
+        "a\u{fffd}b\u{fffd}(c\u{fffd}31md".as_bytes()
+    );
     assert_eq!(filtered("a\u{9b}31mb\u{85}c\u{80}\u{9f}d".as_bytes()), b"a31mbcd");
     let mut filter = EscapeFilter::new();
     assert_eq!(filter.push(b"\xf0\x9f\x99").bytes, b"");
@@ -114,14 +133,26 @@ fn long_strings_are_bounded() {
     let title = format!("\x1b]0;{}\x07", "é".repeat(1_000));
     let plain = format!("\x1b]0;{}\x1b\\", "é".repeat(256));
     assert_eq!(String::from_utf8_lossy(&filtered(title.as_bytes())), plain);
-    for (open, end) in [("\x1b]0;", "\x07"), ("\x1b]8;;https://", "\x07"), ("\x1b[", "m"), ("\x1bP", "\x1b\\")] {
+    for (open, end) in [
+        ("\x1b]0;", "\x07"),
+        ("\x1b]8;;https://", "\x07"),
+        ("\x1b[", "m"),
+        ("\x1bP", "\x1b\\"),
+    ] {
         let mut filter = EscapeFilter::new();
         filter.push(open.as_bytes());
         for _ in 0..100 {
             assert!(filter.push(&[b'1'; 100_000]).bytes.is_empty());
         }
-        assert!(format!("{filter:?}").len() < 40_000, "the filter keeps a bounded beginning");
-        assert_eq!(filter.push(format!("{end}after").as_bytes()).bytes, b"after", "{open:?}");
+        assert!(
+            format!("{filter:?}").len() < 40_000,
+            "the filter keeps a bounded beginning"
+        );
+        assert_eq!(
+            filter.push(format!("{end}after").as_bytes()).bytes,
+            b"after",
+            "{open:?}"
+        );
     }
 }
 
@@ -133,8 +164,12 @@ fn the_title_is_told() {
 
 /// Looks for what must never come out, in another way than the filter does.
 fn forbidden(output: &[u8]) -> Option<String> {
-    let Ok(text) = std::str::from_utf8(output) else { return Some("invalid UTF-8".into()) };
-    if let Some(c) = text.chars().find(|c| matches!(*c, '\u{80}'..='\u{9f}' | '\0'..='\x06' | '\x10'..='\x1a' | '\x1c'..='\x1f' | '\x7f')) {
+    let Ok(text) = std::str::from_utf8(output) else {
+        return Some("invalid UTF-8".into());
+    };
+    if let Some(c) = text.chars().find(
+        |c| matches!(*c, '\u{80}'..='\u{9f}' | '\0'..='\x06' | '\x10'..='\x1a' | '\x1c'..='\x1f' | '\x7f'),
+    ) {
         return Some(format!("control {c:?}"));
     }
     let mut rest = text;
@@ -145,18 +180,25 @@ fn forbidden(output: &[u8]) -> Option<String> {
                 let end = rest[1..].find(|c: char| matches!(c, '@'..='~'))? + 1;
                 let (body, last) = (&rest[1..end], rest[end..].chars().next()?);
                 let private = body.starts_with(['<', '=', '>', '?']);
-                matches!(last, 't' | 'n' | 'c' | 'x' | 'i' | 'y' | 'z' | 'w' | '{' | '}' | '|' | '~')
-                    || (last == 'q' && !body.ends_with(' '))
+                matches!(
+                    last,
+                    't' | 'n' | 'c' | 'x' | 'i' | 'y' | 'z' | 'w' | '{' | '}' | '|' | '~'
+                ) || (last == 'q' && !body.ends_with(' '))
                     || (last == 'p' && body != "!")
                     || (private && !matches!(last, 'h' | 'l'))
                     || body.contains('$')
             }
             Some(']') => {
                 let number: String = rest[1..].chars().take_while(char::is_ascii_digit).collect();
-                let Some(end) = rest.find("\x1b\\") else { return Some("an open string".into()) };
+                let Some(end) = rest.find("\x1b\\") else {
+                    return Some("an open string".into());
+                };
                 let body = &rest[1..end];
                 rest = &rest[end + 2..];
-                !["0", "1", "2", "4", "8", "10", "11", "12", "104", "110", "111", "112"].contains(&number.as_str())
+                ![
+                    "0", "1", "2", "4", "8", "10", "11", "12", "104", "110", "111", "112",
+                ]
+                .contains(&number.as_str())
                     || body.contains('?') && number != "8" && !matches!(number.as_str(), "0" | "1" | "2")
                     || body.contains(['\x07', '\n'])
             }
@@ -172,7 +214,18 @@ fn forbidden(output: &[u8]) -> Option<String> {
 
 #[test]
 fn the_judge_of_these_tests_sees_what_is_wrong() {
-    for bad in ["\x1b]52;c;x\x1b\\", "\x1bPq\x1b\\", "\x1b[8;1;1t", "\x1b[6n", "\x1b[c", "\x05", "\u{9b}", "\x1b[>q", "\x1b", "\x1b]4;1;?\x1b\\"] {
+    for bad in [
+        "\x1b]52;c;x\x1b\\",
+        "\x1bPq\x1b\\",
+        "\x1b[8;1;1t",
+        "\x1b[6n",
+        "\x1b[c",
+        "\x05",
+        "\u{9b}",
+        "\x1b[>q",
+        "\x1b",
+        "\x1b]4;1;?\x1b\\",
+    ] {
         assert!(forbidden(bad.as_bytes()).is_some(), "{bad:?}");
     }
 }

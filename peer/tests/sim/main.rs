@@ -4,6 +4,7 @@
 
 mod corruption;
 mod filter;
+mod refusals;
 mod rng;
 mod terminal;
 mod terminal_world;

@@ -12,7 +12,10 @@ use crate::rng::Rng;
 pub(crate) const SIZE: TermSize = TermSize { cols: 40, rows: 12 };
 
 pub(crate) fn host() -> Host {
-    Host::new(HostConfig { size: SIZE, local_terminal: false })
+    Host::new(HostConfig {
+        size: SIZE,
+        local_terminal: false,
+    })
 }
 
 pub(crate) fn peer(number: usize) -> PeerId {
@@ -33,22 +36,39 @@ impl Terminal {
     }
 
     pub(crate) fn with_scrollback(size: TermSize, scrollback: Option<usize>) -> Self {
-        let cells = avt::Terminal::with_scrollback(size.cols.into(), size.rows.into(), scrollback).expect("a size");
-        Self { cells, modes: BTreeMap::new(), title: String::new(), observer: EscapeFilter::new() }
+        let cells =
+            avt::Terminal::with_scrollback(size.cols.into(), size.rows.into(), scrollback).expect("a size");
+        Self {
+            cells,
+            modes: BTreeMap::new(),
+            title: String::new(),
+            observer: EscapeFilter::new(),
+        }
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {
-        self.cells.feed(std::str::from_utf8(bytes).expect("whole characters"));
+        self.cells
+            .feed(std::str::from_utf8(bytes).expect("whole characters"));
         for (_, event) in self.observer.push(bytes).events {
             match event {
-                Event::Mode { mode: 1000..=1003, on } => {
+                Event::Mode {
+                    mode: 1000..=1003,
+                    on,
+                } => {
                     self.modes.retain(|mode, _| !(1000..=1003).contains(mode));
                     self.modes.insert(1000, on);
                 }
-                Event::Mode { mode: mode @ (1004 | 2004), on } => _ = self.modes.insert(mode, on),
-                Event::Mode { mode: 66, on } | Event::Keypad { application: on } => _ = self.modes.insert(66, on),
+                Event::Mode {
+                    mode: mode @ (1004 | 2004),
+                    on,
+                } => _ = self.modes.insert(mode, on),
+                Event::Mode { mode: 66, on } | Event::Keypad { application: on } => {
+                    _ = self.modes.insert(66, on)
+                }
                 Event::Title(title) => self.title = title,
-                Event::SoftReset => [66, 1004, 2004].iter().for_each(|mode| _ = self.modes.remove(mode)),
+                Event::SoftReset => [66, 1004, 2004]
+                    .iter()
+                    .for_each(|mode| _ = self.modes.remove(mode)),
                 Event::FullReset => self.modes.clear(),
                 _ => {}
             }
@@ -66,13 +86,27 @@ impl Terminal {
         let line = |line: &avt::Line| {
             let runs = line.chunks(|a, b| a.pen() != b.pen()).map(|run| {
                 let text: String = run.iter().map(avt::Cell::char).collect();
-                if *run[0].pen() == avt::Pen::default() { text } else { format!("{text}<{:?}>", run[0].pen()) }
+                if *run[0].pen() == avt::Pen::default() {
+                    text
+                } else {
+                    format!("{text}<{:?}>", run[0].pen())
+                }
             });
             runs.collect::<String>()
         };
         let lines: Vec<String> = cells.screen().visible_lines().map(line).collect();
-        let state = (cells.cursor(), cells.active_screen_kind(), cells.cursor_key_app_mode(), cells.size());
-        format!("{}\n{state:?} {:?} {:?}", lines.join("\n"), self.modes, self.title)
+        let state = (
+            cells.cursor(),
+            cells.active_screen_kind(),
+            cells.cursor_key_app_mode(),
+            cells.size(),
+        );
+        format!(
+            "{}\n{state:?} {:?} {:?}",
+            lines.join("\n"),
+            self.modes,
+            self.title
+        )
     }
 }
 
@@ -112,7 +146,9 @@ impl Seat {
         {
             moved += 1;
             self.bytes += frame.len();
-            self.viewer.handle(Frame::decode(&frame).expect("a frame")).expect("in order");
+            self.viewer
+                .handle(Frame::decode(&frame).expect("a frame"))
+                .expect("in order");
             while let Some(event) = self.viewer.poll_event() {
                 self.show(event, now);
             }
@@ -160,14 +196,94 @@ pub(crate) fn typed(host: &mut Host) -> Vec<u8> {
 }
 
 const PIECES: &[&str] = &[
-    "\r\n", "\n", "\r", "\t", "\x08", "\x07", "\x0b", "\x0e", "\x0f", "\x1b(0", "\x1b(B", "\x1b)0", "\x1b7", "\x1b8", "\x1bM",
-    "\x1bD", "\x1bE", "\x1bH", "\x1bc", "\x1b#8", "\x1b=", "\x1b>", "\x1b[H", "\x1b[J", "\x1b[1J", "\x1b[2J", "\x1b[3J", "\x1b[K",
-    "\x1b[1K", "\x1b[2K", "\x1b[L", "\x1b[3M", "\x1b[2P", "\x1b[4@", "\x1b[5X", "\x1b[2S", "\x1b[T", "\x1b[3b", "\x1b[g", "\x1b[3g",
-    "\x1b[4h", "\x1b[4l", "\x1b[20h", "\x1b[20l", "\x1b[?1h", "\x1b[?1l", "\x1b[?6h", "\x1b[?6l", "\x1b[?7l", "\x1b[?7h", "\x1b[?25l",
-    "\x1b[?25h", "\x1b[?1049h", "\x1b[?1049l", "\x1b[?47h", "\x1b[?47l", "\x1b[?1048h", "\x1b[?1048l", "\x1b[?2004h", "\x1b[?2004l",
-    "\x1b[?1000h", "\x1b[?1002h", "\x1b[?1002l", "\x1b[?1004h", "\x1b[?1006h", "\x1b[!p", "\x1b[2 q", "\x1b[3;8r", "\x1b[r", "\x1b[s",
-    "\x1b[u", "\x1b[6n", "\x1b[c", "\x1b]0;title\x07", "\x1b]2;t\u{e9}tle\x1b\\", "\x1b]52;c;aGk=\x07", "\x1bP1$q\x1b\\", "\x1b]11;rgb:1/2/3\x07",
-    "\x1b[m", "\x1b[1;31m", "\x1b[38;5;99m", "\x1b[48;2;9;8;7m", "\x1b[4;7m", "\x1b[0;3m", "wide 漢字 text", "é", "🙂", "a very long line \
+    "\r\n",
+    "\n",
+    "\r",
+    "\t",
+    "\x08",
+    "\x07",
+    "\x0b",
+    "\x0e",
+    "\x0f",
+    "\x1b(0",
+    "\x1b(B",
+    "\x1b)0",
+    "\x1b7",
+    "\x1b8",
+    "\x1bM",
+    "\x1bD",
+    "\x1bE",
+    "\x1bH",
+    "\x1bc",
+    "\x1b#8",
+    "\x1b=",
+    "\x1b>",
+    "\x1b[H",
+    "\x1b[J",
+    "\x1b[1J",
+    "\x1b[2J",
+    "\x1b[3J",
+    "\x1b[K",
+    "\x1b[1K",
+    "\x1b[2K",
+    "\x1b[L",
+    "\x1b[3M",
+    "\x1b[2P",
+    "\x1b[4@",
+    "\x1b[5X",
+    "\x1b[2S",
+    "\x1b[T",
+    "\x1b[3b",
+    "\x1b[g",
+    "\x1b[3g",
+    "\x1b[4h",
+    "\x1b[4l",
+    "\x1b[20h",
+    "\x1b[20l",
+    "\x1b[?1h",
+    "\x1b[?1l",
+    "\x1b[?6h",
+    "\x1b[?6l",
+    "\x1b[?7l",
+    "\x1b[?7h",
+    "\x1b[?25l",
+    "\x1b[?25h",
+    "\x1b[?1049h",
+    "\x1b[?1049l",
+    "\x1b[?47h",
+    "\x1b[?47l",
+    "\x1b[?1048h",
+    "\x1b[?1048l",
+    "\x1b[?2004h",
+    "\x1b[?2004l",
+    "\x1b[?1000h",
+    "\x1b[?1002h",
+    "\x1b[?1002l",
+    "\x1b[?1004h",
+    "\x1b[?1006h",
+    "\x1b[!p",
+    "\x1b[2 q",
+    "\x1b[3;8r",
+    "\x1b[r",
+    "\x1b[s",
+    "\x1b[u",
+    "\x1b[6n",
+    "\x1b[c",
+    "\x1b]0;title\x07",
+    "\x1b]2;t\u{e9}tle\x1b\\",
+    "\x1b]52;c;aGk=\x07",
+    "\x1bP1$q\x1b\\",
+    "\x1b]11;rgb:1/2/3\x07",
+    "\x1b[m",
+    "\x1b[1;31m",
+    "\x1b[38;5;99m",
+    "\x1b[48;2;9;8;7m",
+    "\x1b[4;7m",
+    "\x1b[0;3m",
+    "wide 漢字 text",
+    "é",
+    "🙂",
+    "a very long line \
     that wraps around the edge of the screen, and once more, and again to be sure of it",
 ];
 
@@ -179,7 +295,9 @@ pub(crate) fn noise(rng: &mut Rng, pieces: usize) -> Vec<u8> {
             0..=3 => out.extend_from_slice(rng.pick(PIECES).as_bytes()),
             4 => {
                 let last = *rng.pick(b"ABCDEFGHfdeaIZ`X@PLM");
-                out.extend_from_slice(format!("\x1b[{};{}{}", rng.below(14), rng.below(45), last as char).as_bytes());
+                out.extend_from_slice(
+                    format!("\x1b[{};{}{}", rng.below(14), rng.below(45), last as char).as_bytes(),
+                );
             }
             5 if rng.chance(10) => {
                 let len = rng.below(12);

@@ -62,7 +62,11 @@ pub(crate) fn sources(files: &Files) -> Vec<Source> {
 
 pub(crate) fn accepted(files: &Files) -> Accepted {
     let size = files.iter().map(|(_, content)| content.len() as u64).sum();
-    Accepted { size, count: files.len() as u64, max_size: None }
+    Accepted {
+        size,
+        count: files.len() as u64,
+        max_size: None,
+    }
 }
 
 pub(crate) fn read(files: &Files, request: ReadChunk) -> mesh_peer::transfer::PreparedChunk {
@@ -79,7 +83,11 @@ pub(crate) fn work(disk: &mut Disk, receiver: &mut Receiver, task: ReceiverTask)
     match task {
         ReceiverTask::Inspect(entry) => {
             let path = entry.path.as_str();
-            if disk.files.get(path).is_some_and(|content| blake3::hash(content) == entry.hash) {
+            if disk
+                .files
+                .get(path)
+                .is_some_and(|content| blake3::hash(content) == entry.hash)
+            {
                 return receiver.inspected(entry.file, Held::Whole);
             }
             let Some((part, side)) = disk.parts.get(path) else {
@@ -87,9 +95,11 @@ pub(crate) fn work(disk: &mut Disk, receiver: &mut Receiver, task: ReceiverTask)
             };
             let confirmed = |record: &PartRecord| {
                 let (at, len) = record.range(entry.size);
-                part.get(at as usize..(at + len) as usize).is_some_and(|bytes| record.confirms(bytes))
+                part.get(at as usize..(at + len) as usize)
+                    .is_some_and(|bytes| record.confirms(bytes))
             };
-            let held = PartRecord::parse(side, &entry).map(|records| records.into_iter().filter(confirmed).collect());
+            let held = PartRecord::parse(side, &entry)
+                .map(|records| records.into_iter().filter(confirmed).collect());
             receiver.inspected(entry.file, held.map_or(Held::Nothing, Held::Chunks));
         }
         ReceiverTask::Write(chunk) => {
@@ -103,7 +113,10 @@ pub(crate) fn work(disk: &mut Disk, receiver: &mut Receiver, task: ReceiverTask)
                 return receiver.task_failed(entry.file, ChannelCode::DiskFull, "no space left");
             }
             let fresh = || (Vec::new(), PartRecord::header(&entry));
-            let (part, side) = disk.parts.entry(entry.path.as_str().to_owned()).or_insert_with(fresh);
+            let (part, side) = disk
+                .parts
+                .entry(entry.path.as_str().to_owned())
+                .or_insert_with(fresh);
             if PartRecord::parse(side, &entry).is_none() {
                 (*part, *side) = fresh();
             }
@@ -120,7 +133,11 @@ pub(crate) fn work(disk: &mut Disk, receiver: &mut Receiver, task: ReceiverTask)
             receiver.chunk_written(written);
         }
         ReceiverTask::Commit(entry) => {
-            let content = disk.parts.remove(entry.path.as_str()).map(|(part, _)| part).unwrap_or_default();
+            let content = disk
+                .parts
+                .remove(entry.path.as_str())
+                .map(|(part, _)| part)
+                .unwrap_or_default();
             disk.files.insert(entry.path.as_str().to_owned(), content);
             receiver.committed(entry.file);
         }
@@ -155,7 +172,13 @@ pub(crate) fn session(files: &Files, accepted: Accepted, disk: &mut Disk, fate: 
         ];
         let choices: Vec<usize> = (0..able.len()).filter(|i| able[*i]).collect();
         if choices.is_empty() {
-            let next = forth.front().into_iter().chain(back.front()).map(|(at, _)| *at).filter(|at| *at > now).min();
+            let next = forth
+                .front()
+                .into_iter()
+                .chain(back.front())
+                .map(|(at, _)| *at)
+                .filter(|at| *at > now)
+                .min();
             match next {
                 Some(at) => now = at,
                 None => break,

@@ -12,7 +12,7 @@ pub fn clean(name: &str) -> Option<String> {
             || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{061C}')
     };
     let length = name.chars().count();
-    (length >= 1 && length <= MAX_NAME_CHARS && !name.chars().any(deceives)).then_some(name)
+    ((1..=MAX_NAME_CHARS).contains(&length) && !name.chars().any(deceives)).then_some(name)
 }
 
 /// The name as it is compared: `Alice`, `alice` and `ａｌｉｃｅ` are one account.

@@ -1,0 +1,198 @@
+//! Promise 2: the receiving device checks every capability by itself. The attacker here has gone as far as anyone could:
+//! the server relayed its request and its offer, consent is given in advance, the DataChannel is open, and it can even
+//! sign tokens with the server's own key. What it shows on the channel is for something else.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod world;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mesh_peer::rtc::{Connection, ConnectionEvent, RtcConfig};
+use mesh_peer::session::new_session_id;
+use mesh_peer::signal::{ControlPlane, SessionToken, Signal, SignalEvent};
+use mesh_peer::transport::Transport as _;
+use mesh_protocol::PROTOCOL_VERSION;
+use mesh_protocol::capability::{AUDIENCE, Capability, CapabilitySigner, Claims, Confirmation, Feature, ISSUER};
+use mesh_protocol::channel::{Frame, Hello};
+use mesh_protocol::error_code::ChannelCode;
+use mesh_protocol::ids::{PeerId, SessionId};
+use mesh_protocol::signal::{ClientMessage, Description, ServerMessage, SessionRequest, TrickledCandidate};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use world::{SOON, World};
+
+/// Somebody with a socket of their own and the server's signing key.
+struct Attacker<'a> {
+    world: &'a World,
+    signal: Signal,
+    events: mpsc::Receiver<SignalEvent>,
+    me: PeerId,
+    host: PeerId,
+    signer: CapabilitySigner,
+}
+
+impl<'a> Attacker<'a> {
+    async fn enter(world: &'a World) -> Self {
+        let token = SessionToken::new(world.alice.token.clone());
+        let control = ControlPlane::new(&world.server.url()).unwrap().with_session(token);
+        let kid = control.jwks().await.unwrap().keys[0].kid.clone();
+        let seed = std::fs::read_to_string(world.server.data_dir().join("capability.key")).unwrap();
+        let seed: [u8; 32] = URL_SAFE_NO_PAD.decode(seed.trim()).unwrap().try_into().unwrap();
+        let (signal, mut events) = Signal::start(control);
+        let Some(SignalEvent::Connected(welcome)) = events.recv().await else { panic!("no welcome") };
+        let state = signal.handle().join(&world.home).await.unwrap();
+        let host = state.peers.iter().find(|peer| peer.device_name == "host").unwrap().peer_id.clone();
+        let signer = CapabilitySigner::from_seed(&kid, &seed).unwrap();
+        Self { world, signal, events, me: welcome.peer_id, host, signer }
+    }
+
+    fn claims(&self, session_id: &SessionId, fingerprint: &str) -> Claims {
+        let now = self.world.server.now();
+        Claims {
+            iss: ISSUER.into(),
+            aud: AUDIENCE.into(),
+            sub: self.me.clone(),
+            room_id: self.world.home.clone(),
+            caps: vec![Capability::TerminalView],
+            target_peer_id: Some(self.host.clone()),
+            max_size: None,
+            session_id: Some(session_id.clone()),
+            jti: new_session_id().as_str().parse().unwrap(),
+            iat: now,
+            exp: now + 120,
+            cnf: Some(Confirmation { fp: format!("sha-256 {fingerprint}") }),
+        }
+    }
+
+    /// Opens a terminal's channel in order, then shows the token of `change` in its HELLO. Gives the first frame that is
+    /// not the host's own HELLO, and `None` when the host just closed.
+    async fn first_frame(&mut self, change: impl FnOnce(&mut Claims)) -> Option<Frame> {
+        let config = RtcConfig { loopback: true, ..RtcConfig::default() };
+        let (connection, mut found) = Connection::start(config, Feature::Terminal.as_str()).unwrap();
+        let session_id = new_session_id();
+        let mut claims = self.claims(&session_id, connection.fingerprint());
+        let token = self.signer.sign(&claims).unwrap();
+        change(&mut claims);
+        let shown = self.signer.sign(&claims).unwrap();
+
+        let handle = self.signal.handle();
+        let room_id = self.world.home.clone();
+        let request = SessionRequest {
+            room_id: room_id.clone(),
+            target: Some(self.host.clone()),
+            session_id: Some(session_id.clone()),
+            cap_token: Some(token.clone()),
+            share_id: None,
+        };
+        handle.send(ClientMessage::TerminalShareRequest(request)).await.unwrap();
+        self.until(|message| matches!(message, ServerMessage::TerminalShareAccept(_))).await;
+        let offer = Description {
+            room_id: room_id.clone(),
+            target: self.host.clone(),
+            session_id: session_id.clone(),
+            feature: Some(Feature::Terminal),
+            cap_token: Some(token.clone()),
+            sdp: connection.offer().await.unwrap(),
+        };
+        handle.send(ClientMessage::RtcOffer(offer)).await.unwrap();
+
+        let transport = loop {
+            tokio::select! {
+                event = found.recv() => match event.expect("the connection lives") {
+                    ConnectionEvent::Open(transport) => break transport,
+                    ConnectionEvent::Candidate(candidate) => {
+                        let trickled = TrickledCandidate {
+                            room_id: room_id.clone(),
+                            target: self.host.clone(),
+                            session_id: session_id.clone(),
+                            feature: Some(Feature::Terminal),
+                            cap_token: Some(token.clone()),
+                            candidate: Some(recode(&candidate)),
+                        };
+                        handle.send(ClientMessage::RtcIce(trickled)).await.unwrap();
+                    }
+                    ConnectionEvent::EndOfCandidates => {}
+                    ConnectionEvent::Closed(why) => panic!("not connected: {why}"),
+                },
+                event = self.events.recv() => match event {
+                    Some(SignalEvent::Message { message: ServerMessage::RtcAnswer(answer), .. }) => {
+                        connection.accept_answer(&answer.sdp).await.unwrap();
+                    }
+                    Some(SignalEvent::Message { message: ServerMessage::RtcIce(ice), .. }) => {
+                        if let Some(candidate) = ice.candidate {
+                            connection.add_candidate(recode(&candidate)).await.unwrap();
+                        }
+                    }
+                    Some(_) => {}
+                    None => panic!("the socket ended"),
+                },
+            }
+        };
+        let (frames, mut answers) = transport.split();
+        let hello = Hello { protocol: PROTOCOL_VERSION, session_id, cap_token: shown };
+        frames.send(Frame::Hello(hello).encode()).await.unwrap();
+        let answered = async {
+            while let Some(message) = answers.recv().await {
+                let frame = Frame::decode(&message).unwrap();
+                if !matches!(frame, Frame::Hello(_)) {
+                    return Some(frame);
+                }
+            }
+            None
+        };
+        timeout(SOON, answered).await.expect("an answer or an end")
+    }
+
+    async fn until(&mut self, wanted: impl Fn(&ServerMessage) -> bool) {
+        let found = async {
+            while let Some(event) = self.events.recv().await {
+                match event {
+                    SignalEvent::Message { message: ServerMessage::Error(error), .. } => panic!("{error:?}"),
+                    SignalEvent::Message { message, .. } if wanted(&message) => return,
+                    _ => {}
+                }
+            }
+            panic!("the socket ended");
+        };
+        timeout(SOON, found).await.expect("the message");
+    }
+}
+
+/// The wire's candidate and the driver's have one JSON form, that of RTCIceCandidateInit.
+fn recode<A: serde::Serialize, B: serde::de::DeserializeOwned>(candidate: &A) -> B {
+    serde_json::from_value(serde_json::to_value(candidate).unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_agent_refuses_a_channel_whose_capability_is_for_something_else() {
+    let world = World::start().await;
+    let host = world.machine("host").await;
+    let mut daemon = host.mesh(&["up", "--allow", "terminal:view"]);
+    daemon.until("This device is up").await;
+    let mut attacker = Attacker::enter(&world).await;
+
+    let control = attacker.first_frame(|_| {}).await;
+    assert!(matches!(control, Some(Frame::TermSnapshot(_) | Frame::TermLease(_) | Frame::TermViewers(_))), "{control:?}");
+
+    type Change = fn(&mut Claims);
+    let cases: [(&str, Change); 8] = [
+        ("another session", |claims| claims.session_id = Some(new_session_id())),
+        ("another target", |claims| claims.target_peer_id = Some("somebody-else".parse().unwrap())),
+        ("another fingerprint", |claims| {
+            claims.cnf = Some(Confirmation { fp: format!("sha-256 {}", ["AB"; 32].join(":")) });
+        }),
+        ("expired", |claims| {
+            claims.iat -= 200;
+            claims.exp -= 200;
+        }),
+        ("another room", |claims| claims.room_id = "another-room".parse().unwrap()),
+        ("another sender", |claims| claims.sub = "somebody-else".parse().unwrap()),
+        ("another capability", |claims| claims.caps = vec![Capability::ShareFile]),
+        ("no fingerprint", |claims| claims.cnf = None),
+    ];
+    for (name, change) in cases {
+        let frame = attacker.first_frame(change).await;
+        let refused = matches!(&frame, Some(Frame::Bye(bye)) if bye.code == ChannelCode::CapRefused);
+        assert!(refused, "{name}: {frame:?}");
+    }
+}

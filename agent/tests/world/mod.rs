@@ -1,0 +1,144 @@
+//! A real server and real `mesh` processes, each with a home of its own.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "shared by several tests; one that cannot go on says so by panicking"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use mesh_protocol::ids::RoomId;
+use mesh_testkit::{TestClient, TestServer};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// How long a single step may take before the test fails.
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// A server with the room "Home" of alice.
+pub struct World {
+    pub server: TestServer,
+    pub alice: TestClient,
+    pub home: RoomId,
+    folder: TempDir,
+}
+
+impl World {
+    pub async fn start() -> Self {
+        let server = TestServer::start().await.unwrap();
+        let alice = server.client("alice").await.unwrap();
+        let home = alice.create_room("Home").await.unwrap();
+        Self {
+            server,
+            alice,
+            home,
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A machine that has signed in as alice.
+    pub async fn machine(&self, name: &str) -> Machine {
+        let machine = Machine {
+            home: self.path(name),
+        };
+        std::fs::create_dir_all(machine.downloads()).unwrap();
+        let link = self.alice.post("/auth/links", json!({})).await.unwrap();
+        let login = machine.mesh(&["login", link["url"].as_str().unwrap(), "--device-name", name]);
+        assert!(login.finish().await.0.success(), "{name} could not sign in");
+        machine
+    }
+}
+
+pub struct Machine {
+    home: PathBuf,
+}
+
+impl Machine {
+    pub fn downloads(&self) -> PathBuf {
+        self.home.join("downloads")
+    }
+
+    /// Starts a command; it is killed when the test lets go of it.
+    pub fn mesh(&self, arguments: &[&str]) -> Running {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mesh"))
+            .args(arguments)
+            .env("MESH_HOME", &self.home)
+            .env("MESH_DOWNLOAD_DIR", self.downloads())
+            .env("SHELL", "/bin/sh")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Running { child, lines }
+    }
+}
+
+pub struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    /// Reads on until a line has this in it.
+    pub async fn until(&mut self, text: &str) -> String {
+        let found = async {
+            while let Some(line) = self.lines.next_line().await.unwrap() {
+                if line.contains(text) {
+                    return line;
+                }
+            }
+            panic!("ended before a line with {text:?}");
+        };
+        timeout(SOON, found)
+            .await
+            .unwrap_or_else(|_| panic!("no line with {text:?} within {SOON:?}"))
+    }
+
+    /// Waits for its end; gives the status and what it still said.
+    pub async fn finish(mut self) -> (std::process::ExitStatus, Vec<String>) {
+        let all = async {
+            let mut said = Vec::new();
+            while let Some(line) = self.lines.next_line().await.unwrap() {
+                said.push(line);
+            }
+            (self.child.wait().await.unwrap(), said)
+        };
+        timeout(SOON, all)
+            .await
+            .unwrap_or_else(|_| panic!("did not end within {SOON:?}"))
+    }
+}
+
+/// A file whose content nobody could guess; gives its BLAKE3.
+pub fn random_file(path: &Path, mebibytes: usize) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut random = blake3::Hasher::new()
+        .update(path.to_string_lossy().as_bytes())
+        .finalize_xof();
+    let (mut file, mut hash) = (std::fs::File::create(path).unwrap(), blake3::Hasher::new());
+    let mut block = vec![0; 1 << 20];
+    for _ in 0..mebibytes {
+        random.read_exact(&mut block).unwrap();
+        file.write_all(&block).unwrap();
+        hash.update(&block);
+    }
+    hash.finalize().to_hex().to_string()
+}
+
+pub fn hash_of(path: &Path) -> String {
+    let mut hash = blake3::Hasher::new();
+    hash.update_reader(std::fs::File::open(path).unwrap()).unwrap();
+    hash.finalize().to_hex().to_string()
+}
