@@ -27,17 +27,28 @@ impl Drop for Running {
     }
 }
 
+/// The lines of standard output up to "Listening on …", which is the last: the address, and the setup link where there
+/// is one.
+fn read_start(child: &mut Child) -> Result<(String, Option<String>)> {
+    let mut setup = None;
+    for line in BufReader::new(child.stdout.take().context("stdout")?).lines() {
+        let line = line?;
+        if let Some(url) = line.strip_prefix("Listening on ") {
+            return Ok((url.to_owned(), setup));
+        }
+        setup = Some(
+            line.strip_prefix("Setup link: ")
+                .context("an unknown line")?
+                .to_owned(),
+        );
+    }
+    anyhow::bail!("it did not start")
+}
+
 fn serve(dir: &Path) -> Result<(Running, String, Option<String>)> {
-    let mut child = command(dir).args(["--listen", "127.0.0.1:0"]).spawn()?;
-    let mut lines = BufReader::new(child.stdout.take().context("stdout")?).lines();
-    let mut line = move || lines.next().transpose();
-    let url = line()?
-        .context("a line")?
-        .strip_prefix("Listening on ")
-        .context("Listening on …")?
-        .to_owned();
-    let setup = line()?;
-    Ok((Running(child), url, setup))
+    let mut child = Running(command(dir).args(["--listen", "127.0.0.1:0"]).spawn()?);
+    let (url, setup) = read_start(&mut child.0)?;
+    Ok((child, url, setup))
 }
 
 fn user_add(dir: &Path, name: &str, password: &str) -> Result<Output> {
@@ -57,11 +68,8 @@ fn user_add(dir: &Path, name: &str, password: &str) -> Result<Output> {
 fn the_first_start_prints_the_setup_link_and_sigterm_ends_it() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let (mut server, url, setup) = serve(dir.path())?;
-    let setup = setup.context("the setup line")?;
-    assert!(
-        setup.starts_with(&format!("Setup link: {url}/setup#token=")),
-        "{setup}"
-    );
+    let setup = setup.context("the setup link")?;
+    assert!(setup.starts_with(&format!("{url}/setup#token=")), "{setup}");
     // The operator's commands work beside it.
     let added = user_add(dir.path(), "alice", "correct horse\n")?;
     assert_eq!(String::from_utf8_lossy(&added.stdout), "Added alice\n");
@@ -98,24 +106,18 @@ async fn secrets_reach_no_log() -> Result<()> {
     use serde_json::json;
     let dir = tempfile::tempdir()?;
     let log = dir.path().join("log");
-    let mut child = command(dir.path())
+    let child = command(dir.path())
         .args(["--listen", "127.0.0.1:0", "--log-format", "json"])
         .env("RUST_LOG", "trace")
         .env("TURN_SECRET", "canary-turn-secret")
         .env("TURN_URL", "turn:turn.example.com")
         .stderr(std::fs::File::create(&log)?)
         .spawn()?;
-    let mut lines = BufReader::new(child.stdout.take().context("stdout")?).lines();
-    let mut line = move || lines.next().transpose();
-    let url = line()?
-        .context("a line")?
-        .strip_prefix("Listening on ")
-        .context("Listening on …")?
-        .to_owned();
-    let setup = line()?
+    let mut running = Running(child);
+    let (url, link) = read_start(&mut running.0)?;
+    let setup = link
         .and_then(|l| l.split_once("#token=").map(|(_, token)| token.to_owned()))
         .context("setup")?;
-    let running = Running(child);
     let mut alice = TestClient::new(&url);
     let body = json!({"setup_token": setup, "username": "alice", "password": "canary-password"});
     let session = alice.post("/auth/setup", body).await?;

@@ -23,7 +23,7 @@ const SLACK: Duration = Duration::from_millis(2);
 /// Below this a burst reaches the receiver's socket at once, so that its buffer is the bound.
 const SHORT_PATH: Duration = Duration::from_millis(5);
 
-/// The least round trip is believed for this long, then one round is sent with little in flight to see it again.
+/// The least round trip is believed for this long, then two rounds are sent with little in flight to see it again.
 const ROUND_TRIP_AGE: Duration = Duration::from_secs(5);
 /// The first such round comes sooner.
 const FIRST_ROUND_TRIP_AGE: Duration = Duration::from_secs(1);
@@ -43,6 +43,15 @@ struct Mark {
     acked_sent_at: Instant,
     /// There was less to send than the cap allowed: the rate says nothing about the path.
     idle: bool,
+}
+
+/// Two rounds with little in flight: one in which the queue empties, one in which the round trip is measured.
+#[derive(Clone, Copy, Debug)]
+struct Drain {
+    /// The round ends when this many bytes are acknowledged.
+    end: u64,
+    measuring: bool,
+    least: Option<Duration>,
 }
 
 /// Bytes between two marks; bounds their number to the cap divided by this.
@@ -66,10 +75,9 @@ pub(super) struct Congestion {
     round_end: u64,
     least: Option<(Duration, Instant)>,
     smoothed: Option<Duration>,
-    /// The round trip was seen with little in flight: what ICE measures beside the data counts no more.
+    /// A round trip was seen with little in flight: what ICE measures beside the data counts no more.
     seen_drained: bool,
-    /// A round with little in flight runs until this many bytes are acknowledged.
-    draining_until: Option<u64>,
+    drain: Option<Drain>,
 }
 
 impl Congestion {
@@ -88,7 +96,7 @@ impl Congestion {
             least: None,
             smoothed: None,
             seen_drained: false,
-            draining_until: None,
+            drain: None,
         }
     }
 
@@ -162,10 +170,7 @@ impl Congestion {
     /// A round trip that was measured beside the data, by ICE. At the start it is the only true one: the first messages
     /// wait for SCTP's slow start, and a cap from their time would let SCTP overrun the path.
     pub(super) fn on_path_round_trip(&mut self, now: Instant, sample: Duration) {
-        if !self.seen_drained
-            && self.draining_until.is_none()
-            && self.least.is_none_or(|(least, _)| sample < least)
-        {
+        if !self.seen_drained && self.drain.is_none() && self.least.is_none_or(|(least, _)| sample < least) {
             self.least = Some((sample, now));
         }
     }
@@ -175,9 +180,12 @@ impl Congestion {
             None => sample,
             Some(old) => (old * 7 + sample) / 8,
         });
-        match self.least {
-            Some((least, _)) if sample > least => {}
-            _ => self.least = Some((sample, now)),
+        if let Some(drain) = &mut self.drain {
+            if drain.measuring {
+                drain.least = Some(drain.least.map_or(sample, |least| least.min(sample)));
+            }
+        } else if self.least.is_none_or(|(least, _)| sample <= least) {
+            self.least = Some((sample, now));
         }
     }
 
@@ -207,19 +215,35 @@ impl Congestion {
         } else {
             FIRST_ROUND_TRIP_AGE
         };
-        if self.draining_until.is_some_and(|end| self.acked >= end) {
-            // The path is as empty as it gets: what it showed in this round is the truth for the next seconds.
-            self.draining_until = None;
-            self.seen_drained = true;
-        } else if self.draining_until.is_none() && now.saturating_duration_since(since) > age {
-            self.least = Some((self.smoothed.unwrap_or(least), now));
-            self.draining_until = Some(self.sent);
+        match self.drain {
+            Some(drain) if self.acked < drain.end => {}
+            // What was sent before has left the path: the round trips of the next round are the true ones.
+            Some(drain) if !drain.measuring => {
+                self.drain = Some(Drain {
+                    end: self.sent,
+                    measuring: true,
+                    least: None,
+                });
+            }
+            Some(drain) => {
+                self.drain = None;
+                self.seen_drained = true;
+                self.least = Some((drain.least.unwrap_or(least), now));
+            }
+            None if now.saturating_duration_since(since) > age => {
+                self.drain = Some(Drain {
+                    end: self.sent,
+                    measuring: false,
+                    least: None,
+                });
+            }
+            None => {}
         }
         let rate = self.rate();
         if rate <= 0.0 {
             return;
         }
-        let gain = match (self.draining_until, self.seen_drained) {
+        let gain = match (self.drain, self.seen_drained) {
             (Some(_), _) => 0.6,
             (None, true) => GAIN,
             (None, false) => FIRST_GAIN,

@@ -66,9 +66,10 @@ impl History {
     }
 
     pub(super) fn push(&mut self, line: &avt::Line) {
-        self.folded = line.is_wrapped();
         let before = self.open.len();
-        write_line(line, &mut self.open);
+        // The second row of a folded line has a cell at least: without one there would be no second row.
+        write_line(line, usize::from(self.folded), &mut self.open);
+        self.folded = line.is_wrapped();
         self.account(before, 1);
     }
 
@@ -121,7 +122,7 @@ impl History {
 }
 
 /// One line that stands for itself: its colours begin and end with it.
-fn write_line(line: &avt::Line, out: &mut Vec<u8>) {
+fn write_line(line: &avt::Line, at_least: usize, out: &mut Vec<u8>) {
     let cells = line.cells();
     let blank = |cell: &avt::Cell| cell.char() == ' ' && *cell.pen() == avt::Pen::default();
     let end = if line.is_wrapped() {
@@ -131,6 +132,7 @@ fn write_line(line: &avt::Line, out: &mut Vec<u8>) {
             .iter()
             .rposition(|cell| !blank(cell))
             .map_or(0, |last| last + 1)
+            .max(at_least)
     };
     let mut pen = avt::Pen::default();
     for cell in cells[..end].iter().filter(|cell| cell.width() > 0) {

@@ -35,7 +35,7 @@ pub(super) fn string(text: &str, out: &mut Filtered) {
         }
         "104" => {
             let all = rest.is_empty();
-            if all || rest.split(';').all(|index| is_index(index)) {
+            if all || rest.split(';').all(is_index) {
                 for index in rest.split(';') {
                     let target = if all { "4".to_owned() } else { format!("4;{index}") };
                     out.event(Event::Colour { target, value: None });

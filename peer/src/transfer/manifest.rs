@@ -191,3 +191,21 @@ impl Judge {
         })
     }
 }
+
+/// A sender that breaks the protocol.
+pub(super) fn protocol(why: &str, file: Option<u32>) -> Failure {
+    Failure {
+        code: ChannelCode::Protocol,
+        detail: why.to_owned(),
+        file,
+        by_peer: false,
+    }
+}
+
+/// A sender that sends more than it said.
+pub(super) fn too_large(why: &str, file: Option<u32>) -> Failure {
+    Failure {
+        code: ChannelCode::TooLarge,
+        ..protocol(why, file)
+    }
+}

@@ -10,7 +10,7 @@ use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::limits::{FILE_CHUNK, FILE_WINDOW};
 
 use super::chunk::{Assembly, CorruptChunk, WrittenChunk};
-use super::manifest::{Entry, Judge};
+use super::manifest::{Entry, Judge, protocol, too_large};
 use super::task::{Accepted, Held, ReceiverTask};
 use super::tree::{self, Subtree};
 use super::{Failure, HELD_BYTES, Outcome, Progress, TASKS, chunk_count, chunk_len, farewell};
@@ -488,20 +488,4 @@ fn gaps(subtrees: &[Option<Subtree>]) -> Vec<(u32, u32)> {
         }
     }
     gaps
-}
-
-fn protocol(why: &str, file: Option<u32>) -> Failure {
-    Failure {
-        code: ChannelCode::Protocol,
-        detail: why.to_owned(),
-        file,
-        by_peer: false,
-    }
-}
-
-fn too_large(why: &str, file: Option<u32>) -> Failure {
-    Failure {
-        code: ChannelCode::TooLarge,
-        ..protocol(why, file)
-    }
 }

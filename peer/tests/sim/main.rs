@@ -2,6 +2,8 @@
 //!
 //! Every run is made by a seed, so that a failure repeats. No clock, no socket, no file.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod corruption;
 mod filter;
 mod refusals;

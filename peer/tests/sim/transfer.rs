@@ -1,15 +1,12 @@
 //! Files between two ends: whole, resumed, bounded, and refused.
 
-use bytes::Bytes;
-use mesh_peer::transfer::{Accepted, Failure, HELD_BYTES, Outcome, Receiver, ReceiverTask, Sender, Source};
-use mesh_protocol::channel::{
-    ChunkRange, FileAck, FileChunk, FileData, FileManifest, FileWant, Frame, ManifestEntry,
-};
+use mesh_peer::transfer::{Failure, HELD_BYTES, Outcome, Receiver, Sender, Source};
+use mesh_protocol::channel::{ChunkRange, FileAck, FileWant, Frame};
 use mesh_protocol::error_code::ChannelCode;
-use mesh_protocol::limits::{FILE_WINDOW, MAX_CHANNEL_DATA, MAX_CHANNEL_FRAME};
+use mesh_protocol::limits::{FILE_WINDOW, MAX_CHANNEL_FRAME};
 
 use crate::rng::Rng;
-use crate::transfer_world::{Disk, Fate, Files, MIB, accepted, read, session, sources, work};
+use crate::transfer_world::{Disk, Fate, Files, MIB, accepted, read, session, sources};
 
 fn folder(rng: &mut Rng) -> Files {
     let sizes = [0, 1, 1000, MIB - 1, MIB, MIB + 1, 3 * MIB + 77];

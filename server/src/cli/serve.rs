@@ -7,15 +7,16 @@ use tracing_subscriber::EnvFilter;
 use crate::config::LogFormat;
 use crate::{Config, Server};
 
-/// Runs until SIGTERM or SIGINT, then drains. Two lines at most go to standard output; the log goes to standard error.
+/// Runs until SIGTERM or SIGINT, then drains. Two lines at most go to standard output, "Listening on"
+/// last; the log goes to standard error.
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     start_log(config.log_format);
     let server = Server::start(config).await?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "Listening on {}", server.public_url())?;
     if let Some(link) = server.setup_link() {
         writeln!(out, "Setup link: {link}")?;
     }
+    writeln!(out, "Listening on {}", server.public_url())?;
     out.flush()?;
     drop(out);
     stopped().await?;
