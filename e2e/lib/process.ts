@@ -13,14 +13,22 @@ export function binary(name: string): string {
 
 export class Program {
   readonly lines: string[] = [];
+  /** What came since the last question was answered; a question ends with no line break. */
+  private unanswered = "";
+  private asking?: { test: (text: string) => boolean; resolve: () => void };
   readonly exit: Promise<number | null>;
   private waiting: { test: (line: string) => boolean; resolve: (line: string) => void; reject: (why: Error) => void }[] = [];
   private readonly child: ChildProcess;
 
-  constructor(name: string, args: string[], env: Record<string, string>) {
-    this.child = spawn(binary(name), args, { env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
+  /** `terminal` runs it within a terminal of its own (by util-linux' `script`), where it can ask questions. */
+  constructor(name: string, args: string[], env: Record<string, string>, terminal = false) {
+    const line = [binary(name), ...args].map((word) => `'${word}'`).join(" ");
+    const [program, words] = terminal ? ["script", ["-qefc", line, "/dev/null"]] : [binary(name), args];
+    this.child = spawn(program, words, { env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
     for (const stream of [this.child.stdout, this.child.stderr]) {
-      if (stream) createInterface(stream).on("line", (line) => this.line(line));
+      if (!stream) continue;
+      createInterface(stream).on("line", (line) => this.line(line));
+      stream.on("data", (chunk: Buffer) => this.heard(chunk.toString()));
     }
     this.exit = once(this.child, "exit").then(([code]) => {
       const why = new Error(`${name} ${args[0] ?? ""} ended with ${code}:\n${this.lines.slice(-20).join("\n")}`);
@@ -41,13 +49,30 @@ export class Program {
     return new Promise((resolve, reject) => this.waiting.push({ test: (line) => pattern.test(line), resolve, reject }));
   }
 
+  /** Waits for a question that has not been answered yet. */
+  async asked(pattern: RegExp): Promise<void> {
+    if (pattern.test(this.unanswered)) return;
+    return new Promise((resolve) => {
+      this.asking = { test: (text) => pattern.test(text), resolve };
+    });
+  }
+
   type(text: string): void {
+    this.unanswered = "";
     this.child.stdin?.write(text);
   }
 
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
     return this.exit;
+  }
+
+  private heard(text: string): void {
+    this.unanswered += text;
+    if (this.asking?.test(this.unanswered)) {
+      this.asking.resolve();
+      this.asking = undefined;
+    }
   }
 
   private line(line: string): void {

@@ -17,20 +17,30 @@ export class Agent {
 
   /** Signs in with a one-time link and starts the daemon. */
   async start(link: string, ...up: string[]): Promise<void> {
-    await mkdir(this.downloads, { recursive: true });
-    const login = this.run("login", link);
-    if ((await login.exit) !== 0) throw new Error(`mesh login:\n${login.lines.join("\n")}`);
+    await this.signIn(link);
     this.daemon = this.run("up", ...up);
     await this.daemon.until(/^This device is up/);
   }
 
+  /** The same in a terminal, where somebody can answer its questions. */
+  async startInTerminal(link: string): Promise<void> {
+    await this.signIn(link);
+    this.daemon = new Program("mesh", ["up"], this.env, true);
+    await this.daemon.until(/This device is up/);
+  }
+
   run(...args: string[]): Program {
-    return new Program("mesh", args, {
-      MESH_HOME: this.home,
-      MESH_DOWNLOAD_DIR: this.downloads,
-      SHELL: "/bin/sh",
-      PS1: "$ ",
-    });
+    return new Program("mesh", args, this.env);
+  }
+
+  private get env(): Record<string, string> {
+    return { MESH_HOME: this.home, MESH_DOWNLOAD_DIR: this.downloads, SHELL: "/bin/sh", PS1: "$ " };
+  }
+
+  private async signIn(link: string): Promise<void> {
+    await mkdir(this.downloads, { recursive: true });
+    const login = this.run("login", link);
+    if ((await login.exit) !== 0) throw new Error(`mesh login:\n${login.lines.join("\n")}`);
   }
 
   get program(): Program {

@@ -51,13 +51,29 @@ test("a late viewer sees what was on the screen before, and the shell outlives e
   await expect(looking.text).toContainText("written-42-before");
 });
 
-test("a refusal is one clear sentence", async ({ browser, world }) => {
+test("consent is asked in the machine's terminal: no is one clear sentence, yes opens it", async ({ browser, world }) => {
+  const page = await somebody(browser);
+  await setUp(page, world);
+  const agent = world.agent("machine");
+  await agent.startInTerminal(await world.link("alice"));
+  await page.getByRole("button", { name: "Terminal", exact: true }).click();
+  await agent.program.asked(/wants to watch a terminal of this device\. Allow it\? \[y\/N\]/);
+  agent.program.type("n\r");
+  const region = page.getByRole("region", { name: `Terminal of ${hostname()}` });
+  await expect(region.getByRole("alert")).toHaveText("The other side said no.");
+
+  await region.getByRole("button", { name: "Ask again" }).click();
+  await agent.program.asked(/wants to watch a terminal of this device\. Allow it\? \[y\/N\]/);
+  agent.program.type("y\r");
+  const terminal = new TerminalOnPage(page, hostname());
+  await terminal.readAloud();
+  await expect(terminal.text).toContainText(/[$#]/);
+});
+
+test("a machine that answers nothing says so before the click", async ({ browser, world }) => {
   const page = await somebody(browser);
   await setUp(page, world);
   const agent = world.agent("machine");
   await agent.start(await world.link("alice"), "--deny");
-  await page.getByRole("button", { name: "Terminal", exact: true }).click();
-  const terminal = page.getByRole("region", { name: `Terminal of ${hostname()}` });
-  await expect(terminal.getByRole("alert")).toHaveText("The other side said no.");
-  await expect(terminal.getByRole("button", { name: "Ask again" })).toBeVisible();
+  await expect(page.getByRole("button", { name: "Terminal", exact: true })).toBeDisabled();
 });
