@@ -1,4 +1,5 @@
 //! The disk under the transfer engines: what is received stands, resumes, collides and fails as promised.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::collections::HashMap;
 use std::os::unix::fs::symlink;
@@ -219,10 +220,12 @@ fn a_cut_transfer_goes_on_with_what_is_missing() {
     assert_eq!(names(folder.path()), ["a.bin"]);
 }
 
+type Harm = fn(&mut Vec<u8>);
+
 #[test]
 fn a_part_that_was_damaged_or_cut_short_is_not_believed() {
     let bytes = content(6 * CHUNK, 9);
-    let damages: [(&str, fn(&mut Vec<u8>), fn(&mut Vec<u8>)); 4] = [
+    let damages: [(&str, Harm, Harm); 4] = [
         ("a flipped bit", |part| part[CHUNK + 5] ^= 1, |_| {}),
         ("a short part", |part| part.truncate(2 * CHUNK + 9), |_| {}),
         ("a torn note", |_| {}, |notes| notes.truncate(notes.len() - 7)),

@@ -1,4 +1,5 @@
 //! The socket between commands and the daemon.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use bytes::Bytes;
 use mesh_agent::daemon::ipc::{self, Blob, FromDaemon, MAX_MESSAGE, Opening, Request, ToShell, VERSION};

@@ -12,7 +12,9 @@ use mesh_peer::session::new_session_id;
 use mesh_peer::signal::{ControlPlane, SessionToken, Signal, SignalEvent};
 use mesh_peer::transport::Transport as _;
 use mesh_protocol::PROTOCOL_VERSION;
-use mesh_protocol::capability::{AUDIENCE, Capability, CapabilitySigner, Claims, Confirmation, Feature, ISSUER};
+use mesh_protocol::capability::{
+    AUDIENCE, Capability, CapabilitySigner, Claims, Confirmation, Feature, ISSUER,
+};
 use mesh_protocol::channel::{Frame, Hello};
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::ids::{PeerId, SessionId};
@@ -34,16 +36,33 @@ struct Attacker<'a> {
 impl<'a> Attacker<'a> {
     async fn enter(world: &'a World) -> Self {
         let token = SessionToken::new(world.alice.token.clone());
-        let control = ControlPlane::new(&world.server.url()).unwrap().with_session(token);
+        let control = ControlPlane::new(&world.server.url())
+            .unwrap()
+            .with_session(token);
         let kid = control.jwks().await.unwrap().keys[0].kid.clone();
         let seed = std::fs::read_to_string(world.server.data_dir().join("capability.key")).unwrap();
         let seed: [u8; 32] = URL_SAFE_NO_PAD.decode(seed.trim()).unwrap().try_into().unwrap();
         let (signal, mut events) = Signal::start(control);
-        let Some(SignalEvent::Connected(welcome)) = events.recv().await else { panic!("no welcome") };
+        let Some(SignalEvent::Connected(welcome)) = events.recv().await else {
+            panic!("no welcome")
+        };
         let state = signal.handle().join(&world.home).await.unwrap();
-        let host = state.peers.iter().find(|peer| peer.device_name == "host").unwrap().peer_id.clone();
+        let host = state
+            .peers
+            .iter()
+            .find(|peer| peer.device_name == "host")
+            .unwrap()
+            .peer_id
+            .clone();
         let signer = CapabilitySigner::from_seed(&kid, &seed).unwrap();
-        Self { world, signal, events, me: welcome.peer_id, host, signer }
+        Self {
+            world,
+            signal,
+            events,
+            me: welcome.peer_id,
+            host,
+            signer,
+        }
     }
 
     fn claims(&self, session_id: &SessionId, fingerprint: &str) -> Claims {
@@ -60,14 +79,19 @@ impl<'a> Attacker<'a> {
             jti: new_session_id().as_str().parse().unwrap(),
             iat: now,
             exp: now + 120,
-            cnf: Some(Confirmation { fp: format!("sha-256 {fingerprint}") }),
+            cnf: Some(Confirmation {
+                fp: format!("sha-256 {fingerprint}"),
+            }),
         }
     }
 
     /// Opens a terminal's channel in order, then shows the token of `change` in its HELLO. Gives the first frame that is
     /// not the host's own HELLO, and `None` when the host just closed.
     async fn first_frame(&mut self, change: impl FnOnce(&mut Claims)) -> Option<Frame> {
-        let config = RtcConfig { loopback: true, ..RtcConfig::default() };
+        let config = RtcConfig {
+            loopback: true,
+            ..RtcConfig::default()
+        };
         let (connection, mut found) = Connection::start(config, Feature::Terminal.as_str()).unwrap();
         let session_id = new_session_id();
         let mut claims = self.claims(&session_id, connection.fingerprint());
@@ -84,8 +108,12 @@ impl<'a> Attacker<'a> {
             cap_token: Some(token.clone()),
             share_id: None,
         };
-        handle.send(ClientMessage::TerminalShareRequest(request)).await.unwrap();
-        self.until(|message| matches!(message, ServerMessage::TerminalShareAccept(_))).await;
+        handle
+            .send(ClientMessage::TerminalShareRequest(request))
+            .await
+            .unwrap();
+        self.until(|message| matches!(message, ServerMessage::TerminalShareAccept(_)))
+            .await;
         let offer = Description {
             room_id: room_id.clone(),
             target: self.host.clone(),
@@ -129,7 +157,11 @@ impl<'a> Attacker<'a> {
             }
         };
         let (frames, mut answers) = transport.split();
-        let hello = Hello { protocol: PROTOCOL_VERSION, session_id, cap_token: shown };
+        let hello = Hello {
+            protocol: PROTOCOL_VERSION,
+            session_id,
+            cap_token: shown,
+        };
         frames.send(Frame::Hello(hello).encode()).await.unwrap();
         let answered = async {
             while let Some(message) = answers.recv().await {
@@ -147,7 +179,10 @@ impl<'a> Attacker<'a> {
         let found = async {
             while let Some(event) = self.events.recv().await {
                 match event {
-                    SignalEvent::Message { message: ServerMessage::Error(error), .. } => panic!("{error:?}"),
+                    SignalEvent::Message {
+                        message: ServerMessage::Error(error),
+                        ..
+                    } => panic!("{error:?}"),
                     SignalEvent::Message { message, .. } if wanted(&message) => return,
                     _ => {}
                 }
@@ -172,22 +207,40 @@ async fn the_agent_refuses_a_channel_whose_capability_is_for_something_else() {
     let mut attacker = Attacker::enter(&world).await;
 
     let control = attacker.first_frame(|_| {}).await;
-    assert!(matches!(control, Some(Frame::TermSnapshot(_) | Frame::TermLease(_) | Frame::TermViewers(_))), "{control:?}");
+    assert!(
+        matches!(
+            control,
+            Some(Frame::TermSnapshot(_) | Frame::TermLease(_) | Frame::TermViewers(_))
+        ),
+        "{control:?}"
+    );
 
     type Change = fn(&mut Claims);
     let cases: [(&str, Change); 8] = [
-        ("another session", |claims| claims.session_id = Some(new_session_id())),
-        ("another target", |claims| claims.target_peer_id = Some("somebody-else".parse().unwrap())),
+        ("another session", |claims| {
+            claims.session_id = Some(new_session_id())
+        }),
+        ("another target", |claims| {
+            claims.target_peer_id = Some("somebody-else".parse().unwrap())
+        }),
         ("another fingerprint", |claims| {
-            claims.cnf = Some(Confirmation { fp: format!("sha-256 {}", ["AB"; 32].join(":")) });
+            claims.cnf = Some(Confirmation {
+                fp: format!("sha-256 {}", ["AB"; 32].join(":")),
+            });
         }),
         ("expired", |claims| {
             claims.iat -= 200;
             claims.exp -= 200;
         }),
-        ("another room", |claims| claims.room_id = "another-room".parse().unwrap()),
-        ("another sender", |claims| claims.sub = "somebody-else".parse().unwrap()),
-        ("another capability", |claims| claims.caps = vec![Capability::ShareFile]),
+        ("another room", |claims| {
+            claims.room_id = "another-room".parse().unwrap()
+        }),
+        ("another sender", |claims| {
+            claims.sub = "somebody-else".parse().unwrap()
+        }),
+        ("another capability", |claims| {
+            claims.caps = vec![Capability::ShareFile]
+        }),
         ("no fingerprint", |claims| claims.cnf = None),
     ];
     for (name, change) in cases {

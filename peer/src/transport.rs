@@ -73,7 +73,11 @@ pub fn memory_pair(first: &str, second: &str) -> (MemoryTransport, MemoryTranspo
     let end = |tx, rx, remote: &str| MemoryTransport {
         tx,
         rx,
-        link: watch::channel(LinkStats { path: Path::Direct, ..LinkStats::default() }).1,
+        link: watch::channel(LinkStats {
+            path: Path::Direct,
+            ..LinkStats::default()
+        })
+        .1,
         remote_fingerprint: remote.to_owned(),
     };
     (end(to_second, first_rx, second), end(to_first, second_rx, first))

@@ -76,13 +76,18 @@ impl std::fmt::Display for Capability {
 
 /// Names no capability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a capability is one of call, screen, share:file, share:folder, terminal:view, terminal:control, rtc")]
+#[error(
+    "a capability is one of call, screen, share:file, share:folder, terminal:view, terminal:control, rtc"
+)]
 pub struct UnknownCapability;
 
 impl std::str::FromStr for Capability {
     type Err = UnknownCapability;
     fn from_str(text: &str) -> Result<Self, UnknownCapability> {
-        Self::ALL.into_iter().find(|c| c.as_str() == text).ok_or(UnknownCapability)
+        Self::ALL
+            .into_iter()
+            .find(|c| c.as_str() == text)
+            .ok_or(UnknownCapability)
     }
 }
 
@@ -210,7 +215,9 @@ pub struct CapabilitySigner {
 
 impl std::fmt::Debug for CapabilitySigner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CapabilitySigner").field("kid", &self.kid).finish_non_exhaustive()
+        f.debug_struct("CapabilitySigner")
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
     }
 }
 
@@ -227,7 +234,11 @@ impl CapabilitySigner {
             usage: "sig".into(),
             alg: "EdDSA".into(),
         };
-        Ok(Self { kid: kid.to_owned(), key: EncodingKey::from_ed_der(der.as_bytes()), jwk })
+        Ok(Self {
+            kid: kid.to_owned(),
+            key: EncodingKey::from_ed_der(der.as_bytes()),
+            jwk,
+        })
     }
 
     /// The public half, to be published.
@@ -252,7 +263,9 @@ pub struct CapabilityVerifier {
 
 impl std::fmt::Debug for CapabilityVerifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CapabilityVerifier").field("kids", &self.keys.keys()).finish()
+        f.debug_struct("CapabilityVerifier")
+            .field("kids", &self.keys.keys())
+            .finish()
     }
 }
 
@@ -283,14 +296,19 @@ impl CapabilityVerifier {
         if header.typ.as_deref() != Some(TYP) || header.alg != Algorithm::EdDSA {
             return Err(CapabilityError::Invalid);
         }
-        let key = header.kid.and_then(|kid| self.keys.get(&kid)).ok_or(CapabilityError::Invalid)?;
+        let key = header
+            .kid
+            .and_then(|kid| self.keys.get(&kid))
+            .ok_or(CapabilityError::Invalid)?;
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
         // The library reads the system clock; ours is passed in.
         validation.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|_| CapabilityError::Invalid)?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation)
+            .map_err(|_| CapabilityError::Invalid)?
+            .claims;
         claims.check_time(now)?;
         Ok(claims)
     }
@@ -325,7 +343,10 @@ impl Claims {
 
     /// Whether it includes a right.
     pub fn allows(&self, capability: Capability) -> Result<(), CapabilityError> {
-        self.caps.contains(&capability).then_some(()).ok_or(CapabilityError::Missing(capability))
+        self.caps
+            .contains(&capability)
+            .then_some(())
+            .ok_or(CapabilityError::Missing(capability))
     }
 
     /// The receiving peer's own judgement, with no call to the server: for this session, this room, itself, this sender
@@ -338,11 +359,17 @@ impl Claims {
         if &self.sub != expected.bearer {
             return Err(CapabilityError::Other("sender"));
         }
-        let target = self.target_peer_id.as_ref().ok_or(CapabilityError::Unbound("target"))?;
+        let target = self
+            .target_peer_id
+            .as_ref()
+            .ok_or(CapabilityError::Unbound("target"))?;
         if target != expected.target {
             return Err(CapabilityError::Other("target"));
         }
-        let session = self.session_id.as_ref().ok_or(CapabilityError::Unbound("session"))?;
+        let session = self
+            .session_id
+            .as_ref()
+            .ok_or(CapabilityError::Unbound("session"))?;
         if session != expected.session_id {
             return Err(CapabilityError::Other("session"));
         }

@@ -7,7 +7,9 @@ fn signer() -> CapabilitySigner {
 }
 
 fn verifier() -> CapabilityVerifier {
-    CapabilityVerifier::from_jwks(&Jwks { keys: vec![signer().jwk().clone()] })
+    CapabilityVerifier::from_jwks(&Jwks {
+        keys: vec![signer().jwk().clone()],
+    })
 }
 
 fn claims() -> Claims {
@@ -43,7 +45,10 @@ fn it_opens_at_119_seconds_and_not_at_126() {
     let token = signer().sign(&claims()).unwrap();
     assert!(verifier().verify(&token, NOW + 119).is_ok());
     assert!(verifier().verify(&token, NOW + 125).is_ok());
-    assert_eq!(verifier().verify(&token, NOW + 126), Err(CapabilityError::Expired));
+    assert_eq!(
+        verifier().verify(&token, NOW + 126),
+        Err(CapabilityError::Expired)
+    );
     assert_eq!(verifier().verify(&token, NOW - 6), Err(CapabilityError::NotYet));
 }
 
@@ -60,7 +65,10 @@ fn no_token_of_another_make_is_accepted() {
         header.kid = Some("k1".into());
         jsonwebtoken::encode(&header, &value, &signer().key).unwrap()
     };
-    assert!(judge(&with(&|_| {})).is_ok(), "the unchanged token is the control");
+    assert!(
+        judge(&with(&|_| {})).is_ok(),
+        "the unchanged token is the control"
+    );
 
     for missing in ["iss", "aud", "sub", "room_id", "caps", "jti", "iat", "exp"] {
         let token = with(&|value| {
@@ -90,9 +98,15 @@ fn no_token_of_another_make_is_accepted() {
     let none = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"none","typ":"{TYP}","kid":"k1"}}"#));
     assert_eq!(judge(&format!("{none}.{body}.")), Err(CapabilityError::Invalid));
 
-    let other_key = CapabilitySigner::from_seed("k1", &[8; 32]).unwrap().sign(&claims()).unwrap();
+    let other_key = CapabilitySigner::from_seed("k1", &[8; 32])
+        .unwrap()
+        .sign(&claims())
+        .unwrap();
     assert_eq!(judge(&other_key), Err(CapabilityError::Invalid));
-    let other_kid = CapabilitySigner::from_seed("k2", &[7; 32]).unwrap().sign(&claims()).unwrap();
+    let other_kid = CapabilitySigner::from_seed("k2", &[7; 32])
+        .unwrap()
+        .sign(&claims())
+        .unwrap();
     assert_eq!(judge(&other_kid), Err(CapabilityError::Invalid));
     assert!(!verifier().knows_key_of(&other_kid));
 
@@ -108,10 +122,16 @@ fn a_flipped_bit_anywhere_is_refused() {
     for position in 0..token.len() {
         let mut bytes = token.clone().into_bytes();
         bytes[position] ^= 1;
-        let Ok(altered) = String::from_utf8(bytes) else { continue };
+        let Ok(altered) = String::from_utf8(bytes) else {
+            continue;
+        };
         // The last character of a base64url part may carry bits that decode to nothing.
         if verifier().verify(&altered, NOW).is_ok() {
-            let parts = |text: &str| text.split('.').map(|p| URL_SAFE_NO_PAD.decode(p)).collect::<Vec<_>>();
+            let parts = |text: &str| {
+                text.split('.')
+                    .map(|p| URL_SAFE_NO_PAD.decode(p))
+                    .collect::<Vec<_>>()
+            };
             assert_eq!(parts(&altered), parts(&token), "position {position}");
         }
     }
@@ -136,27 +156,72 @@ fn the_receiver_holds_it_against_its_own_session() {
     let eve = "eve".parse().unwrap();
     let other_print = fingerprint('B');
     let refused = |expected: Expected<'_>| claims().check(&expected).unwrap_err();
-    assert_eq!(refused(Expected { room_id: &other_room, ..expected }), CapabilityError::Other("room"));
-    assert_eq!(refused(Expected { session_id: &other_session, ..expected }), CapabilityError::Other("session"));
-    assert_eq!(refused(Expected { bearer: &eve, ..expected }), CapabilityError::Other("sender"));
-    assert_eq!(refused(Expected { target: &eve, ..expected }), CapabilityError::Other("target"));
-    assert_eq!(refused(Expected { fingerprint: &other_print, ..expected }), CapabilityError::Other("fingerprint"));
+    assert_eq!(
+        refused(Expected {
+            room_id: &other_room,
+            ..expected
+        }),
+        CapabilityError::Other("room")
+    );
+    assert_eq!(
+        refused(Expected {
+            session_id: &other_session,
+            ..expected
+        }),
+        CapabilityError::Other("session")
+    );
+    assert_eq!(
+        refused(Expected {
+            bearer: &eve,
+            ..expected
+        }),
+        CapabilityError::Other("sender")
+    );
+    assert_eq!(
+        refused(Expected {
+            target: &eve,
+            ..expected
+        }),
+        CapabilityError::Other("target")
+    );
+    assert_eq!(
+        refused(Expected {
+            fingerprint: &other_print,
+            ..expected
+        }),
+        CapabilityError::Other("fingerprint")
+    );
     let control = Capability::TerminalControl;
-    assert_eq!(refused(Expected { capability: control, ..expected }), CapabilityError::Missing(control));
+    assert_eq!(
+        refused(Expected {
+            capability: control,
+            ..expected
+        }),
+        CapabilityError::Missing(control)
+    );
 
     let unbound = |change: fn(&mut Claims)| {
         let mut open = claims();
         change(&mut open);
         open.check(&expected).unwrap_err()
     };
-    assert_eq!(unbound(|c| c.target_peer_id = None), CapabilityError::Unbound("target"));
-    assert_eq!(unbound(|c| c.session_id = None), CapabilityError::Unbound("session"));
+    assert_eq!(
+        unbound(|c| c.target_peer_id = None),
+        CapabilityError::Unbound("target")
+    );
+    assert_eq!(
+        unbound(|c| c.session_id = None),
+        CapabilityError::Unbound("session")
+    );
     assert_eq!(unbound(|c| c.cnf = None), CapabilityError::Unbound("fingerprint"));
 }
 
 #[test]
 fn fingerprints_compare_by_value_and_only_as_sha_256() {
-    assert!(same_fingerprint(&fingerprint('a'), &fingerprint('A').replace("sha-256", "SHA-256")));
+    assert!(same_fingerprint(
+        &fingerprint('a'),
+        &fingerprint('A').replace("sha-256", "SHA-256")
+    ));
     assert!(!same_fingerprint(&fingerprint('a'), &fingerprint('b')));
     for odd in ["", "sha-256", "sha-256 ", "sha-1 AA:BB", "sha-512 AA"] {
         assert!(!same_fingerprint(odd, odd), "{odd:?}");

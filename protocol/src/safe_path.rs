@@ -86,12 +86,15 @@ impl PathSet {
         let path = SafePath::parse(text)?;
         let folded = path.folded();
         let collides = self.folders.contains(&folded)
-            || folded.match_indices('/').any(|(end, _)| self.files.contains(&folded[..end]))
+            || folded
+                .match_indices('/')
+                .any(|(end, _)| self.files.contains(&folded[..end]))
             || !self.files.insert(folded.clone());
         if collides {
             return Err(PathError::Collision(printable(text)));
         }
-        self.folders.extend(folded.match_indices('/').map(|(end, _)| folded[..end].to_owned()));
+        self.folders
+            .extend(folded.match_indices('/').map(|(end, _)| folded[..end].to_owned()));
         Ok(path)
     }
 }
@@ -114,13 +117,20 @@ fn is_bidi_control(c: char) -> bool {
 
 /// Names that Windows reads as devices, whatever the extension or case; superscript digits count too.
 fn is_device_name(component: &str) -> bool {
-    let stem = component.split('.').next().unwrap_or(component).trim_end().to_uppercase();
+    let stem = component
+        .split('.')
+        .next()
+        .unwrap_or(component)
+        .trim_end()
+        .to_uppercase();
     if matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL") {
         return true;
     }
     let mut chars = stem.chars();
     let prefix: String = chars.by_ref().take(3).collect();
-    let digit = chars.next().is_some_and(|c| c.is_ascii_digit() || matches!(c, '¹' | '²' | '³'));
+    let digit = chars
+        .next()
+        .is_some_and(|c| c.is_ascii_digit() || matches!(c, '¹' | '²' | '³'));
     digit && chars.next().is_none() && matches!(prefix.as_str(), "COM" | "LPT")
 }
 
@@ -139,8 +149,34 @@ mod tests {
         let deep = vec!["d"; 33].join("/");
         let huge = "y/".repeat(3_000);
         for bad in [
-            "", "/", "/etc/passwd", "..", "../x", "a/../b", "a//b", "a/", "./a", ".", "a\\b", "C:x", "a\0b", "a\nb", "a\u{202e}b",
-            "a.", "a ", "con", "CON.txt", "nul.tar.gz", "Com1", "lpt9.x", "COM¹", "AUX .txt", "a/prn/b", &long, &deep, &huge,
+            "",
+            "/",
+            "/etc/passwd",
+            "..",
+            "../x",
+            "a/../b",
+            "a//b",
+            "a/",
+            "./a",
+            ".",
+            "a\\b",
+            "C:x",
+            "a\0b",
+            "a\nb",
+            "a\u{202e}b",
+            "a.",
+            "a ",
+            "con",
+            "CON.txt",
+            "nul.tar.gz",
+            "Com1",
+            "lpt9.x",
+            "COM¹",
+            "AUX .txt",
+            "a/prn/b",
+            &long,
+            &deep,
+            &huge,
         ] {
             assert!(SafePath::parse(bad).is_err(), "{bad:?} was accepted");
         }
@@ -148,17 +184,37 @@ mod tests {
 
     #[test]
     fn accepts_ordinary_names() {
-        for good in ["a", "a/b.txt", "Ünïcödé/naïve café.pdf", ".config", "com", "com10", "console.log", "..a", "日本語"] {
+        for good in [
+            "a",
+            "a/b.txt",
+            "Ünïcödé/naïve café.pdf",
+            ".config",
+            "com",
+            "com10",
+            "console.log",
+            "..a",
+            "日本語",
+        ] {
             assert!(SafePath::parse(good).is_ok(), "{good:?} was refused");
         }
     }
 
     #[test]
     fn finds_collisions_of_case_normalisation_and_folders() {
-        for (first, second) in [("a", "A"), ("é", "e\u{301}"), ("É", "é"), ("a/b", "a"), ("a", "A/b"), ("d/x", "D/X")] {
+        for (first, second) in [
+            ("a", "A"),
+            ("é", "e\u{301}"),
+            ("É", "é"),
+            ("a/b", "a"),
+            ("a", "A/b"),
+            ("d/x", "D/X"),
+        ] {
             let mut set = PathSet::default();
             set.insert(first).unwrap();
-            assert!(matches!(set.insert(second), Err(PathError::Collision(_))), "{first:?} and {second:?}");
+            assert!(
+                matches!(set.insert(second), Err(PathError::Collision(_))),
+                "{first:?} and {second:?}"
+            );
         }
         let mut set = PathSet::default();
         for fine in ["a/b", "a/c", "b/b", "ab"] {

@@ -42,7 +42,16 @@ fn generate() -> Result<BTreeMap<String, String>> {
     step(
         "TypeScript of the wire",
         cargo()
-            .args(["test", "--quiet", "--package", "mesh-protocol", "--features", "typescript", "--lib", "export_bindings"])
+            .args([
+                "test",
+                "--quiet",
+                "--package",
+                "mesh-protocol",
+                "--features",
+                "typescript",
+                "--lib",
+                "export_bindings",
+            ])
             .env("TS_RS_EXPORT_DIR", folder.path())
             // Every number of the wire stays below 2^53.
             .env("TS_RS_LARGE_INT", "number"),
@@ -59,12 +68,15 @@ fn generate() -> Result<BTreeMap<String, String>> {
 
 fn read(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(files) };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Ok(files);
+    };
     for entry in entries {
         let entry = entry?;
         if entry.file_type()?.is_file() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let text = std::fs::read_to_string(entry.path()).with_context(|| format!("cannot read {name}"))?;
+            let text =
+                std::fs::read_to_string(entry.path()).with_context(|| format!("cannot read {name}"))?;
             files.insert(name, text);
         }
     }

@@ -15,19 +15,29 @@ const PROGRAMS: &[(&str, &str)] = &[
 
 /// Installs what is missing.
 pub fn for_tests() -> Result<()> {
-    let missing: Vec<&str> = PROGRAMS.iter().filter(|(name, _)| !on_path(name)).map(|(_, package)| *package).collect();
+    let missing: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(name, _)| !on_path(name))
+        .map(|(_, package)| *package)
+        .collect();
     if !missing.is_empty() {
         install(&missing)?;
     }
     if !present("cargo-nextest") {
-        step("cargo-nextest", crate::process::cargo().args(["install", "--locked", "cargo-nextest"]))?;
+        step(
+            "cargo-nextest",
+            crate::process::cargo().args(["install", "--locked", "cargo-nextest"]),
+        )?;
     }
     Ok(())
 }
 
 fn install(packages: &[&str]) -> Result<()> {
     if !on_path("apt-get") || !is_root() {
-        bail!("the tests need {}: install them with your package manager and start again", packages.join(", "));
+        bail!(
+            "the tests need {}: install them with your package manager and start again",
+            packages.join(", ")
+        );
     }
     step("package lists", program("apt-get", ".").args(["update", "-qq"]))?;
     step(
@@ -41,7 +51,9 @@ fn install(packages: &[&str]) -> Result<()> {
 
 fn on_path(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).chain(["/usr/sbin".into()]).any(|folder| folder.join(name).is_file())
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into()])
+        .any(|folder| folder.join(name).is_file())
 }
 
 #[cfg(unix)]

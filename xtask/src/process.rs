@@ -36,7 +36,9 @@ pub fn binary(name: &str) -> PathBuf {
 pub fn step(what: &str, command: &mut Command) -> Result<()> {
     eprintln!("── {what}");
     let began = Instant::now();
-    let status = command.status().with_context(|| format!("{what}: could not start {command:?}"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("{what}: could not start {command:?}"))?;
     if !status.success() {
         bail!("{what} failed ({status})");
     }
@@ -47,7 +49,13 @@ pub fn step(what: &str, command: &mut Command) -> Result<()> {
 /// Whether a program is there and answers to `--version`.
 pub fn present(name: &str) -> bool {
     let quiet = || std::process::Stdio::null();
-    Command::new(name).arg("--version").stdin(quiet()).stdout(quiet()).stderr(quiet()).status().is_ok_and(|s| s.success())
+    Command::new(name)
+        .arg("--version")
+        .stdin(quiet())
+        .stdout(quiet())
+        .stderr(quiet())
+        .status()
+        .is_ok_and(|s| s.success())
 }
 
 /// A child that is asked to end when this is dropped, and waited for.
@@ -64,7 +72,9 @@ impl Drop for Owned {
 
 #[cfg(unix)]
 fn terminate(child: &mut Child) {
-    let Ok(pid) = i32::try_from(child.id()) else { return };
+    let Ok(pid) = i32::try_from(child.id()) else {
+        return;
+    };
     // SAFETY: plain system call; the child has not been waited for, so the number still is its own.
     #[allow(unsafe_code)]
     unsafe {

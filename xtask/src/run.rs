@@ -29,7 +29,11 @@ pub fn run(up: &[String]) -> Result<()> {
     enrol(&data, &home)?;
     announce(&sign_in_link(&data)?);
 
-    let status = agent(&home).arg("up").args(up).status().context("could not start the agent")?;
+    let status = agent(&home)
+        .arg("up")
+        .args(up)
+        .status()
+        .context("could not start the agent")?;
     match status.code() {
         Some(0 | 130) | None => Ok(()),
         Some(code) => bail!("the agent ended with exit code {code}; its last line says why"),
@@ -38,12 +42,19 @@ pub fn run(up: &[String]) -> Result<()> {
 
 /// The page and the agent build side by side; the server comes last, since it carries the page inside.
 fn build() -> Result<()> {
-    let mut agent = Owned(cargo().args(["build", "--locked", "--package", "mesh-agent"]).spawn()?);
+    let mut agent = Owned(
+        cargo()
+            .args(["build", "--locked", "--package", "mesh-agent"])
+            .spawn()?,
+    );
     suites::web_client()?;
     if !agent.0.wait()?.success() {
         bail!("the agent did not build");
     }
-    step("mesh-server", cargo().args(["build", "--locked", "--package", "mesh-server"]))
+    step(
+        "mesh-server",
+        cargo().args(["build", "--locked", "--package", "mesh-server"]),
+    )
 }
 
 /// Starts the server and reads its first lines: the setup link while there is no account, then the address.
@@ -64,7 +75,8 @@ fn start_server(data: &Path) -> Result<(Child, String, Option<String>)> {
             token = link.split_once("#token=").map(|(_, token)| token.to_owned());
         }
         if let Some(url) = line.strip_prefix("Listening on ") {
-            let _drained: JoinHandle<()> = std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+            let _drained: JoinHandle<()> =
+                std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
             return Ok((child, url.trim().to_owned(), token));
         }
     }
@@ -75,7 +87,9 @@ fn start_server(data: &Path) -> Result<(Child, String, Option<String>)> {
 /// Makes the owner. Nobody needs the password: every start prints a fresh link.
 fn set_up(url: &str, token: &str) -> Result<()> {
     let body = serde_json::json!({ "setup_token": token, "username": OWNER, "password": random_password()? });
-    ureq::post(format!("{url}/auth/setup")).send_json(body).context("the server refused its own setup link")?;
+    ureq::post(format!("{url}/auth/setup"))
+        .send_json(body)
+        .context("the server refused its own setup link")?;
     Ok(())
 }
 
@@ -92,7 +106,9 @@ fn sign_in_link(data: &Path) -> Result<String> {
         .stderr(Stdio::inherit())
         .output()?;
     if !output.status.success() {
-        bail!("no sign-in link for \"{OWNER}\": remove the folder data to start over, or run mesh-server yourself");
+        bail!(
+            "no sign-in link for \"{OWNER}\": remove the folder data to start over, or run mesh-server yourself"
+        );
     }
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
@@ -100,8 +116,12 @@ fn sign_in_link(data: &Path) -> Result<String> {
 /// The link goes to the agent through its standard input, so that it never stands in a process list.
 fn enrol(data: &Path, home: &Path) -> Result<()> {
     let link = sign_in_link(data)?;
-    let mut login =
-        agent(home).args(["login", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().context("could not start the agent")?;
+    let mut login = agent(home)
+        .args(["login", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .context("could not start the agent")?;
     if let Some(mut input) = login.stdin.take() {
         writeln!(input, "{link}")?;
     }

@@ -13,14 +13,23 @@ pub fn test() -> Result<()> {
     step("formatting", cargo().args(["fmt", "--all", "--check"]))?;
     tidy::tidy()?;
     web_client()?;
-    step("clippy", cargo().args(["clippy", "--all-targets", "--locked", "--", "--deny", "warnings"]))?;
+    step(
+        "clippy",
+        cargo().args(["clippy", "--all-targets", "--locked", "--", "--deny", "warnings"]),
+    )?;
     codegen::check()?;
-    step("checks of the web client", program("npm", "client").args(["run", "check"]))?;
+    step(
+        "checks of the web client",
+        program("npm", "client").args(["run", "check"]),
+    )?;
     step("tests of the web client", program("npm", "client").arg("test"))?;
     step("Rust tests", cargo().args(["nextest", "run", "--locked"]))?;
     deployment_files()?;
     binaries()?;
-    step("packages of the end-to-end tests", program("npm", "e2e").args(["ci", "--no-audit"]))?;
+    step(
+        "packages of the end-to-end tests",
+        program("npm", "e2e").args(["ci", "--no-audit"]),
+    )?;
     step("end-to-end tests", program("npm", "e2e").arg("test"))
 }
 
@@ -29,29 +38,77 @@ fn deployment_files() -> Result<()> {
     let packages = root().join("target/infra");
     let python = packages.join("bin/python3");
     if !python.exists() {
-        step("Python environment of infra/", program("python3", ".").args(["-m", "venv"]).arg(&packages))?;
+        step(
+            "Python environment of infra/",
+            program("python3", ".").args(["-m", "venv"]).arg(&packages),
+        )?;
     }
-    let install = ["-m", "pip", "install", "--quiet", "--requirement", "infra/requirements.txt"];
-    step("packages of infra/", Command::new(&python).current_dir(root()).args(install))?;
-    step("checks of the deployment files", Command::new(&python).current_dir(root()).arg("infra/check.py"))
+    let install = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--requirement",
+        "infra/requirements.txt",
+    ];
+    step(
+        "packages of infra/",
+        Command::new(&python).current_dir(root()).args(install),
+    )?;
+    step(
+        "checks of the deployment files",
+        Command::new(&python).current_dir(root()).arg("infra/check.py"),
+    )
 }
 
 /// Builds `client/dist`, which the server carries inside.
 pub fn web_client() -> Result<()> {
-    step("packages of the web client", program("npm", "client").args(["ci", "--no-audit"]))?;
+    step(
+        "packages of the web client",
+        program("npm", "client").args(["ci", "--no-audit"]),
+    )?;
     step("web client", program("npm", "client").args(["run", "build"]))
 }
 
 /// Builds both binaries.
 pub fn binaries() -> Result<()> {
-    step("mesh-server and mesh", cargo().args(["build", "--locked", "--package", "mesh-server", "--package", "mesh-agent"]))
+    step(
+        "mesh-server and mesh",
+        cargo().args([
+            "build",
+            "--locked",
+            "--package",
+            "mesh-server",
+            "--package",
+            "mesh-agent",
+        ]),
+    )
 }
 
 /// `cargo xtask bench NAME`.
 pub fn bench(name: &str, options: &[String]) -> Result<()> {
-    let build = ["build", "--release", "--locked", "--package", "mesh-bench", "--features", "compare"];
+    let build = [
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "mesh-bench",
+        "--features",
+        "compare",
+    ];
     step("benchmarks", cargo().args(build))?;
-    let run = ["run", "--release", "--quiet", "--locked", "--package", "mesh-bench", "--features", "compare", "--", name];
+    let run = [
+        "run",
+        "--release",
+        "--quiet",
+        "--locked",
+        "--package",
+        "mesh-bench",
+        "--features",
+        "compare",
+        "--",
+        name,
+    ];
     step(name, cargo().args(run).args(options))
 }
 
@@ -60,6 +117,9 @@ pub fn screenshots() -> Result<()> {
     install::for_tests()?;
     web_client()?;
     binaries()?;
-    step("packages of the end-to-end tests", program("npm", "e2e").args(["ci", "--no-audit"]))?;
+    step(
+        "packages of the end-to-end tests",
+        program("npm", "e2e").args(["ci", "--no-audit"]),
+    )?;
     step("screenshots", program("npm", "e2e").args(["run", "screenshots"]))
 }

@@ -14,8 +14,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mesh-peer", &["mesh-protocol"]),
     ("mesh-server", &["mesh-protocol"]),
     ("mesh-agent", &["mesh-protocol", "mesh-peer"]),
-    ("mesh-testkit", &["mesh-protocol", "mesh-peer", "mesh-server", "mesh-agent"]),
-    ("mesh-bench", &["mesh-protocol", "mesh-peer", "mesh-server", "mesh-agent", "mesh-testkit"]),
+    (
+        "mesh-testkit",
+        &["mesh-protocol", "mesh-peer", "mesh-server", "mesh-agent"],
+    ),
+    (
+        "mesh-bench",
+        &[
+            "mesh-protocol",
+            "mesh-peer",
+            "mesh-server",
+            "mesh-agent",
+            "mesh-testkit",
+        ],
+    ),
     ("xtask", &[]),
 ];
 
@@ -40,9 +52,14 @@ pub fn tidy() -> Result<()> {
 }
 
 fn metadata() -> Result<Value> {
-    let output = cargo().args(["metadata", "--format-version", "1", "--locked"]).output()?;
+    let output = cargo()
+        .args(["metadata", "--format-version", "1", "--locked"])
+        .output()?;
     if !output.status.success() {
-        bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "cargo metadata failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(serde_json::from_slice(&output.stdout)?)
 }
@@ -56,8 +73,12 @@ fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
 }
 
 fn check_edges(metadata: &Value, findings: &mut Vec<String>) -> Result<()> {
-    let members: BTreeSet<&str> = list(metadata, "workspace_members").filter_map(Value::as_str).collect();
-    let packages: Vec<&Value> = list(metadata, "packages").filter(|p| members.contains(text(p, "id"))).collect();
+    let members: BTreeSet<&str> = list(metadata, "workspace_members")
+        .filter_map(Value::as_str)
+        .collect();
+    let packages: Vec<&Value> = list(metadata, "packages")
+        .filter(|p| members.contains(text(p, "id")))
+        .collect();
     let names: BTreeSet<&str> = packages.iter().map(|p| text(p, "name")).collect();
     for package in &packages {
         let name = text(package, "name");
@@ -78,9 +99,16 @@ fn check_edges(metadata: &Value, findings: &mut Vec<String>) -> Result<()> {
 
 /// mesh-protocol has no runtime, no clock and no I/O, not even through somebody else.
 fn check_protocol_is_pure(metadata: &Value, findings: &mut Vec<String>) -> Result<()> {
-    let nodes: BTreeMap<&str, &Value> = list(&metadata["resolve"], "nodes").map(|node| (text(node, "id"), node)).collect();
-    let names: BTreeMap<&str, &str> = list(metadata, "packages").map(|p| (text(p, "id"), text(p, "name"))).collect();
-    let start = names.iter().find(|(_, name)| **name == "mesh-protocol").context("mesh-protocol is gone")?;
+    let nodes: BTreeMap<&str, &Value> = list(&metadata["resolve"], "nodes")
+        .map(|node| (text(node, "id"), node))
+        .collect();
+    let names: BTreeMap<&str, &str> = list(metadata, "packages")
+        .map(|p| (text(p, "id"), text(p, "name")))
+        .collect();
+    let start = names
+        .iter()
+        .find(|(_, name)| **name == "mesh-protocol")
+        .context("mesh-protocol is gone")?;
     let mut open = vec![*start.0];
     let mut seen = BTreeSet::new();
     while let Some(id) = open.pop() {
@@ -98,12 +126,17 @@ fn check_protocol_is_pure(metadata: &Value, findings: &mut Vec<String>) -> Resul
 }
 
 fn check_sources(findings: &mut Vec<String>) -> Result<()> {
-    let output = Command::new("git").current_dir(root()).args(["ls-files", "--", "*.rs", "*.ts", "*.tsx"]).output()?;
+    let output = Command::new("git")
+        .current_dir(root())
+        .args(["ls-files", "--", "*.rs", "*.ts", "*.tsx"])
+        .output()?;
     for path in String::from_utf8_lossy(&output.stdout).lines() {
         if path.contains("/generated/") {
             continue;
         }
-        let Ok(source) = std::fs::read_to_string(root().join(path)) else { continue };
+        let Ok(source) = std::fs::read_to_string(root().join(path)) else {
+            continue;
+        };
         let lines = source.lines().count();
         if lines > MAX_LINES {
             findings.push(format!("{path} has {lines} lines: split it by responsibility"));

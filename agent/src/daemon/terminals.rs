@@ -191,11 +191,8 @@ impl Core {
             .to_string()
             .parse()
             .map_err(Failure::general)?;
-        let label = command.map_or_else(
-            || self.session.device_name.clone(),
-            |command| format!("{}: {command}", self.session.device_name),
-        );
-        let label: String = super::consent::plain(&label)
+        let shell_name = || spec.program.rsplit('/').next().unwrap_or_default();
+        let label: String = super::consent::plain(command.unwrap_or_else(shell_name))
             .chars()
             .take(mesh_protocol::limits::MAX_NAME_CHARS)
             .collect();

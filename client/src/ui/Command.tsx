@@ -1,10 +1,11 @@
 import { useLingui } from '@lingui/react/macro';
 import { ActionIcon, CopyButton, Tooltip } from '@mantine/core';
 import { IconCheck, IconCopy } from '@tabler/icons-react';
+import type { ReactNode } from 'react';
 import classes from './ui.module.css';
 
-/** Something to copy: a command, a link. */
-export function Command({ value }: { value: string }) {
+/** Something to copy: a command, a link. `children` are further things to do with it. */
+export function Command({ value, children }: { value: string; children?: ReactNode }) {
   const { t } = useLingui();
   return (
     <div className={classes.command}>
@@ -18,6 +19,7 @@ export function Command({ value }: { value: string }) {
           </Tooltip>
         )}
       </CopyButton>
+      {children}
     </div>
   );
 }

@@ -215,11 +215,6 @@ impl Driver {
         &self.fingerprint
     }
 
-    /// The time on the stack's clock.
-    pub(super) fn stack_now(&self) -> Instant {
-        Instant::now() + self.ahead
-    }
-
     /// Tells the owner. The queue holds all events of a connection, so that only a dropped receiver loses one.
     pub(super) fn tell(&self, event: ConnectionEvent) {
         let _ = self.events.try_send(event);
@@ -324,134 +319,6 @@ impl Driver {
         }
     }
 
-    /// Reads one batch; `false` when there was nothing.
-    fn read_socket(&mut self, index: usize) -> bool {
-        let Some(socket) = self.sockets.get(index) else {
-            return false;
-        };
-        let local_addr = socket.addr();
-        let Some(batches) = socket.receive(&mut self.buffer) else {
-            return false;
-        };
-        let now = self.stack_now();
-        let mut mapped = Vec::new();
-        for (from, datagram) in self.buffer.datagrams(batches) {
-            // The first byte tells the protocols apart (RFC 7983): 0 to 3 is STUN.
-            if datagram.first().is_some_and(|first| *first < 4) {
-                if let Some(answer) = self.probes.handle_read(from, datagram) {
-                    mapped.extend(answer);
-                    continue;
-                }
-                self.ice_heard = true;
-            }
-            let transport = TransportContext {
-                local_addr,
-                peer_addr: from,
-                ecn: None,
-                transport_protocol: TransportProtocol::UDP,
-            };
-            // The stack refuses what is malformed or unexpected; anybody may send that, so it is no error here.
-            let _ = self.pc.handle_read(TaggedBytesMut {
-                now,
-                transport,
-                message: BytesMut::from(datagram),
-            });
-        }
-        for (socket, _, addr) in mapped {
-            let base = self.sockets[socket].addr();
-            if addr != base {
-                self.add_local(Kind::ServerReflexive, addr, base, false);
-            }
-        }
-        true
-    }
-
-    fn read_turns(&mut self) {
-        let mut turns = std::mem::take(&mut self.turns);
-        for turn in &mut turns {
-            for _ in 0..READS_PER_STEP {
-                let now = Instant::now();
-                let more = turn.receive(now, &mut self.buffer);
-                while let Some(event) = turn.next_event(now) {
-                    match event {
-                        TurnEvent::Allocated(relayed) => {
-                            for peer in &self.remote_addrs {
-                                turn.permit(now, *peer);
-                            }
-                            self.add_local(Kind::Relay, relayed, turn.local(), true);
-                        }
-                        TurnEvent::Failed(reason) => tracing::debug!(reason, "no TURN allocation"),
-                        TurnEvent::Data(peer, message) => {
-                            let Some(local_addr) = turn.relayed() else {
-                                continue;
-                            };
-                            self.ice_heard |= message.first().is_some_and(|first| *first < 4);
-                            let transport = TransportContext {
-                                local_addr,
-                                peer_addr: peer,
-                                ecn: None,
-                                transport_protocol: TransportProtocol::UDP,
-                            };
-                            let now = Instant::now() + self.ahead;
-                            let _ = self.pc.handle_read(TaggedBytesMut {
-                                now,
-                                transport,
-                                message,
-                            });
-                        }
-                    }
-                }
-                if !more {
-                    break;
-                }
-            }
-        }
-        turns.append(&mut self.turns);
-        self.turns = turns;
-    }
-
-    /// Drains the stack: datagrams out, events, messages for the application.
-    fn pump(&mut self) {
-        self.drain_writes();
-        while let Some(event) = self.pc.poll_event() {
-            self.on_event(event);
-        }
-        if let Some(channel) = &mut self.channel {
-            let result = channel
-                .deliver(&mut self.pc)
-                .and_then(|()| channel.on_progress(&mut self.pc));
-            if let Err(reason) = result {
-                self.end(reason);
-            }
-        } else {
-            // No channel has been accepted: nothing may be said yet.
-            while self.pc.poll_read().is_some() {}
-        }
-        self.drain_writes();
-    }
-
-    fn drain_writes(&mut self) {
-        // While a socket is full the stack keeps its datagrams: their number is bounded by what is in flight.
-        while !self.sockets.iter().any(Socket::blocked) {
-            let Some(out) = self.pc.poll_write() else { break };
-            let (from, to) = (out.transport.local_addr, out.transport.peer_addr);
-            if let Some(socket) = self.sockets.iter_mut().find(|socket| socket.addr() == from) {
-                socket.queue(to, &out.message);
-            } else if let Some(turn) = self.turns.iter_mut().find(|turn| turn.relayed() == Some(from)) {
-                turn.send(Instant::now(), to, out.message);
-            }
-        }
-    }
-
-    fn flush(&mut self) {
-        for socket in &mut self.sockets {
-            socket.flush();
-        }
-        for turn in &mut self.turns {
-            turn.flush();
-        }
-    }
-
     fn on_event(&mut self, event: RTCPeerConnectionEvent) {
         match event {
             RTCPeerConnectionEvent::OnIceConnectionStateChangeEvent(
@@ -485,103 +352,6 @@ impl Driver {
                 }
             }
             _ => {}
-        }
-    }
-
-    fn send_frames(&mut self) {
-        while let Some(channel) = &mut self.channel {
-            let stack_now = Instant::now() + self.ahead;
-            let sent = match channel.next_frame(&mut self.pc) {
-                Ok(Some(frame)) => channel.send(&mut self.pc, stack_now, frame),
-                Ok(None) => return,
-                Err(reason) => Err(reason),
-            };
-            if let Err(reason) = sent {
-                self.end(reason);
-                return;
-            }
-            // Cuts the message into datagrams now, while it is in the processor's cache.
-            self.drain_writes();
-        }
-    }
-
-    /// Lets the stack act at once on what it heard while it connects.
-    ///
-    /// It looks at its candidate pairs every 200 ms only, and has no way to be asked earlier: the pair that answered
-    /// would wait that long for its nomination. Time is an input here, so the stack's clock is put forward to its next
-    /// look. It stays ahead; only differences matter to it. The number of times is bounded, so that the waits that
-    /// prefer direct pairs over relayed ones keep their meaning.
-    fn hasten(&mut self) {
-        if !std::mem::take(&mut self.ice_heard) || self.ice_connected || self.hastened == HASTENED {
-            return;
-        }
-        let now = self.stack_now();
-        let Some(next) = self.pc.poll_timeout() else {
-            return;
-        };
-        let early = next.saturating_duration_since(now);
-        if early <= ICE_CHECK_EVERY {
-            self.ahead += early;
-            self.hastened += 1;
-            self.handle_stack_timeout();
-            self.pump();
-        }
-    }
-
-    fn handle_stack_timeout(&mut self) {
-        let now = self.stack_now();
-        if let Err(error) = self.pc.handle_timeout(now) {
-            self.end(format!("the connection broke: {error}"));
-        }
-    }
-
-    fn fire_timers(&mut self) {
-        for _ in 0..TIMERS_PER_STEP {
-            if self.pc.poll_timeout().is_none_or(|at| at > self.stack_now()) {
-                break;
-            }
-            self.handle_stack_timeout();
-            self.pump();
-        }
-        let now = Instant::now();
-        let sockets = &mut self.sockets;
-        self.probes.handle_timeout(now, |socket, server, request| {
-            if let Some(socket) = sockets.get_mut(socket) {
-                socket.queue(server, request);
-            }
-        });
-        for turn in &mut self.turns {
-            if turn.next_timeout().is_some_and(|at| at <= now) {
-                turn.handle_timeout(now);
-            }
-        }
-        if !self.gathered
-            && self.tasks.is_empty()
-            && self.probes.is_empty()
-            && !self.turns.iter().any(Turn::pending)
-        {
-            self.gathered = true;
-            self.announce(ConnectionEvent::EndOfCandidates);
-            if self.relay_only && self.turns.iter().all(|turn| turn.relayed().is_none()) {
-                self.end("no TURN server gave a relay, and only relayed connections are allowed");
-            }
-        }
-        if self.open_deadline.is_some_and(|at| at <= now) {
-            self.end(if self.ice_connected {
-                "the other device did not complete the handshake; its certificate may not be the one announced"
-            } else {
-                "the connection was not ready within 30 seconds"
-            });
-        }
-        if self.channel.is_none() && self.peer_is_gone() {
-            self.end("the other device broke off the handshake");
-        }
-        let Some(channel) = &self.channel else { return };
-        if channel.deadline().is_some_and(|at| at <= now) || (channel.closing() && self.peer_is_gone()) {
-            self.end("closed after everything was delivered");
-        }
-        if self.next_stats <= now {
-            self.publish();
         }
     }
 
@@ -629,26 +399,6 @@ impl Driver {
             || pair.remote().typ == RTCIceCandidateType::Relay
             || remote.is_ok_and(|remote| self.relayed_peers.contains(&remote));
         if relayed { Path::Relayed } else { Path::Direct }
-    }
-
-    fn next_timeout(&mut self) -> Instant {
-        let now = Instant::now();
-        let far = now + Duration::from_secs(3600);
-        let stack = self.pc.poll_timeout().and_then(|at| at.checked_sub(self.ahead));
-        let turns = self.turns.iter_mut().filter_map(Turn::next_timeout).min();
-        let channel = self.channel.as_ref().and_then(Channel::deadline);
-        let stats = self.channel.as_ref().map(|_| self.next_stats);
-        [
-            stack,
-            self.probes.next_timeout(),
-            turns,
-            channel,
-            stats,
-            self.open_deadline,
-        ]
-        .into_iter()
-        .flatten()
-        .fold(far, Instant::min)
     }
 
     /// Waits for a datagram, room in a socket, a command, a frame, room for a frame, a task or the next timer.

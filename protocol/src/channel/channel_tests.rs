@@ -6,21 +6,34 @@ use crate::limits::MAX_CHANNEL_DATA;
 #[test]
 fn a_frame_over_the_limit_is_refused_before_it_is_read() {
     let message = Bytes::from(vec![FrameType::TermOut as u8; MAX_CHANNEL_FRAME + 1]);
-    assert_eq!(Frame::decode(&message), Err(FrameError::TooLarge(MAX_CHANNEL_FRAME + 1)));
+    assert_eq!(
+        Frame::decode(&message),
+        Err(FrameError::TooLarge(MAX_CHANNEL_FRAME + 1))
+    );
     assert_eq!(Frame::decode(&Bytes::new()), Err(FrameError::Empty));
-    assert_eq!(Frame::decode(&Bytes::from_static(&[0x7f])), Err(FrameError::UnknownType(0x7f)));
+    assert_eq!(
+        Frame::decode(&Bytes::from_static(&[0x7f])),
+        Err(FrameError::UnknownType(0x7f))
+    );
 }
 
 #[test]
 fn content_over_the_limit_is_refused_even_where_the_frame_fits() {
     let mut message = vec![FrameType::TermIn as u8, 0, 0, 0, 0];
     message.resize(5 + MAX_CHANNEL_DATA + 1, 0);
-    assert_eq!(Frame::decode(&message.into()), Err(FrameError::Long(FrameType::TermIn)));
+    assert_eq!(
+        Frame::decode(&message.into()),
+        Err(FrameError::Long(FrameType::TermIn))
+    );
 }
 
 #[test]
 fn the_largest_content_fits_the_largest_frame() {
-    let data = FileData { file: 1, offset: 2, bytes: vec![3; MAX_CHANNEL_DATA].into() };
+    let data = FileData {
+        file: 1,
+        offset: 2,
+        bytes: vec![3; MAX_CHANNEL_DATA].into(),
+    };
     let message = Frame::FileData(data.clone()).encode();
     assert!(message.len() <= MAX_CHANNEL_FRAME);
     assert_eq!(Frame::decode(&message), Ok(Frame::FileData(data)));
@@ -28,8 +41,15 @@ fn the_largest_content_fits_the_largest_frame() {
 
 #[test]
 fn what_is_typed_and_what_is_secret_is_not_printed() {
-    let typed = Frame::TermIn(TermIn { epoch: 1, bytes: Bytes::from_static(b"hunter2") });
-    let hello = Frame::Hello(Hello { protocol: 1, session_id: "s".parse().unwrap(), cap_token: "hunter2".into() });
+    let typed = Frame::TermIn(TermIn {
+        epoch: 1,
+        bytes: Bytes::from_static(b"hunter2"),
+    });
+    let hello = Frame::Hello(Hello {
+        protocol: 1,
+        session_id: "s".parse().unwrap(),
+        cap_token: "hunter2".into(),
+    });
     for frame in [typed, hello] {
         assert!(!format!("{frame:?}").contains("hunter2"));
     }
@@ -42,16 +62,32 @@ fn data() -> impl Strategy<Value = Bytes> {
 fn binary_frame() -> impl Strategy<Value = Frame> {
     let size = || (any::<u16>(), any::<u16>()).prop_map(|(cols, rows)| TermSize { cols, rows });
     prop_oneof![
-        (any::<bool>(), any::<bool>(), size(), any::<u64>(), data())
-            .prop_map(|(first, last, size, seq, bytes)| Frame::TermSnapshot(TermSnapshot { first, last, size, seq, bytes })),
+        (any::<bool>(), any::<bool>(), size(), any::<u64>(), data()).prop_map(
+            |(first, last, size, seq, bytes)| Frame::TermSnapshot(TermSnapshot {
+                first,
+                last,
+                size,
+                seq,
+                bytes
+            })
+        ),
         (any::<u64>(), data()).prop_map(|(seq, bytes)| Frame::TermOut(TermOut { seq, bytes })),
         (any::<u32>(), data()).prop_map(|(epoch, bytes)| Frame::TermIn(TermIn { epoch, bytes })),
         (any::<u32>(), size()).prop_map(|(epoch, size)| Frame::TermResize(TermResize { epoch, size })),
         any::<u64>().prop_map(|seq| Frame::TermAck(TermAck { seq })),
-        (any::<u32>(), any::<u32>(), any::<u32>(), any::<[u8; 32]>())
-            .prop_map(|(file, chunk, len, digest)| Frame::FileChunk(FileChunk { file, chunk, len, digest })),
-        (any::<u32>(), any::<u64>(), data())
-            .prop_map(|(file, offset, bytes)| Frame::FileData(FileData { file, offset, bytes })),
+        (any::<u32>(), any::<u32>(), any::<u32>(), any::<[u8; 32]>()).prop_map(
+            |(file, chunk, len, digest)| Frame::FileChunk(FileChunk {
+                file,
+                chunk,
+                len,
+                digest
+            })
+        ),
+        (any::<u32>(), any::<u64>(), data()).prop_map(|(file, offset, bytes)| Frame::FileData(FileData {
+            file,
+            offset,
+            bytes
+        })),
         any::<u64>().prop_map(|bytes| Frame::FileAck(FileAck { bytes })),
     ]
 }

@@ -58,7 +58,10 @@ const LAST: u8 = 2;
 pub(super) fn decode(message: &Bytes) -> Result<Frame, FrameError> {
     let byte = *message.first().ok_or(FrameError::Empty)?;
     let kind = FrameType::parse(byte).ok_or(FrameError::UnknownType(byte))?;
-    let mut body = Body { kind, rest: message.slice(1..) };
+    let mut body = Body {
+        kind,
+        rest: message.slice(1..),
+    };
     Ok(match kind {
         FrameType::Hello => Frame::Hello(body.json()?),
         FrameType::Bye => Frame::Bye(body.json()?),
@@ -76,39 +79,67 @@ pub(super) fn decode(message: &Bytes) -> Result<Frame, FrameError> {
             let size = body.size();
             let seq = body.rest.get_u64();
             let (first, last) = (flags & FIRST != 0, flags & LAST != 0);
-            Frame::TermSnapshot(TermSnapshot { first, last, size, seq, bytes: body.data()? })
+            Frame::TermSnapshot(TermSnapshot {
+                first,
+                last,
+                size,
+                seq,
+                bytes: body.data()?,
+            })
         }
         FrameType::TermOut => {
             body.need(8)?;
-            Frame::TermOut(TermOut { seq: body.rest.get_u64(), bytes: body.data()? })
+            Frame::TermOut(TermOut {
+                seq: body.rest.get_u64(),
+                bytes: body.data()?,
+            })
         }
         FrameType::TermIn => {
             body.need(4)?;
-            Frame::TermIn(TermIn { epoch: body.rest.get_u32(), bytes: body.data()? })
+            Frame::TermIn(TermIn {
+                epoch: body.rest.get_u32(),
+                bytes: body.data()?,
+            })
         }
         FrameType::TermResize => {
             body.exactly(8)?;
-            Frame::TermResize(TermResize { epoch: body.rest.get_u32(), size: body.size() })
+            Frame::TermResize(TermResize {
+                epoch: body.rest.get_u32(),
+                size: body.size(),
+            })
         }
         FrameType::TermAck => {
             body.exactly(8)?;
-            Frame::TermAck(TermAck { seq: body.rest.get_u64() })
+            Frame::TermAck(TermAck {
+                seq: body.rest.get_u64(),
+            })
         }
         FrameType::FileChunk => {
             body.exactly(44)?;
             let (file, chunk, len) = (body.rest.get_u32(), body.rest.get_u32(), body.rest.get_u32());
             let mut digest = [0; 32];
             body.rest.copy_to_slice(&mut digest);
-            Frame::FileChunk(FileChunk { file, chunk, len, digest })
+            Frame::FileChunk(FileChunk {
+                file,
+                chunk,
+                len,
+                digest,
+            })
         }
         FrameType::FileData => {
             body.need(12)?;
             let (file, offset) = (body.rest.get_u32(), body.rest.get_u64());
-            Frame::FileData(FileData { file, offset, bytes: body.data()? })
+            Frame::FileData(FileData {
+                file,
+                offset,
+                bytes: body.data()?,
+            })
         }
         FrameType::FileAck => {
             body.exactly(8)?;
-            Frame::FileAck(FileAck { bytes: body.rest.get_u64() })
+            Frame::FileAck(FileAck {
+                bytes: body.rest.get_u64(),
+            })
         }
     })
 }
@@ -120,20 +151,35 @@ struct Body {
 
 impl Body {
     fn need(&self, len: usize) -> Result<(), FrameError> {
-        if self.rest.len() < len { Err(FrameError::Short(self.kind)) } else { Ok(()) }
+        if self.rest.len() < len {
+            Err(FrameError::Short(self.kind))
+        } else {
+            Ok(())
+        }
     }
 
     fn exactly(&self, len: usize) -> Result<(), FrameError> {
         self.need(len)?;
-        if self.rest.len() > len { Err(FrameError::Long(self.kind)) } else { Ok(()) }
+        if self.rest.len() > len {
+            Err(FrameError::Long(self.kind))
+        } else {
+            Ok(())
+        }
     }
 
     fn size(&mut self) -> TermSize {
-        TermSize { cols: self.rest.get_u16(), rows: self.rest.get_u16() }
+        TermSize {
+            cols: self.rest.get_u16(),
+            rows: self.rest.get_u16(),
+        }
     }
 
     fn data(self) -> Result<Bytes, FrameError> {
-        if self.rest.len() > MAX_CHANNEL_DATA { Err(FrameError::Long(self.kind)) } else { Ok(self.rest) }
+        if self.rest.len() > MAX_CHANNEL_DATA {
+            Err(FrameError::Long(self.kind))
+        } else {
+            Ok(self.rest)
+        }
     }
 
     fn json<T: DeserializeOwned>(&self) -> Result<T, FrameError> {

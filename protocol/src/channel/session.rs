@@ -16,7 +16,9 @@ pub struct Hello {
 
 impl std::fmt::Debug for Hello {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hello").field("session_id", &self.session_id).finish_non_exhaustive()
+        f.debug_struct("Hello")
+            .field("session_id", &self.session_id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -44,7 +44,10 @@ pub struct TermIn {
 impl std::fmt::Debug for TermIn {
     /// What is typed may be a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TermIn").field("epoch", &self.epoch).field("len", &self.bytes.len()).finish()
+        f.debug_struct("TermIn")
+            .field("epoch", &self.epoch)
+            .field("len", &self.bytes.len())
+            .finish()
     }
 }
 

@@ -35,7 +35,9 @@ pub struct CapabilityGrant {
 
 impl std::fmt::Debug for CapabilityGrant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CapabilityGrant").field("exp", &self.exp).finish_non_exhaustive()
+        f.debug_struct("CapabilityGrant")
+            .field("exp", &self.exp)
+            .finish_non_exhaustive()
     }
 }
 

@@ -140,7 +140,9 @@ pub struct Invite {
 
 impl std::fmt::Debug for Invite {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Invite").field("invite_id", &self.invite_id).finish_non_exhaustive()
+        f.debug_struct("Invite")
+            .field("invite_id", &self.invite_id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -115,14 +115,22 @@ impl ClientType {
     pub const fn admission(self) -> Admission {
         use Admission::{Membership, NamedFeature, Party, TransferParty};
         match self {
-            Self::RoomJoin | Self::RoomLeave | Self::PresenceSet | Self::ChatMessageCreate | Self::ChatTyping => Membership,
+            Self::RoomJoin
+            | Self::RoomLeave
+            | Self::PresenceSet
+            | Self::ChatMessageCreate
+            | Self::ChatTyping => Membership,
             Self::CallRequest => Admission::Capability(Capability::Call),
             Self::CallAccept | Self::CallDecline | Self::CallEnd => Party(Feature::Call),
             Self::ScreenShareRequest => Admission::Capability(Capability::Screen),
-            Self::ScreenShareAccept | Self::ScreenShareDecline | Self::ScreenShareStop => Party(Feature::Screen),
+            Self::ScreenShareAccept | Self::ScreenShareDecline | Self::ScreenShareStop => {
+                Party(Feature::Screen)
+            }
             Self::ShareFileRequest => Admission::Capability(Capability::ShareFile),
             Self::ShareFolderRequest => Admission::Capability(Capability::ShareFolder),
-            Self::ShareAccept | Self::ShareDecline | Self::ShareCancel | Self::ShareCompleted => TransferParty,
+            Self::ShareAccept | Self::ShareDecline | Self::ShareCancel | Self::ShareCompleted => {
+                TransferParty
+            }
             Self::TerminalShareStarted | Self::TerminalShareEnded | Self::TerminalShareRequest => {
                 Admission::Capability(Capability::TerminalView)
             }

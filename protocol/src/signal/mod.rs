@@ -42,7 +42,13 @@ pub struct Envelope<M> {
 impl<M> Envelope<M> {
     /// A client's message, named so that its answer can be told.
     pub fn named(id: MessageId, message: M) -> Self {
-        Self { id: Some(id), timestamp: None, from: None, to: None, message }
+        Self {
+            id: Some(id),
+            timestamp: None,
+            from: None,
+            to: None,
+            message,
+        }
     }
 }
 

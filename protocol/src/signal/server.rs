@@ -26,7 +26,10 @@ pub struct Welcome {
 
 impl std::fmt::Debug for Welcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Welcome").field("peer_id", &self.peer_id).field("user_id", &self.user_id).finish_non_exhaustive()
+        f.debug_struct("Welcome")
+            .field("peer_id", &self.peer_id)
+            .field("user_id", &self.user_id)
+            .finish_non_exhaustive()
     }
 }
 

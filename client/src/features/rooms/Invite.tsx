@@ -4,8 +4,8 @@ import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { explainError } from '../../app/failures';
 import { useMesh } from '../../app/mesh';
-import { Command } from '../../ui/Command';
 import { Problem } from '../../ui/Problem';
+import { ShareLink } from '../../ui/ShareLink';
 
 const HOUR = 3600;
 
@@ -30,7 +30,7 @@ export function Invite({ roomId, onClose }: { roomId: string; onClose: () => voi
           <Text size="sm">
             <Trans>Send this link to whom you invite. It opens this room and nothing else.</Trans>
           </Text>
-          <Command value={create.data.url} />
+          <ShareLink value={create.data.url} label={t`QR code of the invitation link`} />
           <Text size="xs" c="dimmed">
             <Plural value={uses} one="It works once." other="It works # times." />{' '}
             <Trans>

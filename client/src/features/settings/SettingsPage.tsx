@@ -15,8 +15,8 @@ import { type ReactNode, useState } from 'react';
 import { explainError } from '../../app/failures';
 import { chooseLanguage, chosenLanguage, LANGUAGES, type Language } from '../../app/i18n';
 import { useMesh, useSession } from '../../app/mesh';
-import { Command } from '../../ui/Command';
 import { Problem } from '../../ui/Problem';
+import { ShareLink } from '../../ui/ShareLink';
 import { PageHeader } from '../rooms/PageHeader';
 import roomClasses from '../rooms/rooms.module.css';
 import classes from './settings.module.css';
@@ -88,7 +88,7 @@ export function SettingsPage() {
 
 function SignInElsewhere() {
   const mesh = useMesh();
-  const { i18n } = useLingui();
+  const { t, i18n } = useLingui();
   const link = useMutation({ mutationFn: () => mesh.api.createLink() });
   return (
     <Section title={<Trans>Go on elsewhere</Trans>}>
@@ -104,7 +104,7 @@ function SignInElsewhere() {
         </Button>
       </Row>
       <Problem>{link.error ? explainError(i18n, link.error) : null}</Problem>
-      {link.data && <Command value={link.data.url} />}
+      {link.data && <ShareLink value={link.data.url} label={t`QR code of the sign-in link`} />}
     </Section>
   );
 }

@@ -1,0 +1,178 @@
+//! Frames of the DataChannel.
+
+use mesh_protocol::channel::*;
+use mesh_protocol::error_code::ChannelCode;
+use serde_json::{Value, json};
+
+use super::{golden, hex, id};
+
+fn frames() -> Vec<(&'static str, Frame)> {
+    let size = TermSize { cols: 80, rows: 24 };
+    vec![
+        (
+            "hello",
+            Frame::Hello(Hello {
+                protocol: 1,
+                session_id: id("s1"),
+                cap_token: "a.b.c".into(),
+            }),
+        ),
+        (
+            "bye",
+            Frame::Bye(Bye {
+                code: ChannelCode::CapRefused,
+                detail: "the capability is for another target".into(),
+            }),
+        ),
+        (
+            "renew",
+            Frame::Renew(Renew {
+                cap_token: "a.b.c".into(),
+            }),
+        ),
+        (
+            "term_snapshot",
+            Frame::TermSnapshot(TermSnapshot {
+                first: true,
+                last: false,
+                size,
+                seq: 4096,
+                bytes: "\u{1b}[2J$ ".into(),
+            }),
+        ),
+        (
+            "term_snapshot_last",
+            Frame::TermSnapshot(TermSnapshot {
+                first: false,
+                last: true,
+                size,
+                seq: 4096,
+                bytes: "é".into(),
+            }),
+        ),
+        (
+            "term_out",
+            Frame::TermOut(TermOut {
+                seq: 1 << 40,
+                bytes: "42\r\n".into(),
+            }),
+        ),
+        (
+            "term_in",
+            Frame::TermIn(TermIn {
+                epoch: 3,
+                bytes: "echo $((6*7))\r".into(),
+            }),
+        ),
+        (
+            "term_resize",
+            Frame::TermResize(TermResize {
+                epoch: 3,
+                size: TermSize { cols: 120, rows: 40 },
+            }),
+        ),
+        (
+            "term_lease",
+            Frame::TermLease(TermLease {
+                holder: Some(id("p2")),
+                name: "Bob".into(),
+                epoch: 3,
+                you: true,
+            }),
+        ),
+        (
+            "term_lease_free",
+            Frame::TermLease(TermLease {
+                holder: None,
+                name: String::new(),
+                epoch: 4,
+                you: false,
+            }),
+        ),
+        ("term_ack", Frame::TermAck(TermAck { seq: 65_536 })),
+        ("term_exit", Frame::TermExit(TermExit { code: Some(0) })),
+        (
+            "term_viewers",
+            Frame::TermViewers(TermViewers {
+                viewers: vec![TermViewer {
+                    peer_id: id("p2"),
+                    name: "Bob".into(),
+                }],
+            }),
+        ),
+        (
+            "file_manifest",
+            Frame::FileManifest(FileManifest {
+                files: vec![ManifestEntry {
+                    file: 0,
+                    path: "notes/été.txt".into(),
+                    size: 5,
+                    hash: blake3::hash(b"hello").to_hex().to_string(),
+                    modified_at: Some(1_700_000_000_000),
+                }],
+                last: true,
+            }),
+        ),
+        (
+            "file_want",
+            Frame::FileWant(FileWant {
+                ranges: vec![ChunkRange {
+                    file: 0,
+                    from: 0,
+                    to: 1,
+                }],
+                last: true,
+            }),
+        ),
+        (
+            "file_chunk",
+            Frame::FileChunk(FileChunk {
+                file: 0,
+                chunk: 0,
+                len: 5,
+                digest: *blake3::hash(b"hello").as_bytes(),
+            }),
+        ),
+        (
+            "file_data",
+            Frame::FileData(FileData {
+                file: 0,
+                offset: 0,
+                bytes: "hello".into(),
+            }),
+        ),
+        ("file_ack", Frame::FileAck(FileAck { bytes: 5 })),
+        (
+            "file_done",
+            Frame::FileDone(FileDone {
+                file: 0,
+                hash: blake3::hash(b"hello").to_hex().to_string(),
+            }),
+        ),
+        (
+            "file_error",
+            Frame::FileError(FileError {
+                file: Some(0),
+                code: ChannelCode::DiskFull,
+                detail: "the disk is full".into(),
+            }),
+        ),
+    ]
+}
+
+#[test]
+fn channel_frames() {
+    let all: Vec<Value> = frames()
+        .into_iter()
+        .map(|(name, frame)| {
+            let bytes = frame.encode();
+            assert_eq!(Frame::decode(&bytes), Ok(frame), "{name}");
+            json!({ "name": name, "hex": hex(&bytes) })
+        })
+        .collect();
+    let pinned: Vec<FrameType> = frames().iter().map(|(_, frame)| frame.frame_type()).collect();
+    for kind in FrameType::ALL {
+        assert!(pinned.contains(kind), "{kind:?} has no vector");
+    }
+    golden("channel.json", &json!(all));
+}

@@ -1,0 +1,315 @@
+//! What proves who asks: sessions, cookies and capabilities, and that no forgery of them is taken.
+
+use anyhow::Result;
+use mesh_testkit::{PASSWORD, TestServer};
+use reqwest::header;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn every_route_needs_a_session_but_for_those_that_make_one() -> Result<()> {
+    let server = TestServer::start().await?;
+    let (alice, mallory) = (server.client("alice").await?, server.client("mallory").await?);
+    let room = server.room(&alice, &[]).await?;
+    let routes = [
+        ("POST", "/auth/links"),
+        ("POST", "/auth/logout"),
+        ("GET", "/auth/sessions"),
+        ("DELETE", "/auth/sessions/x"),
+        ("GET", "/me"),
+        ("GET", "/devices"),
+        ("DELETE", "/devices/x"),
+        ("POST", "/rooms"),
+        ("GET", "/rooms"),
+        ("POST", "/rooms/join"),
+        ("GET", "/rooms/R"),
+        ("PATCH", "/rooms/R"),
+        ("DELETE", "/rooms/R"),
+        ("POST", "/rooms/R/join"),
+        ("POST", "/rooms/R/leave"),
+        ("GET", "/rooms/R/members"),
+        ("PUT", "/rooms/R/members/x"),
+        ("DELETE", "/rooms/R/members/x"),
+        ("POST", "/rooms/R/invites"),
+        ("GET", "/rooms/R/invites"),
+        ("DELETE", "/rooms/R/invites/x"),
+        ("GET", "/rooms/R/messages"),
+        ("POST", "/caps"),
+        ("POST", "/caps/revoke"),
+        ("GET", "/ice"),
+        ("POST", "/ws/ticket"),
+        ("GET", "/ws"),
+    ];
+    let mut ended = server.sign_in("alice").await?;
+    let token = ended.token.clone();
+    ended.post("/auth/logout", json!({})).await?;
+    ended.token = token;
+    let stranger = server.stranger();
+    for (method, path) in routes {
+        let path = path.replace('R', room.as_str());
+        for client in [&stranger, &ended] {
+            let error = client
+                .request(method.parse()?, &path, Some(json!({})))
+                .await
+                .unwrap_err();
+            assert_eq!(
+                (error.status, error.code.as_str()),
+                (401, "UNAUTHENTICATED"),
+                "{method} {path}"
+            );
+        }
+        if path.starts_with(&format!("/rooms/{room}")) {
+            let body = json!({"name": "x", "role": "guest"});
+            let foreign = mallory
+                .request(method.parse()?, &path, Some(body.clone()))
+                .await
+                .unwrap_err();
+            let absent = path.replace(room.as_str(), "absent");
+            let absent = mallory
+                .request(method.parse()?, &absent, Some(body))
+                .await
+                .unwrap_err();
+            assert_eq!(
+                foreign, absent,
+                "{method} {path}: a foreign room looks like an absent one"
+            );
+            assert_eq!(
+                (foreign.status, foreign.code.as_str()),
+                (404, "ROOM_NOT_FOUND"),
+                "{method} {path}"
+            );
+        }
+    }
+    for path in ["/health", "/.well-known/jwks.json"] {
+        stranger.get(path).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_forged_session_is_taken() -> Result<()> {
+    use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+    let secret = b"0123456789abcdef0123456789abcdef";
+    let server = TestServer::builder()
+        .config(|c| c.jwt_secret = Some(mesh_server::config::Secret::new(String::from_utf8_lossy(secret))))
+        .start()
+        .await?;
+    let alice = server.client("alice").await?;
+    let room = server.room(&alice, &[]).await?;
+    let socket = alice.join(&room).await?;
+    let claims: Value = {
+        use base64::Engine as _;
+        let part = alice.token.split('.').nth(1).unwrap_or_default();
+        serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part)?)?
+    };
+    let forge = |key: &[u8], algorithm, typ: &str, change: &dyn Fn(&mut Value)| -> Result<String> {
+        let mut header = Header::new(algorithm);
+        header.typ = Some(typ.into());
+        let mut claims = claims.clone();
+        change(&mut claims);
+        Ok(encode(&header, &claims, &EncodingKey::from_secret(key))?)
+    };
+    let jwks = alice.get("/.well-known/jwks.json").await?;
+    let public = jwks["keys"][0]["x"].as_str().unwrap_or_default().to_owned();
+    const TYP: &str = "mesh-session+jwt";
+    let drop = |name: &'static str| {
+        move |claims: &mut Value| drop(claims.as_object_mut().and_then(|c| c.remove(name)))
+    };
+    let tokens = [
+        forge(public.as_bytes(), Algorithm::HS256, TYP, &|_| ())?,
+        forge(secret, Algorithm::HS384, TYP, &|_| ())?,
+        forge(secret, Algorithm::HS256, "JWT", &|_| ())?,
+        forge(secret, Algorithm::HS256, TYP, &|c| c["iss"] = json!("mesh:caps"))?,
+        forge(secret, Algorithm::HS256, TYP, &|c| c["aud"] = json!("mesh:cap"))?,
+        forge(secret, Algorithm::HS256, TYP, &|c| c["sub"] = json!("someone"))?,
+        forge(secret, Algorithm::HS256, TYP, &|c| c["sid"] = json!("none"))?,
+        forge(secret, Algorithm::HS256, TYP, &|c| c["exp"] = json!("9999999999"))?,
+        forge(secret, Algorithm::HS256, TYP, &|c| c["exp"] = json!(1))?,
+        forge(secret, Algorithm::HS256, TYP, &drop("exp"))?,
+        forge(secret, Algorithm::HS256, TYP, &drop("jti"))?,
+        "eyJhbGciOiJub25lIiwidHlwIjoibWVzaC1zZXNzaW9uK2p3dCJ9.e30.".to_owned(),
+        alice.cap(&room, &socket.peer_id, &["call"], json!({})).await?,
+    ];
+    for token in tokens {
+        let mut forged = server.stranger();
+        forged.token = token.clone();
+        assert_eq!(forged.get("/me").await.unwrap_err().status, 401, "{token}");
+    }
+    let mut same = server.stranger();
+    same.token = forge(secret, Algorithm::HS256, TYP, &|_| ())?;
+    same.get("/me").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_forged_capability_is_taken() -> Result<()> {
+    use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+    let server = TestServer::start().await?;
+    let alice = server.client("alice").await?;
+    let room = server.room(&alice, &[]).await?;
+    let mut socket = alice.join(&room).await?;
+    let seed = {
+        use base64::Engine as _;
+        let text = std::fs::read_to_string(server.data_dir().join("capability.key"))?;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text.trim())?
+    };
+    let der = [
+        &[
+            0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20,
+        ][..],
+        &seed,
+    ]
+    .concat();
+    let jwks = alice.get("/.well-known/jwks.json").await?;
+    let kid = jwks["keys"][0]["kid"].as_str().unwrap_or_default().to_owned();
+    let now = server.now();
+    let good = json!({"iss": "mesh:caps", "aud": "mesh:cap", "sub": socket.peer_id, "room_id": room, "caps": ["call"],
+        "jti": "j1", "iat": now, "exp": now + 60});
+    let forge =
+        |kid: &str, typ: &str, key: &EncodingKey, algorithm, change: &dyn Fn(&mut Value)| -> Result<String> {
+            let mut header = Header::new(algorithm);
+            header.typ = Some(typ.into());
+            header.kid = Some(kid.into());
+            let mut claims = good.clone();
+            change(&mut claims);
+            Ok(encode(&header, &claims, key)?)
+        };
+    let (own, other) = (
+        EncodingKey::from_ed_der(&der),
+        EncodingKey::from_ed_der(&[&der[..16], &[9; 32]].concat()),
+    );
+    let public = EncodingKey::from_secret(jwks["keys"][0]["x"].as_str().unwrap_or_default().as_bytes());
+    const TYP: &str = "mesh-cap+jwt";
+    use Algorithm::{EdDSA, HS256};
+    let drop = |name: &'static str| {
+        move |claims: &mut Value| drop(claims.as_object_mut().and_then(|c| c.remove(name)))
+    };
+    let forged = [
+        ("another key", forge(&kid, TYP, &other, EdDSA, &|_| ())?),
+        (
+            "HS256 with the public key",
+            forge(&kid, TYP, &public, HS256, &|_| ())?,
+        ),
+        ("unknown kid", forge("x", TYP, &own, EdDSA, &|_| ())?),
+        ("typ", forge(&kid, "JWT", &own, EdDSA, &|_| ())?),
+        ("iss", forge(&kid, TYP, &own, EdDSA, &|c| c["iss"] = json!("x"))?),
+        (
+            "aud",
+            forge(&kid, TYP, &own, EdDSA, &|c| c["aud"] = json!("mesh:session"))?,
+        ),
+        (
+            "sub",
+            forge(&kid, TYP, &own, EdDSA, &|c| c["sub"] = json!("someone"))?,
+        ),
+        (
+            "string exp",
+            forge(&kid, TYP, &own, EdDSA, &|c| c["exp"] = json!("9999999999"))?,
+        ),
+        ("no exp", forge(&kid, TYP, &own, EdDSA, &drop("exp"))?),
+        ("no jti", forge(&kid, TYP, &own, EdDSA, &drop("jti"))?),
+        (
+            "future",
+            forge(&kid, TYP, &own, EdDSA, &|c| c["iat"] = json!(now + 60))?,
+        ),
+        ("a session", alice.token.clone()),
+        ("nonsense", "a.b.c".to_owned()),
+    ];
+    for (what, token) in forged {
+        let request = json!({"room_id": room, "session_id": "s", "cap_token": token});
+        assert_eq!(
+            socket.error_of("call.request", request).await?.as_deref(),
+            Some("CAP_REQUIRED"),
+            "{what}"
+        );
+    }
+    let right = forge(&kid, TYP, &own, EdDSA, &|_| ())?;
+    let request = json!({"room_id": room, "session_id": "s", "cap_token": right});
+    assert_eq!(
+        socket.error_of("call.request", request).await?,
+        None,
+        "the forger's tools do work"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cookie_needs_a_page_of_ours() -> Result<()> {
+    let server = TestServer::start().await?;
+    let alice = server.client("alice").await?;
+    let login = alice
+        .http()
+        .post(alice.at("/auth/login"))
+        .json(&json!({"username": "alice", "password": PASSWORD}));
+    let answer = login.send().await?;
+    let set = answer.headers()[header::SET_COOKIE].to_str()?.to_owned();
+    assert!(
+        set.starts_with("mesh_session=")
+            && set.contains("; HttpOnly; SameSite=Lax")
+            && !set.contains("Secure"),
+        "{set}"
+    );
+    let cookie = set.split(';').next().unwrap_or_default().to_owned();
+    let post = async |headers: &[(&'static str, &str)]| -> Result<(u16, Value)> {
+        let mut request = alice
+            .http()
+            .post(alice.at("/rooms"))
+            .header("cookie", &cookie)
+            .json(&json!({"name": "R"}));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    };
+    let own = server.url();
+    assert_eq!(post(&[("origin", &own)]).await?.0, 200);
+    assert_eq!(post(&[("sec-fetch-site", "same-origin")]).await?.0, 200);
+    for foreign in [
+        &[][..],
+        &[("origin", "https://evil.example")],
+        &[("origin", "null")],
+        &[("sec-fetch-site", "cross-site")],
+        &[("sec-fetch-site", "same-site")],
+        &[
+            ("origin", "https://evil.example"),
+            ("sec-fetch-site", "same-origin"),
+        ],
+    ] {
+        let (status, problem) = post(foreign).await?;
+        assert_eq!(
+            (status, problem["code"].as_str()),
+            (403, Some("ORIGIN_REFUSED")),
+            "{foreign:?}"
+        );
+    }
+    assert_eq!(
+        alice.get("/rooms").await?["rooms"].as_array().map(Vec::len),
+        Some(2),
+        "refused requests had no effect"
+    );
+    let evil_login = alice
+        .http()
+        .post(alice.at("/auth/login"))
+        .header("origin", "https://evil.example");
+    let status = evil_login
+        .json(&json!({"username": "alice", "password": PASSWORD}))
+        .send()
+        .await?
+        .status();
+    assert_eq!(status, 403, "no page signs its visitor in elsewhere");
+    let https = TestServer::builder()
+        .config(|c| c.public_url = Some("https://mesh.example.com".into()))
+        .start()
+        .await?;
+    https.add_user("bob").await?;
+    let bob = https.stranger();
+    let login = bob
+        .http()
+        .post(bob.at("/auth/login"))
+        .json(&json!({"username": "bob", "password": PASSWORD}));
+    assert!(
+        login.send().await?.headers()[header::SET_COOKIE]
+            .to_str()?
+            .ends_with("; Secure")
+    );
+    Ok(())
+}
