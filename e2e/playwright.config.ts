@@ -26,6 +26,11 @@ export default defineConfig({
   use: { launchOptions: chromium, locale: "en-GB", colorScheme: "light", screenshot: "only-on-failure" },
   projects: [
     { name: "stories", testDir: "stories" },
-    { name: "screenshots", testDir: "screenshots" },
+    {
+      name: "screenshots",
+      testDir: "screenshots",
+      // Without WebGL the terminal draws with text, which a picture can wait for.
+      use: { launchOptions: { ...chromium, args: [...chromium.args, "--disable-3d-apis"] } },
+    },
   ],
 });

@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import { expect } from "@playwright/test";
@@ -30,7 +30,26 @@ test("64 MiB from a machine to the page, hash equal", async ({ browser, world })
   expect(await sending.exit).toBe(0);
 });
 
-test("64 MiB dropped on the page, into the machine's download folder, hash equal", async ({ browser, world }) => {
+test("a file dropped on the page reaches the machine", async ({ browser, world }) => {
+  const page = await somebody(browser);
+  await setUp(page, world);
+  const agent = world.agent("machine");
+  await agent.start(await world.link("alice"), "--allow", "share:file");
+  await expect(page.getByRole("listitem", { name: hostname() })).toBeVisible();
+
+  const dropped = await page.evaluateHandle(() => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File(["dropped, not chosen"], "note.txt", { type: "text/plain" }));
+    return transfer;
+  });
+  for (const type of ["dragenter", "dragover", "drop"]) {
+    await page.getByRole("main").dispatchEvent(type, { dataTransfer: dropped });
+  }
+  await expect(page.getByRole("listitem", { name: "note.txt" }).getByText("BLAKE3 verified")).toBeVisible();
+  expect(await readFile(path.join(agent.downloads, "note.txt"), "utf8")).toBe("dropped, not chosen");
+});
+
+test("64 MiB from the page, into the machine's download folder, hash equal", async ({ browser, world }) => {
   const page = await somebody(browser);
   await setUp(page, world);
   const agent = world.agent("machine");

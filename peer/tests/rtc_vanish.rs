@@ -1,4 +1,5 @@
 //! A peer that disappears without a word: the link ends, with a reason, within the time ICE gives it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod rtc_common;
 

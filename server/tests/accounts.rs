@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use mesh_testkit::{PASSWORD, TestServer};
-use reqwest::header;
 use serde_json::{Value, json};
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What the tests need beyond Rust and Node. On Debian it is installed; elsewhere the message says what is missing.
+//! What tests and benchmarks need beyond Rust and Node. On Debian it is installed; elsewhere the message says what is missing.
 
 use anyhow::{Result, bail};
 
@@ -13,16 +13,16 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("python3", "python3"),
 ];
 
+/// What the libraries that benchmarks compare with are built by.
+const COMPARED: &[(&str, &str)] = &[
+    ("cmake", "cmake"),
+    ("g++", "g++"),
+    ("clang", "clang libclang-dev libssl-dev"),
+];
+
 /// Installs what is missing.
 pub fn for_tests() -> Result<()> {
-    let missing: Vec<&str> = PROGRAMS
-        .iter()
-        .filter(|(name, _)| !on_path(name))
-        .map(|(_, package)| *package)
-        .collect();
-    if !missing.is_empty() {
-        install(&missing)?;
-    }
+    have(PROGRAMS)?;
     if !present("cargo-nextest") {
         step(
             "cargo-nextest",
@@ -32,10 +32,28 @@ pub fn for_tests() -> Result<()> {
     Ok(())
 }
 
+/// Installs what is missing.
+pub fn for_benchmarks() -> Result<()> {
+    have(COMPARED)
+}
+
+fn have(programs: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<&str> = programs
+        .iter()
+        .filter(|(name, _)| !on_path(name))
+        .flat_map(|(_, packages)| packages.split(' '))
+        .collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        install(&missing)
+    }
+}
+
 fn install(packages: &[&str]) -> Result<()> {
     if !on_path("apt-get") || !is_root() {
         bail!(
-            "the tests need {}: install them with your package manager and start again",
+            "this needs {}: install them with your package manager and start again",
             packages.join(", ")
         );
     }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 
-use crate::process::{Owned, binary, cargo, program, root, step};
+use crate::process::{Owned, binary, program, root};
 use crate::suites;
 
 const OWNER: &str = "owner";
@@ -40,21 +40,15 @@ pub fn run(up: &[String]) -> Result<()> {
     }
 }
 
-/// The page and the agent build side by side; the server comes last, since it carries the page inside.
+/// The page builds beside the binaries. The server carries the page inside: where it was compiled before the page was
+/// ready, the last step compiles that one crate again, and else does nothing.
 fn build() -> Result<()> {
-    let mut agent = Owned(
-        cargo()
-            .args(["build", "--locked", "--package", "mesh-agent"])
-            .spawn()?,
-    );
+    let mut binaries = Owned(suites::binaries_command().spawn()?);
     suites::web_client()?;
-    if !agent.0.wait()?.success() {
-        bail!("the agent did not build");
+    if !binaries.0.wait()?.success() {
+        bail!("the binaries did not build");
     }
-    step(
-        "mesh-server",
-        cargo().args(["build", "--locked", "--package", "mesh-server"]),
-    )
+    suites::binaries()
 }
 
 /// Starts the server and reads its first lines: the setup link while there is no account, then the address.

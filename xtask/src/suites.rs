@@ -72,21 +72,26 @@ pub fn web_client() -> Result<()> {
 
 /// Builds both binaries.
 pub fn binaries() -> Result<()> {
-    step(
-        "mesh-server and mesh",
-        cargo().args([
-            "build",
-            "--locked",
-            "--package",
-            "mesh-server",
-            "--package",
-            "mesh-agent",
-        ]),
-    )
+    step("mesh-server and mesh", &mut binaries_command())
+}
+
+/// The command that does it.
+pub fn binaries_command() -> Command {
+    let mut build = cargo();
+    build.args([
+        "build",
+        "--locked",
+        "--package",
+        "mesh-server",
+        "--package",
+        "mesh-agent",
+    ]);
+    build
 }
 
 /// `cargo xtask bench NAME`.
 pub fn bench(name: &str, options: &[String]) -> Result<()> {
+    install::for_benchmarks()?;
     let build = [
         "build",
         "--release",

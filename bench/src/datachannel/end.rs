@@ -53,9 +53,6 @@ pub(crate) struct Options {
     /// Offer 127.0.0.1 only.
     #[arg(long)]
     pub(crate) only_loopback: bool,
-    /// Print the readings of the link to standard error, four times a second.
-    #[arg(long)]
-    pub(crate) trace: bool,
 }
 
 /// What a person wants to know of one end.
@@ -249,7 +246,6 @@ async fn transfer(
     connection: &Connection,
     open: Duration,
 ) -> anyhow::Result<()> {
-    let link = transport.link();
     let (sender, mut receiver) = transport.split();
     let work = async {
         if options.role != Role::Receive {
@@ -263,12 +259,10 @@ async fn transfer(
         anyhow::Ok(())
     };
     tokio::pin!(work);
-    let mut tick = tokio::time::interval(Duration::from_millis(250));
     loop {
         tokio::select! {
             result = &mut work => return result,
             Ok(Some(line)) = lines.next_line() => on_line(connection, &line).await?,
-            _ = tick.tick(), if options.trace => eprintln!("{:?}", *link.borrow()),
         }
     }
 }

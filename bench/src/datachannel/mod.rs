@@ -74,19 +74,19 @@ const CASES: [Case; 5] = [
         name: "20 ms, 200 Mbit/s, 512 KiB queue",
         default_buffers: false,
         shape: Some(shape("bottleneck", 0, 200)),
-        divisor: 2,
+        divisor: 4,
     },
     Case {
         name: "20 ms, 0.1 % loss",
         default_buffers: false,
         shape: Some(shape("loss-0.1", 100, 0)),
-        divisor: 4,
+        divisor: 16,
     },
     Case {
         name: "20 ms, 1 % loss",
         default_buffers: false,
         shape: Some(shape("loss-1", 1_000, 0)),
-        divisor: 16,
+        divisor: 64,
     },
 ];
 
@@ -215,8 +215,6 @@ fn spawn(case: &Case, stack: Stack, mib: u64, offer: bool) -> anyhow::Result<End
         ["--role", "receive"]
     });
     command.args(offer.then_some("--offer"));
-    // For looking into one case: the readings of the link go to standard error.
-    command.args((std::env::var_os("MESH_BENCH_TRACE").is_some() && offer).then_some("--trace"));
     command.args(case.default_buffers.then_some("--default-buffers"));
     command.args(case.shape.is_some().then_some("--only-loopback"));
     Ok(End(command

@@ -31,9 +31,7 @@ export function ShareLink({ value, label }: { value: string; label: string }) {
           </ActionIcon>
         </Tooltip>
       </Command>
-      <div id={id} role="status">
-        {shown && <QrCode value={value} label={label} />}
-      </div>
+      <div id={id}>{shown && <QrCode value={value} label={label} />}</div>
     </div>
   );
 }

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 /// The largest message this end sends, bytes: a 64 KiB block and its frame header.
 pub const MAX_SEND_BYTES: usize = 65_600;
 
-/// The largest message this end takes, bytes; also what it advertises as `a=max-message-size`.
-pub const MAX_RECEIVE_BYTES: usize = 256 << 10;
+/// The largest message this end takes, bytes; also what it advertises as `a=max-message-size`. No more than ours are,
+/// since what a hostile device can make this one hold is a queue of such messages.
+pub const MAX_RECEIVE_BYTES: usize = MAX_SEND_BYTES;
 
 /// What a socket asks the kernel for, each way, unless the configuration says otherwise.
 pub(super) const WANTED_SOCKET_BUFFER_BYTES: usize = 4 << 20;

@@ -13,10 +13,12 @@ const LEAST_BYTES: usize = 128 << 10;
 
 /// Head-room over one round trip: rate × (GAIN × round trip + SLACK). Less than what delayed acknowledgements and
 /// jitter really add to the round trip makes the cap shrink by itself, since the rate then follows the cap; twice
-/// overflows a queue of one bandwidth-delay product, and SCTP waits a second for its timer.
+/// overflows a queue of one bandwidth-delay product, and SCTP then gains back one packet a round trip (measured on
+/// 200 Mbit/s with 20 ms: 23 MB/s from 768 KiB, 15 from 1 MiB). Random loss needs nothing here: SCTP's own window is
+/// then far below the cap.
 const GAIN: f64 = 1.4;
 /// The same while only ICE has measured the round trip, which knows nothing of delayed acknowledgements.
-const FIRST_GAIN: f64 = 1.75;
+const FIRST_GAIN: f64 = 1.5;
 /// Queueing that is always worth it: it keeps a short path busy between two wake-ups of this task.
 const SLACK: Duration = Duration::from_millis(2);
 

@@ -7,6 +7,9 @@
 //! the stack is drained, so that their acknowledgements coalesce; equal datagrams leave in one system call; no more
 //! is in flight than the path and the receiver's socket hold.
 
+mod clock;
+mod datagrams;
+
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -14,7 +17,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use rtc::crypto::{RTCCryptoProvider, SignatureScheme, default_provider};
 use rtc::data_channel::RTCDataChannelId;
 use rtc::peer_connection::certificate::{CertificateParams, RTCCertificate};
@@ -25,11 +27,12 @@ use rtc::peer_connection::state::{RTCIceConnectionState, RTCPeerConnectionState}
 use rtc::peer_connection::transport::{RTCDtlsTransportState, RTCIceCandidateType};
 use rtc::peer_connection::{RTCPeerConnection, RTCPeerConnectionBuilder};
 use rtc::sansio::Protocol;
-use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
 use rtc::statistics::StatsSelector;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Sleep;
 
+use self::clock::ICE_CHECK_EVERY;
+use self::datagrams::READS_PER_STEP;
 use super::candidate::{IceCandidate, Kind};
 use super::channel::Channel;
 use super::config::{
@@ -39,26 +42,18 @@ use super::config::{
 use super::gather::{self, Found, Tasks};
 use super::socket::{ReceiveBuffer, Socket, bind_all};
 use super::stun::Probes;
-use super::turn::{Turn, TurnEvent};
+use super::turn::Turn;
 use super::{Command, ConnectionEvent, candidate};
 use crate::transport::Path;
 
 /// SCTP packets that fit a path of 1,280 bytes with DTLS, UDP and IPv6 around them.
 const SCTP_MTU_BYTES: u32 = 1191;
 
-/// How often the stack looks at its candidate pairs while it connects.
-const ICE_CHECK_EVERY: Duration = Duration::from_millis(200);
 /// Checks sent on one pair before it is given up: fifteen seconds and the hastened ones.
 const ICE_CHECKS: u16 = 100;
-/// How many times the clock of the stack is put forward; see [`Driver::hasten`].
-const HASTENED: u32 = 8;
 /// How long better candidates are waited for before a relayed pair is chosen, on the stack's clock.
 const RELAY_WAIT: Duration = Duration::from_millis(2_400);
 const REFLEXIVE_WAIT: Duration = Duration::from_millis(100);
-
-/// Batches read from one socket, and timers fired, before everything else gets its turn.
-const READS_PER_STEP: usize = 4;
-const TIMERS_PER_STEP: usize = 4;
 
 /// Everything of one connection.
 pub(super) struct Driver {

@@ -1,6 +1,6 @@
 //! Joins two connections of one process, carrying descriptions and candidates between them as signalling would.
 
-#![allow(dead_code)] // Each test binary uses its part.
+#![allow(clippy::unwrap_used, dead_code, reason = "each test binary uses its own part")]
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 import { useLingui } from '@lingui/react/macro';
-import { useEffect, useMemo } from 'react';
+import { type RefObject, useEffect, useMemo } from 'react';
 import { useStore } from 'zustand';
 import { useMesh, useSession } from '../../app/mesh';
 import { chatOf } from '../../state/chatStore';
@@ -13,10 +13,12 @@ import { timeline } from './timeline';
 export function ChatPanel({
   room,
   visible,
+  composer,
   onInvite,
 }: {
   room: RoomView;
   visible: boolean;
+  composer: RefObject<HTMLTextAreaElement | null>;
   onInvite: () => void;
 }) {
   const { t } = useLingui();
@@ -40,7 +42,7 @@ export function ChatPanel({
     <section className={classes.chat} aria-label={t`Chat`}>
       <MessageList room={room} chat={chat} items={items} onInvite={onInvite} />
       <Typing room={room} typing={chat.typing} />
-      <Composer roomId={roomId} roomName={room.name} />
+      <Composer roomId={roomId} roomName={room.name} field={composer} />
     </section>
   );
 }

@@ -1,7 +1,7 @@
 import { useLingui } from '@lingui/react/macro';
 import { ActionIcon, Textarea, Tooltip } from '@mantine/core';
 import { IconSend2 } from '@tabler/icons-react';
-import { type KeyboardEvent, useEffect, useState } from 'react';
+import { type KeyboardEvent, type RefObject, useEffect, useState } from 'react';
 import { useMesh } from '../../app/mesh';
 import { MAX_TEXT_CHARS } from '../../state/chatActions';
 import classes from './chat.module.css';
@@ -9,7 +9,15 @@ import classes from './chat.module.css';
 /** Drafts outlive a change of room. */
 const drafts = new Map<string, string>();
 
-export function Composer({ roomId, roomName }: { roomId: string; roomName: string }) {
+export function Composer({
+  roomId,
+  roomName,
+  field,
+}: {
+  roomId: string;
+  roomName: string;
+  field: RefObject<HTMLTextAreaElement | null>;
+}) {
   const { t } = useLingui();
   const mesh = useMesh();
   const [text, setText] = useState(() => drafts.get(roomId) ?? '');
@@ -42,8 +50,10 @@ export function Composer({ roomId, roomName }: { roomId: string; roomName: strin
       }}
     >
       <Textarea
+        ref={field}
         className={classes.input}
         aria-label={t`Message`}
+        aria-keyshortcuts="/"
         placeholder={t`Write to ${roomName}`}
         autosize
         minRows={1}

@@ -6,7 +6,8 @@ import { Button, Center, Loader } from '@mantine/core';
 import { useDisclosure, useMediaQuery } from '@mantine/hooks';
 import { IconDoorOff, IconUserPlus } from '@tabler/icons-react';
 import { Link, useParams } from '@tanstack/react-router';
-import { lazy, Suspense, useEffect, useMemo, useState } from 'react';
+import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
+import { flushSync } from 'react-dom';
 import { useStore } from 'zustand';
 import { explain } from '../../app/failures';
 import { useMesh, useRoom, useSession } from '../../app/mesh';
@@ -20,8 +21,9 @@ import { Offers } from '../files/Offers';
 import { SendFiles, useSendFiles } from '../files/SendFiles';
 import { TransfersPanel } from '../files/TransfersPanel';
 import { PeoplePanel } from '../people/PeoplePanel';
+import { useShortcuts } from '../shortcuts/useShortcuts';
 import { PageHeader } from './PageHeader';
-import { BottomTabs, MainTabs, type View } from './RoomTabs';
+import { BottomTabs, MainTabs, tabsOf, type View } from './RoomTabs';
 import classes from './rooms.module.css';
 import { NARROW } from './Shell';
 
@@ -70,6 +72,7 @@ function Room({ room }: { room: RoomView }) {
   const [view, setView] = useState<View>({ kind: 'chat' });
   const [inviting, invite] = useDisclosure(false);
   const sending = useSendFiles(room);
+  const composer = useRef<HTMLTextAreaElement>(null);
 
   const all = useStore(mesh.terminals, (state) => state.terminals);
   const terminals = useMemo(() => terminalsIn({ terminals: all }, room.roomId), [all, room.roomId]);
@@ -80,6 +83,19 @@ function Room({ room }: { room: RoomView }) {
   const gone = view.kind === 'terminal' && !terminals.some((one) => one.sessionId === view.sessionId);
   const misplaced = !narrow && (view.kind === 'people' || view.kind === 'files');
   const shown: View = gone || misplaced ? { kind: 'chat' } : view;
+
+  useShortcuts((shortcut) => {
+    if (shortcut.kind === 'write') {
+      // Drawn at once: what is hidden takes no focus.
+      flushSync(() => setView({ kind: 'chat' }));
+      composer.current?.focus();
+      return true;
+    }
+    if (shortcut.kind !== 'tab') return false;
+    const target = tabsOf(terminals)[shortcut.index];
+    if (target) setView(target);
+    return target !== undefined;
+  });
 
   const waiting = useWaiting();
   useEffect(() => {
@@ -126,7 +142,12 @@ function Room({ room }: { room: RoomView }) {
             <MainTabs terminals={terminals} view={shown} onView={setView} />
           )}
           <div className={classes.panel} hidden={shown.kind !== 'chat'} id="panel-chat">
-            <ChatPanel room={room} visible={shown.kind === 'chat'} onInvite={invite.open} />
+            <ChatPanel
+              room={room}
+              visible={shown.kind === 'chat'}
+              composer={composer}
+              onInvite={invite.open}
+            />
           </div>
           {terminals.map((terminal) => (
             <div

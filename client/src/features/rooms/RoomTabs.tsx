@@ -14,6 +14,11 @@ export type View =
   | { kind: 'files' }
   | { kind: 'terminal'; sessionId: string };
 
+/** What the main tabs lead to, in their order: the order of Alt+1 to Alt+9. */
+export function tabsOf(terminals: Pick<TerminalView, 'sessionId'>[]): View[] {
+  return [{ kind: 'chat' }, ...terminals.map(({ sessionId }) => ({ kind: 'terminal' as const, sessionId }))];
+}
+
 interface TabsProps {
   terminals: TerminalView[];
   view: View;
@@ -32,12 +37,13 @@ export function MainTabs({ terminals, view, onView }: TabsProps) {
         className={classes.tab}
         aria-selected={view.kind === 'chat'}
         aria-controls="panel-chat"
+        aria-keyshortcuts="Alt+1"
         onClick={() => onView({ kind: 'chat' })}
       >
         <IconMessage size={16} aria-hidden="true" />
         <Trans>Chat</Trans>
       </UnstyledButton>
-      {terminals.map((terminal) => {
+      {terminals.map((terminal, index) => {
         const selected = view.kind === 'terminal' && view.sessionId === terminal.sessionId;
         return (
           <div key={terminal.sessionId} className={classes.tabGroup} data-selected={selected || undefined}>
@@ -46,6 +52,7 @@ export function MainTabs({ terminals, view, onView }: TabsProps) {
               className={classes.tab}
               aria-selected={selected}
               aria-controls={`panel-${terminal.sessionId}`}
+              aria-keyshortcuts={index < 8 ? `Alt+${index + 2}` : undefined}
               onClick={() => onView({ kind: 'terminal', sessionId: terminal.sessionId })}
             >
               <IconTerminal2 size={16} aria-hidden="true" />

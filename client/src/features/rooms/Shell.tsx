@@ -4,13 +4,18 @@ import { Trans, useLingui } from '@lingui/react/macro';
 import { Drawer } from '@mantine/core';
 import { useDisclosure, useMediaQuery } from '@mantine/hooks';
 import { Outlet, useLocation, useNavigate } from '@tanstack/react-router';
-import { createContext, useContext, useEffect } from 'react';
+import { createContext, lazy, Suspense, useContext, useEffect } from 'react';
 import { useSession } from '../../app/mesh';
+import { useShortcuts } from '../shortcuts/useShortcuts';
 import { ConnectionBanner } from './ConnectionBanner';
 import classes from './rooms.module.css';
 import { Sidebar } from './Sidebar';
 
 export const NARROW = '(max-width: 61.99em)';
+
+const ShortcutList = lazy(() =>
+  import('../shortcuts/ShortcutList').then((module) => ({ default: module.ShortcutList })),
+);
 
 const OpenRooms = createContext<() => void>(() => {});
 /** Opens the list of rooms where it is not in sight. */
@@ -20,6 +25,7 @@ export function Shell() {
   const { t } = useLingui();
   const narrow = useMediaQuery(NARROW, window.matchMedia(NARROW).matches, { getInitialValueInEffect: false });
   const [opened, drawer] = useDisclosure(false);
+  const [listing, list] = useDisclosure(false);
   const phase = useSession((state) => state.phase);
   const navigate = useNavigate();
   const { pathname } = useLocation();
@@ -34,6 +40,12 @@ export function Shell() {
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: every change of the address closes the drawer
   useEffect(() => drawer.close(), [pathname]);
+
+  useShortcuts((shortcut) => {
+    if (shortcut.kind !== 'list') return false;
+    list.open();
+    return true;
+  });
 
   return (
     <div className={classes.shell}>
@@ -61,6 +73,11 @@ export function Shell() {
           <Outlet />
         </OpenRooms.Provider>
       </div>
+      {listing && (
+        <Suspense>
+          <ShortcutList onClose={list.close} />
+        </Suspense>
+      )}
     </div>
   );
 }

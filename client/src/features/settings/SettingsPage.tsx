@@ -9,6 +9,7 @@ import {
   Title,
   useMantineColorScheme,
 } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
 import { IconBrowser, IconDeviceDesktop, IconLogout } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
@@ -19,6 +20,7 @@ import { Problem } from '../../ui/Problem';
 import { ShareLink } from '../../ui/ShareLink';
 import { PageHeader } from '../rooms/PageHeader';
 import roomClasses from '../rooms/rooms.module.css';
+import { ShortcutList } from '../shortcuts/ShortcutList';
 import classes from './settings.module.css';
 
 export function SettingsPage() {
@@ -27,6 +29,7 @@ export function SettingsPage() {
   const me = useSession((state) => state.me);
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const [language, setLanguage] = useState(chosenLanguage);
+  const [listing, list] = useDisclosure(false);
   const signOut = useMutation({
     mutationFn: () => mesh.api.logout(),
     // Also when the server was out of reach: the person wants to be gone from this page.
@@ -65,6 +68,11 @@ export function SettingsPage() {
                 ]}
               />
             </Row>
+            <Row label={<Trans>Keyboard shortcuts</Trans>}>
+              <Button variant="default" onClick={list.open}>
+                <Trans>Show</Trans>
+              </Button>
+            </Row>
           </Section>
           <SignInElsewhere />
           <Devices />
@@ -82,6 +90,7 @@ export function SettingsPage() {
           </Section>
         </Stack>
       </main>
+      {listing && <ShortcutList onClose={list.close} />}
     </>
   );
 }

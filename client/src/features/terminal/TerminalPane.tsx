@@ -6,6 +6,7 @@ import { IconPlugConnectedX, IconTerminal2 } from '@tabler/icons-react';
 import { useEffect, useRef } from 'react';
 import { explain } from '../../app/failures';
 import { useMesh } from '../../app/mesh';
+import { SHELL_KEYS } from '../../lib/shortcuts';
 import type { TerminalView } from '../../state/terminalStore';
 import { EmptyState } from '../../ui/EmptyState';
 import { KeyBar } from './KeyBar';
@@ -48,7 +49,14 @@ export function TerminalPane({
     <section className={classes.pane} aria-label={t`Terminal of ${deviceName}`}>
       {started && <TerminalBar terminal={terminal} onAgain={onAgain} />}
       <div className={classes.stage} data-live={started || undefined}>
-        {started && <div className={classes.screen} ref={holder} data-testid="terminal-screen" />}
+        {started && (
+          <div
+            className={classes.screen}
+            ref={holder}
+            data-testid="terminal-screen"
+            {...(terminal.control === 'held' ? SHELL_KEYS : {})}
+          />
+        )}
         {phase === 'asking' && (
           <EmptyState
             icon={<IconTerminal2 size={26} />}

@@ -1,6 +1,27 @@
+//! Time of a connection: the stack's clock, the timers of everything, and what follows when one is due.
+//!
+//! Owns no state: these are the steps of [`Driver`] that read the clock. When they are taken is decided by its caller.
+
+use std::time::{Duration, Instant};
+
+use rtc::sansio::Protocol;
+
+use super::Driver;
+use crate::rtc::ConnectionEvent;
+use crate::rtc::channel::Channel;
+use crate::rtc::turn::Turn;
+
+/// How often the stack looks at its candidate pairs while it connects.
+pub(super) const ICE_CHECK_EVERY: Duration = Duration::from_millis(200);
+/// How many times the clock of the stack is put forward; see [`Driver::hasten`].
+const HASTENED: u32 = 8;
+
+/// Timers fired before everything else gets its turn.
+const TIMERS_PER_STEP: usize = 4;
+
 impl Driver {
     /// The time on the stack's clock.
-    pub(super) fn stack_now(&self) -> Instant {
+    pub(in crate::rtc) fn stack_now(&self) -> Instant {
         Instant::now() + self.ahead
     }
 

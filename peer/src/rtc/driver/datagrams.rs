@@ -1,3 +1,21 @@
+//! Datagrams between the sockets and the stack, and messages between the stack and the channel.
+//!
+//! Owns no state: these are the steps of [`Driver`] that move bytes. When they are taken is decided by its caller.
+
+use std::time::Instant;
+
+use bytes::BytesMut;
+use rtc::sansio::Protocol;
+use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
+
+use super::Driver;
+use crate::rtc::candidate::Kind;
+use crate::rtc::socket::Socket;
+use crate::rtc::turn::TurnEvent;
+
+/// Batches read from one socket or relay before everything else gets its turn.
+pub(super) const READS_PER_STEP: usize = 4;
+
 impl Driver {
     /// Reads one batch; `false` when there was nothing.
     pub(super) fn read_socket(&mut self, index: usize) -> bool {

@@ -1,0 +1,91 @@
+import { Trans, useLingui } from '@lingui/react/macro';
+import { Kbd, Modal, Stack, Switch, Text } from '@mantine/core';
+import { type ReactNode, useState } from 'react';
+import { isMac, setSingleKeys, singleKeys } from '../../lib/shortcuts';
+import ui from '../../ui/ui.module.css';
+import classes from './shortcuts.module.css';
+
+export function ShortcutList({ onClose }: { onClose: () => void }) {
+  const { t } = useLingui();
+  const [single, setSingle] = useState(singleKeys);
+  const alt = isMac(navigator.userAgent) ? 'Option' : 'Alt';
+  return (
+    <Modal
+      opened
+      onClose={onClose}
+      title={<Trans>Keyboard shortcuts</Trans>}
+      closeButtonProps={{ 'aria-label': t`Close` }}
+    >
+      <Stack gap="lg">
+        <Keys title={<Trans>In a room</Trans>}>
+          <Row off={!single} keys={<Kbd>/</Kbd>} what={<Trans>Write a message</Trans>} />
+          <Row keys={<Chord first={alt} second="1" />} what={<Trans>Chat</Trans>} />
+          <Row
+            keys={
+              <>
+                <Chord first={alt} second="2" /> … <Kbd>9</Kbd>
+              </>
+            }
+            what={<Trans>Open terminals, in their order</Trans>}
+          />
+        </Keys>
+        <Keys title={<Trans>In a message</Trans>}>
+          <Row keys={<Kbd>Enter</Kbd>} what={<Trans>Send</Trans>} />
+          <Row keys={<Chord first="Shift" second="Enter" />} what={<Trans>New line</Trans>} />
+        </Keys>
+        <Keys title={<Trans>Everywhere</Trans>}>
+          <Row off={!single} keys={<Kbd>?</Kbd>} what={<Trans>This list</Trans>} />
+          <Row keys={<Kbd>Esc</Kbd>} what={<Trans>Close what has opened</Trans>} />
+        </Keys>
+        <Text size="xs" c="dimmed">
+          <Trans>
+            In a text field, / and ? are written. In a terminal that you control, every key goes to its shell.
+          </Trans>
+        </Text>
+        <Switch
+          label={t`Use / and ? as shortcuts`}
+          description={t`Turn this off if you dictate to your computer. Settings shows this list again.`}
+          checked={single}
+          onChange={(event) => {
+            setSingleKeys(event.currentTarget.checked);
+            setSingle(singleKeys());
+          }}
+        />
+      </Stack>
+    </Modal>
+  );
+}
+
+function Keys({ title, children }: { title: ReactNode; children: ReactNode }) {
+  return (
+    <section>
+      <h3 className={ui.sectionTitle}>{title}</h3>
+      <dl className={classes.list}>{children}</dl>
+    </section>
+  );
+}
+
+function Row({ keys, what, off = false }: { keys: ReactNode; what: ReactNode; off?: boolean }) {
+  return (
+    <div className={classes.row} data-off={off || undefined}>
+      <dt>{keys}</dt>
+      <dd>
+        {what}
+        {off && (
+          <>
+            {' '}
+            <Trans>(off)</Trans>
+          </>
+        )}
+      </dd>
+    </div>
+  );
+}
+
+function Chord({ first, second }: { first: string; second: string }) {
+  return (
+    <>
+      <Kbd>{first}</Kbd> + <Kbd>{second}</Kbd>
+    </>
+  );
+}

@@ -1,0 +1,119 @@
+// @vitest-environment happy-dom
+import { afterEach, describe, expect, it } from 'vitest';
+import { isMac, type Place, placeOf, SHELL_KEYS, setSingleKeys, shortcutOf, singleKeys } from './shortcuts';
+
+const PC = { mac: false, singleKeys: true };
+const MAC = { mac: true, singleKeys: true };
+
+function press(key: string, more: Partial<KeyboardEvent> = {}) {
+  return {
+    key,
+    code: '',
+    altKey: false,
+    ctrlKey: false,
+    metaKey: false,
+    shiftKey: false,
+    repeat: false,
+    ...more,
+  };
+}
+
+describe('a shortcut', () => {
+  it('without Alt is known by its character, with or without Shift', () => {
+    expect(shortcutOf(press('?', { code: 'Slash', shiftKey: true }), 'page', PC)).toEqual({ kind: 'list' });
+    expect(shortcutOf(press('?', { code: 'KeyM', shiftKey: true }), 'page', PC)).toEqual({ kind: 'list' });
+    expect(shortcutOf(press('/', { code: 'Slash' }), 'page', PC)).toEqual({ kind: 'write' });
+    expect(shortcutOf(press('/', { code: 'Period', shiftKey: true }), 'page', PC)).toEqual({ kind: 'write' });
+    expect(shortcutOf(press('a', { code: 'KeyA' }), 'page', PC)).toBeUndefined();
+  });
+
+  it('with Alt is known by the place of its digit, whatever it would write', () => {
+    expect(shortcutOf(press('1', { code: 'Digit1', altKey: true }), 'page', PC)).toEqual({
+      kind: 'tab',
+      index: 0,
+    });
+    expect(shortcutOf(press('ç', { code: 'Digit9', altKey: true }), 'page', PC)).toEqual({
+      kind: 'tab',
+      index: 8,
+    });
+    expect(shortcutOf(press('¡', { code: 'Digit1', altKey: true }), 'page', MAC)).toEqual({
+      kind: 'tab',
+      index: 0,
+    });
+    expect(shortcutOf(press('0', { code: 'Digit0', altKey: true }), 'page', PC)).toBeUndefined();
+    expect(shortcutOf(press('1', { code: 'Digit1' }), 'page', PC)).toBeUndefined();
+  });
+
+  it.each(['text', 'watching', 'taken'] satisfies Place[])(
+    'of one key does nothing where the focus is %s',
+    (place) => {
+      expect(shortcutOf(press('?'), place, PC)).toBeUndefined();
+      expect(shortcutOf(press('/'), place, PC)).toBeUndefined();
+    },
+  );
+
+  it('of a tab leaves a field and a watched terminal, but takes no key of a shell and no character of a Mac', () => {
+    const key = press('2', { code: 'Digit2', altKey: true });
+    const tab = { kind: 'tab', index: 1 };
+    expect(shortcutOf(key, 'text', PC)).toEqual(tab);
+    expect(shortcutOf(key, 'watching', PC)).toEqual(tab);
+    expect(shortcutOf(key, 'watching', MAC)).toEqual(tab);
+    expect(shortcutOf(key, 'text', MAC)).toBeUndefined();
+    expect(shortcutOf(key, 'taken', PC)).toBeUndefined();
+  });
+
+  it.each(['ctrlKey', 'metaKey', 'repeat'] as const)('is none with %s', (flag) => {
+    expect(shortcutOf(press('?', { [flag]: true }), 'page', PC)).toBeUndefined();
+    expect(
+      shortcutOf(press('1', { code: 'Digit1', altKey: true, [flag]: true }), 'page', PC),
+    ).toBeUndefined();
+  });
+
+  it('of one key can be turned off, and stays so', () => {
+    expect(singleKeys()).toBe(true);
+    setSingleKeys(false);
+    expect(singleKeys()).toBe(false);
+    const settings = { mac: false, singleKeys: singleKeys() };
+    expect(shortcutOf(press('?'), 'page', settings)).toBeUndefined();
+    expect(shortcutOf(press('/'), 'page', settings)).toBeUndefined();
+    expect(shortcutOf(press('1', { code: 'Digit1', altKey: true }), 'page', settings)).toBeDefined();
+    setSingleKeys(true);
+    expect(singleKeys()).toBe(true);
+  });
+});
+
+describe('the focus', () => {
+  afterEach(() => document.body.replaceChildren());
+
+  function place(html: string): Place {
+    document.body.innerHTML = html;
+    document.querySelector<HTMLElement>('#here')?.focus();
+    return placeOf(document);
+  }
+
+  it.each([
+    ['', 'page'],
+    ['<button id="here">Send</button>', 'page'],
+    ['<input id="here" type="checkbox">', 'page'],
+    ['<input id="here">', 'text'],
+    ['<input id="here" type="search">', 'text'],
+    ['<textarea id="here"></textarea>', 'text'],
+    ['<select id="here"><option>a</option></select>', 'text'],
+    ['<div class="xterm"><textarea id="here"></textarea></div>', 'watching'],
+    [
+      `<div data-keys="${SHELL_KEYS['data-keys']}"><div class="xterm"><textarea id="here"></textarea></div></div>`,
+      'taken',
+    ],
+    ['<div role="menu"><button id="here">Stop</button></div>', 'taken'],
+    ['<button id="here">Behind</button><section role="dialog" aria-modal="true"></section>', 'taken'],
+  ])('in %s', (html, expected) => {
+    expect(place(html)).toBe(expected);
+  });
+});
+
+it('a Mac is known by its browser', () => {
+  expect(isMac('Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Safari/605.1.15')).toBe(
+    true,
+  );
+  expect(isMac('Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0')).toBe(false);
+});

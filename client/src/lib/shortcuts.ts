@@ -1,0 +1,85 @@
+// Which key means what, and where a key belongs to somebody else: to a text, to a shell, to a dialog. No React.
+
+export type Shortcut = { kind: 'list' } | { kind: 'write' } | { kind: 'tab'; index: number };
+
+/** What has the focus, as far as keys are concerned. */
+export type Place =
+  | 'page'
+  /** A field where keys write. */
+  | 'text'
+  /** A terminal that is only watched: its keys go nowhere. */
+  | 'watching'
+  /** A terminal under control, a menu, or anything under an open dialog. */
+  | 'taken';
+
+type Key = Pick<KeyboardEvent, 'key' | 'code' | 'altKey' | 'ctrlKey' | 'metaKey' | 'shiftKey' | 'repeat'>;
+
+interface Settings {
+  /** On a Mac, Option with a digit writes a character. */
+  mac: boolean;
+  /** Whether keys count without Alt: WCAG 2.1.4 wants a way to turn them off. */
+  singleKeys: boolean;
+}
+
+export function shortcutOf(key: Key, place: Place, { mac, singleKeys }: Settings): Shortcut | undefined {
+  if (place === 'taken' || key.repeat || key.ctrlKey || key.metaKey) return undefined;
+  if (key.altKey) {
+    // By its place on the keyboard: with Alt, or on a French keyboard, the digit keys give other characters.
+    const digit = /^Digit([1-9])$/.exec(key.code)?.[1];
+    if (!digit || key.shiftKey || (place === 'text' && mac)) return undefined;
+    return { kind: 'tab', index: Number(digit) - 1 };
+  }
+  if (place !== 'page' || !singleKeys) return undefined;
+  // By its character: where it stands differs, and so does whether it takes Shift.
+  if (key.key === '?') return { kind: 'list' };
+  if (key.key === '/') return { kind: 'write' };
+  return undefined;
+}
+
+const KEYLESS_INPUTS = new Set([
+  'button',
+  'checkbox',
+  'color',
+  'file',
+  'image',
+  'radio',
+  'range',
+  'reset',
+  'submit',
+]);
+
+/** An element that sends its keys to a shell carries this attribute. */
+export const SHELL_KEYS = { 'data-keys': 'shell' };
+
+export function placeOf(document: Document): Place {
+  const focus = document.activeElement;
+  if (document.querySelector('[role="dialog"][aria-modal="true"]')) return 'taken';
+  if (focus?.closest('[data-keys="shell"], [role="menu"], [role="listbox"]')) return 'taken';
+  if (focus?.closest('.xterm')) return 'watching';
+  if (!focus?.matches('input, textarea, select, [contenteditable]:not([contenteditable="false"])'))
+    return 'page';
+  return KEYLESS_INPUTS.has(focus.getAttribute('type') ?? 'text') ? 'page' : 'text';
+}
+
+export function isMac(userAgent: string): boolean {
+  return /Macintosh|iPhone|iPad/.test(userAgent);
+}
+
+const STORED = 'mesh-single-keys';
+
+export function singleKeys(): boolean {
+  try {
+    return localStorage.getItem(STORED) !== 'off';
+  } catch {
+    return true;
+  }
+}
+
+export function setSingleKeys(on: boolean): void {
+  try {
+    if (on) localStorage.removeItem(STORED);
+    else localStorage.setItem(STORED, 'off');
+  } catch {
+    // Storage is off: the keys stay as they are.
+  }
+}
