@@ -29,6 +29,7 @@ pub fn run(up: &[String]) -> Result<()> {
     enrol(&data, &home)?;
     announce(&sign_in_link(&data)?);
 
+    stay_for_the_end();
     let status = agent(&home)
         .arg("up")
         .args(up)
@@ -137,3 +138,16 @@ fn announce(link: &str) {
     }
     println!("Open this link to sign in (it works once, for 10 minutes):\n\n  {link}\n");
 }
+
+/// Ctrl-C goes to every process of the terminal. Agent and server end in order by it; this one waits for their last words.
+#[cfg(unix)]
+fn stay_for_the_end() {
+    // SAFETY: sets a disposition that runs no code of ours; the agent sets its own.
+    #[allow(unsafe_code)]
+    unsafe {
+        libc::signal(libc::SIGINT, libc::SIG_IGN);
+    }
+}
+
+#[cfg(not(unix))]
+fn stay_for_the_end() {}
