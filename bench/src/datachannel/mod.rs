@@ -57,7 +57,7 @@ const fn shape(name: &'static str, loss_per_100k: u64, rate_mbit_s: u64) -> Shap
     }
 }
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 6] = [
     Case {
         name: "loopback",
         default_buffers: false,
@@ -74,6 +74,15 @@ const CASES: [Case; 5] = [
         name: "20 ms, 200 Mbit/s, 512 KiB queue",
         default_buffers: false,
         shape: Some(shape("bottleneck", 0, 200)),
+        divisor: 4,
+    },
+    Case {
+        name: "20 ms, 200 Mbit/s, 64 KiB queue",
+        default_buffers: false,
+        shape: Some(Shape {
+            queue_kib: 64,
+            ..shape("shallow", 0, 200)
+        }),
         divisor: 4,
     },
     Case {

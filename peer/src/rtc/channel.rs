@@ -14,7 +14,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::PollSender;
 
-use super::config::{CLOSE_LINGER, MAX_RECEIVE_BYTES, MAX_SEND_BYTES};
+use super::config::{CLOSE_LINGER, MAX_RECEIVE_BYTES, MAX_SEND_BYTES, RECEIVE_WINDOW_BYTES};
 use super::congestion::Congestion;
 use crate::transport::{FRAME_QUEUE, FrameReceiver, FrameSender, LinkStats, Path};
 
@@ -79,6 +79,11 @@ impl Channel {
         }
     }
 
+    /// The rate at which datagrams may leave, bytes per second; `None` is as fast as they come.
+    pub(super) fn pace(&self) -> Option<f64> {
+        self.congestion.pace()
+    }
+
     /// When the other end must have closed too.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.state {
@@ -126,14 +131,24 @@ impl Channel {
         Ok(())
     }
 
-    /// The next frame that may be sent now. `Err` is the end of the connection.
-    pub(super) fn next_frame(&mut self, pc: &mut RTCPeerConnection) -> Result<Option<Bytes>, String> {
+    /// Bytes given to SCTP and not yet acknowledged.
+    fn outstanding(&self, pc: &mut RTCPeerConnection) -> usize {
+        pc.data_channel(self.id)
+            .map_or(0, |channel| channel.outstanding_bytes())
+    }
+
+    /// The next frame that may be sent now; `arrived` bytes of those outstanding have left the path already. `Err` is
+    /// the end of the connection.
+    pub(super) fn next_frame(
+        &mut self,
+        pc: &mut RTCPeerConnection,
+        arrived: usize,
+    ) -> Result<Option<Bytes>, String> {
         if self.state != State::Open {
             return Ok(None);
         }
-        let in_flight = pc
-            .data_channel(self.id)
-            .map_or(0, |channel| channel.outstanding_bytes());
+        let outstanding = self.outstanding(pc);
+        let in_flight = outstanding.saturating_sub(arrived);
         if self.pending.is_none() && !self.outgoing_done {
             match self.outgoing.try_recv() {
                 Ok(frame) => self.pending = Some(frame),
@@ -150,7 +165,9 @@ impl Channel {
                 frame.len()
             ));
         }
-        if in_flight > 0 && in_flight + frame.len() > self.congestion.cap() {
+        let over = in_flight + frame.len() > self.congestion.cap()
+            || outstanding + frame.len() > RECEIVE_WINDOW_BYTES as usize;
+        if outstanding > 0 && over {
             return Ok(None);
         }
         Ok(self.pending.take())
@@ -175,14 +192,22 @@ impl Channel {
         Ok(())
     }
 
-    /// Reads what was acknowledged, and closes once all is and the application has nothing more.
-    pub(super) fn on_progress(&mut self, pc: &mut RTCPeerConnection) -> Result<(), String> {
+    /// Reads what was acknowledged (`arrived` as in [`Self::next_frame`]; datagrams sent, and lost of them, ever), and
+    /// closes once all is and the application has nothing more.
+    pub(super) fn on_progress(
+        &mut self,
+        pc: &mut RTCPeerConnection,
+        arrived: usize,
+        losses: (u64, u64),
+    ) -> Result<(), String> {
         let Some(mut channel) = pc.data_channel(self.id) else {
             return Ok(());
         };
-        let in_flight = channel.outstanding_bytes();
-        self.congestion.on_in_flight(Instant::now(), in_flight);
-        if self.state == State::Open && self.outgoing_done && self.pending.is_none() && in_flight == 0 {
+        let outstanding = channel.outstanding_bytes();
+        self.congestion.on_losses(losses);
+        self.congestion
+            .on_in_flight(Instant::now(), outstanding.saturating_sub(arrived));
+        if self.state == State::Open && self.outgoing_done && self.pending.is_none() && outstanding == 0 {
             self.state = State::Closing(Instant::now() + CLOSE_LINGER);
             channel.close().map_err(|error| error.to_string())?;
         }
@@ -218,9 +243,7 @@ impl Channel {
         path: Path,
         ice_round_trip: Option<Duration>,
     ) {
-        let in_flight = pc
-            .data_channel(self.id)
-            .map_or(0, |channel| channel.outstanding_bytes());
+        let in_flight = self.outstanding(pc);
         if let Some(sample) = ice_round_trip {
             self.congestion.on_path_round_trip(Instant::now(), sample);
         }

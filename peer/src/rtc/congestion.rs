@@ -14,11 +14,18 @@ const LEAST_BYTES: usize = 128 << 10;
 /// Head-room over one round trip: rate × (GAIN × round trip + SLACK). Less than what delayed acknowledgements and
 /// jitter really add to the round trip makes the cap shrink by itself, since the rate then follows the cap; twice
 /// overflows a queue of one bandwidth-delay product, and SCTP then gains back one packet a round trip (measured on
-/// 200 Mbit/s with 20 ms: 23 MB/s from 768 KiB, 15 from 1 MiB). Random loss needs nothing here: SCTP's own window is
-/// then far below the cap.
+/// 200 Mbit/s with 20 ms: 23 MB/s from 768 KiB, 15 from 1 MiB).
 const GAIN: f64 = 1.4;
+/// Where a round lost more than this share, the queue of the path is shorter than that head-room (the share at which
+/// BBR draws back too): a round of losses takes GAIN_DOWN of it, down to the least, and a clean one gives GAIN_UP back.
+const MOST_LOSS: f64 = 0.02;
+const LEAST_GAIN: f64 = 1.0;
+const GAIN_DOWN: f64 = 0.1;
+const GAIN_UP: f64 = 0.02;
 /// The same while only ICE has measured the round trip, which knows nothing of delayed acknowledgements.
 const FIRST_GAIN: f64 = 1.5;
+/// How much faster than it arrives data may leave at first: SCTP's slow start doubles its window every round trip.
+const FIRST_PACE_GAIN: f64 = 2.0;
 /// Queueing that is always worth it: it keeps a short path busy between two wake-ups of this task.
 const SLACK: Duration = Duration::from_millis(2);
 
@@ -80,6 +87,10 @@ pub(super) struct Congestion {
     /// A round trip was seen with little in flight: what ICE measures beside the data counts no more.
     seen_drained: bool,
     drain: Option<Drain>,
+    gain: f64,
+    /// Datagrams sent and lost, ever: now, and when the round began.
+    losses: (u64, u64),
+    losses_before: (u64, u64),
 }
 
 impl Congestion {
@@ -99,12 +110,30 @@ impl Congestion {
             smoothed: None,
             seen_drained: false,
             drain: None,
+            gain: GAIN,
+            losses: (0, 0),
+            losses_before: (0, 0),
         }
     }
 
     /// The most that may be in flight.
     pub(super) fn cap(&self) -> usize {
         self.cap
+    }
+
+    /// The rate at which it may leave, bytes per second; `None` where bursts do no harm or nothing is known yet.
+    pub(super) fn pace(&self) -> Option<f64> {
+        let (least, _) = self.least.filter(|(least, _)| *least >= SHORT_PATH)?;
+        let rate = self.rate();
+        if rate <= 0.0 {
+            return None;
+        }
+        let gain = if self.seen_drained || self.gain < GAIN {
+            self.gain
+        } else {
+            FIRST_PACE_GAIN
+        };
+        Some((rate * gain).max(LEAST_BYTES as f64 / least.as_secs_f64()))
     }
 
     /// The smoothed round trip of data, from sending to acknowledgement.
@@ -134,6 +163,11 @@ impl Congestion {
                 idle,
             });
         }
+    }
+
+    /// Datagrams sent and lost, ever, where somebody counts them.
+    pub(super) fn on_losses(&mut self, losses: (u64, u64)) {
+        self.losses = losses;
     }
 
     /// `in_flight` bytes remain unacknowledged.
@@ -203,6 +237,16 @@ impl Congestion {
     }
 
     fn on_round(&mut self) {
+        let (sent, lost) = (
+            self.losses.0 - self.losses_before.0,
+            self.losses.1 - self.losses_before.1,
+        );
+        self.losses_before = self.losses;
+        self.gain = if lost as f64 > sent as f64 * MOST_LOSS {
+            (self.gain - GAIN_DOWN).max(LEAST_GAIN)
+        } else {
+            (self.gain + GAIN_UP).min(GAIN)
+        };
         self.round_end = self.sent;
         self.rates.push_back(0.0);
         if self.rates.len() > RATE_ROUNDS {
@@ -247,8 +291,9 @@ impl Congestion {
         }
         let gain = match (self.drain, self.seen_drained) {
             (Some(_), _) => 0.6,
-            (None, true) => GAIN,
-            (None, false) => FIRST_GAIN,
+            (None, true) => self.gain,
+            (None, false) if self.gain >= GAIN => FIRST_GAIN,
+            (None, false) => self.gain,
         };
         let wanted = rate * (least.as_secs_f64() * gain + SLACK.as_secs_f64());
         let most = if least < SHORT_PATH {
@@ -356,6 +401,28 @@ mod tests {
             congestion.on_in_flight(now, left * 65_536);
         }
         assert_eq!(congestion.cap(), LEAST_BYTES);
+    }
+
+    #[test]
+    fn many_losses_take_the_head_room_and_few_do_not() {
+        let settle = |loss_per_1000: u64| {
+            let mut now = Instant::now();
+            let mut congestion = Congestion::new(now, 1 << 20, 4 << 20);
+            congestion.on_path_round_trip(now, Duration::from_millis(20));
+            // 50 MB/s with 20 ms: 1 MB a round trip.
+            for round in 1..=30_u64 {
+                for _ in 0..16 {
+                    congestion.on_sent(now, 65_536, false);
+                }
+                now += Duration::from_millis(20);
+                congestion.on_losses((round * 1000, round * loss_per_1000));
+                congestion.on_in_flight(now, 0);
+            }
+            congestion.cap()
+        };
+        let (none, few, many) = (settle(0), settle(19), settle(50));
+        assert_eq!(none, few);
+        assert!(many < none * 4 / 5, "{many} of {none}");
     }
 
     #[test]

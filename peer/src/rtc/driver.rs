@@ -27,6 +27,7 @@ use rtc::peer_connection::state::{RTCIceConnectionState, RTCPeerConnectionState}
 use rtc::peer_connection::transport::{RTCDtlsTransportState, RTCIceCandidateType};
 use rtc::peer_connection::{RTCPeerConnection, RTCPeerConnectionBuilder};
 use rtc::sansio::Protocol;
+use rtc::shared::TaggedBytesMut;
 use rtc::statistics::StatsSelector;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Sleep;
@@ -40,14 +41,19 @@ use super::config::{
     RECEIVE_WINDOW_BYTES, RtcConfig, RtcError, STATS_EVERY,
 };
 use super::gather::{self, Found, Tasks};
+use super::pace::Pace;
+use super::repair::{HEADER_BYTES, Repair};
 use super::socket::{ReceiveBuffer, Socket, bind_all};
 use super::stun::Probes;
 use super::turn::Turn;
 use super::{Command, ConnectionEvent, candidate};
 use crate::transport::Path;
 
-/// SCTP packets that fit a path of 1,280 bytes with DTLS, UDP and IPv6 around them.
-const SCTP_MTU_BYTES: u32 = 1191;
+/// SCTP packets that fit a path of 1,280 bytes with DTLS, the header of repair, TURN, UDP and IPv6 around them.
+const SCTP_MTU_BYTES: u32 = 1191 - HEADER_BYTES as u32;
+
+/// Records that may overtake each other by as much as they do when an acknowledgement does not wait for repair.
+const DTLS_REPLAY_WINDOW: usize = 256;
 
 /// Checks sent on one pair before it is given up: fifteen seconds and the hastened ones.
 const ICE_CHECKS: u16 = 100;
@@ -89,6 +95,15 @@ pub(super) struct Driver {
     /// Those of them that are relayed: ICE may have met such an address before it was announced.
     pub(super) relayed_peers: Vec<SocketAddr>,
     pub(super) peer_socket_bytes: usize,
+    /// Drawn for this connection; see [`Repair`].
+    pub(super) repair_tag: u32,
+    /// Repairs losses, when the other end does too.
+    pub(super) repair: Option<Repair<TaggedBytesMut>>,
+    /// Between which addresses the stack sends now.
+    route: Option<(SocketAddr, SocketAddr)>,
+    pace: Pace,
+    /// When the pace lets the next datagram go, if one may wait for it.
+    paced_until: Option<Instant>,
     gathered: bool,
 
     /// How far the clock of the stack is ahead of the real one.
@@ -114,7 +129,9 @@ impl Driver {
         events: mpsc::Sender<ConnectionEvent>,
     ) -> Result<Self, RtcError> {
         let crypto = default_provider().map_err(|error| RtcError::Stack(error.to_string()))?;
-        let random = u64::from_le_bytes(uuid_bytes(crypto.as_ref())?);
+        let random = u64::from_le_bytes(random_bytes(crypto.as_ref())?);
+        let repair_tag = u32::from_le_bytes(random_bytes(crypto.as_ref())?);
+        // The name in the certificate tells nothing about the device.
         let params = CertificateParams::new(vec![format!("mesh-{random:016x}")])
             .map_err(|error| RtcError::Stack(error.to_string()))?;
         let certificate =
@@ -132,6 +149,7 @@ impl Driver {
         let settings = SettingEngineBuilder::new()
             .with_crypto_provider(crypto.clone())
             .with_sctp_mtu(SCTP_MTU_BYTES)
+            .with_dtls_replay_protection_window(DTLS_REPLAY_WINDOW)
             .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_RECEIVE_BYTES as u32))
             .with_sctp_max_receive_buffer_size(RECEIVE_WINDOW_BYTES)
             .with_host_acceptance_min_wait(Some(Duration::ZERO))
@@ -188,6 +206,11 @@ impl Driver {
             remote_addrs: Vec::new(),
             relayed_peers: Vec::new(),
             peer_socket_bytes: 0,
+            repair_tag,
+            repair: None,
+            route: None,
+            pace: Pace::new(Instant::now()),
+            paced_until: None,
             gathered: false,
             ahead: Duration::ZERO,
             hastened: 0,
@@ -449,9 +472,8 @@ impl Driver {
     }
 }
 
-/// Random bytes for the name in the certificate, which must not tell anything about the device.
-fn uuid_bytes(crypto: &dyn RTCCryptoProvider) -> Result<[u8; 8], RtcError> {
-    let mut bytes = [0; 8];
+fn random_bytes<const N: usize>(crypto: &dyn RTCCryptoProvider) -> Result<[u8; N], RtcError> {
+    let mut bytes = [0; N];
     crypto
         .random()
         .fill(&mut bytes)

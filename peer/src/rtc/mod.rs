@@ -6,8 +6,8 @@
 //! beyond their name, or what a frame means.
 //!
 //! The protocol stack (`rtc`) does no I/O of its own; `driver` is the one task of a connection that feeds it. Each
-//! other file owns one thing that task needs: sockets, server discovery, STUN, TURN, local names, the cap on what is
-//! in flight.
+//! other file owns one thing that task needs: sockets, server discovery, STUN, TURN, local names, the repair of losses,
+//! the cap on what is in flight, the pace.
 
 mod candidate;
 mod channel;
@@ -17,6 +17,8 @@ mod driver;
 mod gather;
 mod mdns;
 mod negotiation;
+mod pace;
+mod repair;
 mod socket;
 mod stun;
 mod turn;

@@ -18,10 +18,14 @@ use super::config::{
 };
 use super::congestion::Congestion;
 use super::driver::Driver;
+use super::repair::Repair;
 use super::{ConnectionEvent, RtcTransport, gather, mdns};
 
 /// The line of a description that says what a socket of that end holds, bytes. Browsers have no such line.
 const SOCKET_LINE: &str = "x-mesh-socket";
+
+/// The line of a description that says that losses are repaired, with the tag of datagrams towards that end.
+const REPAIR_LINE: &str = "x-mesh-repair";
 
 /// What is assumed of an end that does not say: a kernel's default receive buffer.
 const DEFAULT_SOCKET_BYTES: usize = 208 << 10;
@@ -85,6 +89,10 @@ impl Driver {
             .min();
         let socket = socket_bytes(socket.unwrap_or(DEFAULT_SOCKET_BYTES));
         sdp.push_str(&format!("a={SOCKET_LINE}:{socket}\r\n"));
+        // An answer announces it only to an offer that did.
+        if !self.remote_described || self.repair.is_some() {
+            sdp.push_str(&format!("a={REPAIR_LINE}:{:08x}\r\n", self.repair_tag));
+        }
         self.described = true;
         for event in std::mem::take(&mut self.undescribed) {
             self.tell(event);
@@ -100,6 +108,9 @@ impl Driver {
             .map_or(socket_bytes(DEFAULT_SOCKET_BYTES), |bytes: usize| {
                 bytes.clamp(64 << 10, MOST_SOCKET_BYTES)
             });
+        self.repair = candidate::sdp_value(sdp, REPAIR_LINE)
+            .and_then(|tag| u32::from_str_radix(tag, 16).ok())
+            .map(|tag| Repair::new(self.repair_tag, tag));
         for line in candidates {
             self.add_candidate(IceCandidate {
                 candidate: line,

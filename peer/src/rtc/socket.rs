@@ -110,12 +110,18 @@ impl Socket {
 
     /// Adds a datagram, sending what was put together before when it does not fit.
     pub(super) fn queue(&mut self, destination: SocketAddr, datagram: &[u8]) {
+        self.queue_with(destination, &[], datagram);
+    }
+
+    /// Adds a datagram with `header` in front.
+    pub(super) fn queue_with(&mut self, destination: SocketAddr, header: &[u8], datagram: &[u8]) {
+        let length = header.len() + datagram.len();
         let fits = self.segments > 0
             && self.destination == Some(destination)
             && !self.ends_short
-            && datagram.len() <= self.segment
+            && length <= self.segment
             && self.segments < self.state.max_gso_segments()
-            && self.out.len() + datagram.len() <= TRANSMIT_BYTES;
+            && self.out.len() + length <= TRANSMIT_BYTES;
         if self.segments > 0 && !fits {
             self.flush();
             if self.blocked {
@@ -124,10 +130,11 @@ impl Socket {
             }
         }
         if self.segments == 0 {
-            self.segment = datagram.len();
+            self.segment = length;
             self.destination = Some(destination);
         }
-        self.ends_short = datagram.len() < self.segment;
+        self.ends_short = length < self.segment;
+        self.out.extend_from_slice(header);
         self.out.extend_from_slice(datagram);
         self.segments += 1;
     }

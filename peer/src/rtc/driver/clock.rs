@@ -9,6 +9,7 @@ use rtc::sansio::Protocol;
 use super::Driver;
 use crate::rtc::ConnectionEvent;
 use crate::rtc::channel::Channel;
+use crate::rtc::repair::Repair;
 use crate::rtc::turn::Turn;
 
 /// How often the stack looks at its candidate pairs while it connects.
@@ -70,6 +71,10 @@ impl Driver {
                 socket.queue(server, request);
             }
         });
+        if let Some(repair) = &mut self.repair {
+            repair.handle_timeout(now);
+        }
+        self.feed_repaired();
         for turn in &mut self.turns {
             if turn.next_timeout().is_some_and(|at| at <= now) {
                 turn.handle_timeout(now);
@@ -112,8 +117,11 @@ impl Driver {
         let turns = self.turns.iter_mut().filter_map(Turn::next_timeout).min();
         let channel = self.channel.as_ref().and_then(Channel::deadline);
         let stats = self.channel.as_ref().map(|_| self.next_stats);
+        let repair = self.repair.as_ref().and_then(Repair::next_timeout);
         [
             stack,
+            repair,
+            self.paced_until,
             self.probes.next_timeout(),
             turns,
             channel,

@@ -2,16 +2,27 @@
 //!
 //! Owns no state: these are the steps of [`Driver`] that move bytes. When they are taken is decided by its caller.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::BytesMut;
+use rtc::peer_connection::RTCPeerConnection;
 use rtc::sansio::Protocol;
 use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
 
 use super::Driver;
 use crate::rtc::candidate::Kind;
+use crate::rtc::channel::Channel;
+use crate::rtc::repair::{HEADER_BYTES, Received, Repair};
 use crate::rtc::socket::Socket;
-use crate::rtc::turn::TurnEvent;
+use crate::rtc::turn::{Turn, TurnEvent};
+
+/// The largest DTLS record that can hold an acknowledgement of SCTP and nothing else. It is not numbered: it waits for no
+/// repair, since the next one says all that it said.
+const ACKNOWLEDGEMENT_BYTES: usize = 65;
+
+/// An acknowledgement that overtakes more than this would make DTLS refuse what it overtook; it waits in line then.
+const MOST_OVERTAKEN: usize = 128;
 
 /// Batches read from one socket or relay before everything else gets its turn.
 pub(super) const READS_PER_STEP: usize = 4;
@@ -43,12 +54,7 @@ impl Driver {
                 ecn: None,
                 transport_protocol: TransportProtocol::UDP,
             };
-            // The stack refuses what is malformed or unexpected; anybody may send that, so it is no error here.
-            let _ = self.pc.handle_read(TaggedBytesMut {
-                now,
-                transport,
-                message: BytesMut::from(datagram),
-            });
+            read_datagram(&mut self.pc, &mut self.repair, now, transport, datagram);
         }
         for (socket, _, addr) in mapped {
             let base = self.sockets[socket].addr();
@@ -86,11 +92,7 @@ impl Driver {
                                 transport_protocol: TransportProtocol::UDP,
                             };
                             let now = Instant::now() + self.ahead;
-                            let _ = self.pc.handle_read(TaggedBytesMut {
-                                now,
-                                transport,
-                                message,
-                            });
+                            read_datagram(&mut self.pc, &mut self.repair, now, transport, &message);
                         }
                     }
                 }
@@ -103,6 +105,15 @@ impl Driver {
         self.turns = turns;
     }
 
+    /// Gives the stack what is no longer waited for.
+    pub(super) fn feed_repaired(&mut self) {
+        if let Some(repair) = &mut self.repair {
+            while let Some(datagram) = repair.poll_read() {
+                let _ = self.pc.handle_read(datagram);
+            }
+        }
+    }
+
     /// Drains the stack: datagrams out, events, messages for the application.
     pub(super) fn pump(&mut self) {
         self.drain_writes();
@@ -110,9 +121,11 @@ impl Driver {
             self.on_event(event);
         }
         if let Some(channel) = &mut self.channel {
+            let repair = self.repair.as_ref();
+            let (arrived, losses) = repair.map_or((0, (0, 0)), |r| (r.held_there(), r.losses()));
             let result = channel
                 .deliver(&mut self.pc)
-                .and_then(|()| channel.on_progress(&mut self.pc));
+                .and_then(|()| channel.on_progress(&mut self.pc, arrived, losses));
             if let Err(reason) = result {
                 self.end(reason);
             }
@@ -123,17 +136,58 @@ impl Driver {
         self.drain_writes();
     }
 
+    /// Moves datagrams out as far as the sockets and the pace let them go: those sent again first, then the stack's.
+    /// What stays in the stack is bounded by what is in flight.
     pub(super) fn drain_writes(&mut self) {
-        // While a socket is full the stack keeps its datagrams: their number is bounded by what is in flight.
+        self.paced_until = None;
+        let now = Instant::now();
+        let rate = self.channel.as_ref().and_then(Channel::pace);
         while !self.sockets.iter().any(Socket::blocked) {
-            let Some(out) = self.pc.poll_write() else { break };
-            let (from, to) = (out.transport.local_addr, out.transport.peer_addr);
-            if let Some(socket) = self.sockets.iter_mut().find(|socket| socket.addr() == from) {
-                socket.queue(to, &out.message);
-            } else if let Some(turn) = self.turns.iter_mut().find(|turn| turn.relayed() == Some(from)) {
-                turn.send(Instant::now(), to, out.message);
+            if let Some(wait) = rate.and_then(|rate| self.pace.wait(now, rate)) {
+                self.paced_until = Some(now + wait);
+                break;
             }
+            let Some(bytes) = self.write_repair(now).or_else(|| self.write_stack(now)) else {
+                break;
+            };
+            self.pace.on_sent(bytes);
         }
+    }
+
+    /// Sends again what was lost, or reports what came; gives the bytes of the datagram.
+    fn write_repair(&mut self, now: Instant) -> Option<usize> {
+        let route = self.route?;
+        self.repair.as_mut()?.poll_write(now, |header, datagram| {
+            send(&mut self.sockets, &mut self.turns, route, header, datagram);
+            header.len() + datagram.len()
+        })
+    }
+
+    /// Sends the next datagram of the stack.
+    fn write_stack(&mut self, now: Instant) -> Option<usize> {
+        let out = self.pc.poll_write()?;
+        let (route, bytes) = (
+            (out.transport.local_addr, out.transport.peer_addr),
+            out.message.len(),
+        );
+        let repair = self.repair.as_mut().filter(|repair| {
+            let overtakes = bytes <= ACKNOWLEDGEMENT_BYTES && repair.unreported() < MOST_OVERTAKEN;
+            is_dtls(&out.message) && !overtakes
+        });
+        let Some(repair) = repair else {
+            send(&mut self.sockets, &mut self.turns, route, &[], &out.message);
+            return Some(bytes);
+        };
+        self.route = Some(route);
+        send(
+            &mut self.sockets,
+            &mut self.turns,
+            route,
+            &repair.number(),
+            &out.message,
+        );
+        repair.on_sent(now, out.message);
+        Some(bytes + HEADER_BYTES)
     }
 
     pub(super) fn flush(&mut self) {
@@ -148,7 +202,8 @@ impl Driver {
     pub(super) fn send_frames(&mut self) {
         while let Some(channel) = &mut self.channel {
             let stack_now = Instant::now() + self.ahead;
-            let sent = match channel.next_frame(&mut self.pc) {
+            let arrived = self.repair.as_ref().map_or(0, Repair::held_there);
+            let sent = match channel.next_frame(&mut self.pc, arrived) {
                 Ok(Some(frame)) => channel.send(&mut self.pc, stack_now, frame),
                 Ok(None) => return,
                 Err(reason) => Err(reason),
@@ -160,5 +215,58 @@ impl Driver {
             // Cuts the message into datagrams now, while it is in the processor's cache.
             self.drain_writes();
         }
+    }
+}
+
+/// The first byte of DTLS (RFC 7983).
+fn is_dtls(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|first| (20..64).contains(first))
+}
+
+/// Feeds a received datagram to the stack, through repair if it is numbered.
+fn read_datagram(
+    pc: &mut RTCPeerConnection,
+    repair: &mut Option<Repair<TaggedBytesMut>>,
+    now: Instant,
+    transport: TransportContext,
+    datagram: &[u8],
+) {
+    let tagged = |datagram: &[u8]| TaggedBytesMut {
+        now,
+        transport,
+        message: BytesMut::from(datagram),
+    };
+    // The stack refuses what is malformed or unexpected; anybody may send that, so it is no error here.
+    let Some(repair) = repair.as_mut() else {
+        let _ = pc.handle_read(tagged(datagram));
+        return;
+    };
+    match repair.handle_read(Instant::now(), datagram, tagged) {
+        Received::Plain => {
+            let _ = pc.handle_read(tagged(datagram));
+        }
+        Received::Taken => {
+            while let Some(datagram) = repair.poll_read() {
+                let _ = pc.handle_read(datagram);
+            }
+        }
+    }
+}
+
+/// Puts a datagram on its way: from a socket, or through the relay that has the address.
+fn send(
+    sockets: &mut [Socket],
+    turns: &mut [Turn],
+    (from, to): (SocketAddr, SocketAddr),
+    header: &[u8],
+    datagram: &[u8],
+) {
+    if let Some(socket) = sockets.iter_mut().find(|socket| socket.addr() == from) {
+        socket.queue_with(to, header, datagram);
+    } else if let Some(turn) = turns.iter_mut().find(|turn| turn.relayed() == Some(from)) {
+        let mut message = BytesMut::with_capacity(header.len() + datagram.len());
+        message.extend_from_slice(header);
+        message.extend_from_slice(datagram);
+        turn.send(Instant::now(), to, message);
     }
 }
