@@ -3,10 +3,12 @@ import { Kbd, Modal, Stack, Switch, Text } from '@mantine/core';
 import { type ReactNode, useState } from 'react';
 import { isMac, setSingleKeys, singleKeys } from '../../lib/shortcuts';
 import ui from '../../ui/ui.module.css';
+import { useFocusBack } from '../../ui/useFocusBack';
 import classes from './shortcuts.module.css';
 
 export function ShortcutList({ onClose }: { onClose: () => void }) {
   const { t } = useLingui();
+  useFocusBack();
   const [single, setSingle] = useState(singleKeys);
   const alt = isMac(navigator.userAgent) ? 'Option' : 'Alt';
   return (
