@@ -13,7 +13,55 @@ export class TerminalOnPage {
 
   async readAloud(): Promise<void> {
     await this.page.getByRole("button", { name: "More about this terminal" }).click();
-    await this.page.getByRole("menuitemcheckbox", { name: "Screen reader mode" }).click();
+    const mode = this.page.getByRole("menuitemcheckbox", { name: "Screen reader mode" });
+    await mode.click();
+    // With the menu the focus goes back to where it came from.
+    await expect(mode).toBeHidden();
+  }
+
+  /** Where keys go. */
+  get input(): Locator {
+    return this.region.getByRole("textbox", { name: "Terminal input" });
+  }
+
+  /** The window onto a terminal that is larger than its place. */
+  get box(): Locator {
+    return this.region.locator(".mesh-terminal-screen");
+  }
+
+  async scrolled(): Promise<{ left: number; top: number }> {
+    return this.box.evaluate(({ scrollLeft, scrollTop }) => ({ left: scrollLeft, top: scrollTop }));
+  }
+
+  /** One finger from the middle of the terminal, by so many pixels. */
+  async swipe(dx: number, dy: number): Promise<void> {
+    await this.touch((part) => [{ x: part * dx, y: part * dy }]);
+  }
+
+  /** Two fingers, at last so many times as far from each other as at first. */
+  async pinch(ratio: number): Promise<void> {
+    const apart = 40;
+    await this.touch((part) => {
+      const x = apart * (1 + part * (ratio - 1));
+      return [
+        { x: -x, y: 0 },
+        { x, y: 0 },
+      ];
+    });
+  }
+
+  /** Fingers, by where they are from the middle of the terminal when a part of their way is done. */
+  private async touch(fingers: (part: number) => { x: number; y: number }[]): Promise<void> {
+    const place = await this.box.boundingBox();
+    if (!place) throw new Error("the terminal is not in sight");
+    const [x, y] = [place.x + place.width / 2, place.y + place.height / 2];
+    const at = (part: number) => fingers(part).map((finger, id) => ({ x: x + finger.x, y: y + finger.y, id }));
+    const session = await this.page.context().newCDPSession(this.page);
+    await session.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: at(0) });
+    // The first movement tells a browser that this is no tap.
+    for (const part of [0.2, 0.6, 1]) await session.send("Input.dispatchTouchEvent", { type: "touchMove", touchPoints: at(part) });
+    await session.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+    await session.detach();
   }
 
   get text(): Locator {
@@ -31,7 +79,7 @@ export class TerminalOnPage {
   }
 
   async type(text: string): Promise<void> {
-    await this.region.getByRole("textbox", { name: "Terminal input" }).focus();
+    await this.input.focus();
     await this.page.keyboard.type(text);
   }
 }

@@ -47,6 +47,14 @@ async function show(page: Page, look: Look, part: RegExp): Promise<void> {
   await page.getByRole("navigation", { name: /In this room|Dans ce salon/ }).getByRole("button", { name: part }).click();
 }
 
+/** Switches the screen reader mode of the terminal on or off: the screen as text, which a picture can wait for. */
+async function readAloud(page: Page): Promise<void> {
+  await page.getByRole("button", { name: /More about this terminal|Plus sur ce terminal/ }).click();
+  const mode = page.getByRole("menuitemcheckbox", { name: /Screen reader mode|Mode lecteur/ });
+  await mode.click();
+  await expect(mode).toBeHidden();
+}
+
 async function visitor(browser: Browser, world: World, look: Look): Promise<Page> {
   const { viewport, colorScheme, locale, isMobile } = look;
   const page = await somebody(browser, { viewport, colorScheme, locale, isMobile, hasTouch: isMobile, reducedMotion: "reduce" });
@@ -100,7 +108,11 @@ test("pictures of every screen", async ({ browser, world }) => {
     await page.getByRole("button", { name: /control|contrôle/i }).first().click();
     await expect(page.getByText(/You control|Vous contrôlez/)).toBeVisible();
     await page.keyboard.type(`clear; ${COMMANDS}\n`);
-    await expect(page.locator(".xterm-rows")).toContainText("Apache License");
+    await readAloud(page);
+    await expect(page.locator(".xterm-accessibility-tree")).toContainText("and distribution as defined");
+    await readAloud(page);
+    await expect(page.locator(".xterm-accessibility-tree")).toHaveCount(0);
+    await page.getByRole("textbox", { name: /Terminal input|Saisie du terminal/ }).focus();
     await picture(page, "terminal", look);
     await page.getByRole("button", { name: /Give back|Rendre/i }).click();
 

@@ -77,3 +77,86 @@ test("a machine that answers nothing says so before the click", async ({ browser
   await agent.start(await world.link("alice"), "--deny");
   await expect(page.getByRole("button", { name: "Terminal", exact: true })).toBeDisabled();
 });
+
+test("the keyboard goes to a terminal that opens, and a key leads out of it", async ({ browser, world }) => {
+  const page = await somebody(browser);
+  await setUp(page, world);
+  const agent = world.agent("machine");
+  await agent.start(await world.link("alice"), "--allow", "terminal:view", "--allow", "terminal:control");
+  await page.getByRole("button", { name: "Terminal", exact: true }).click();
+
+  const terminal = new TerminalOnPage(page, hostname());
+  await expect(terminal.input).toBeFocused();
+  // Who only watches goes on with Tab, as anywhere in a page.
+  await page.keyboard.press("Shift+Tab");
+  await expect(page.getByRole("button", { name: "More about this terminal" })).toBeFocused();
+  await page.keyboard.press("Tab");
+  await expect(terminal.input).toBeFocused();
+  await expect(terminal.input).toHaveAccessibleDescription(/only watch/);
+
+  await terminal.readAloud();
+  await terminal.takeControl();
+  await expect(terminal.input).toBeFocused();
+  await expect(terminal.input).toHaveAccessibleDescription(/Ctrl \+ Shift \+ ↑ leads to the bar/);
+  await page.keyboard.type("echo $((6*7))\n");
+  await expect(terminal.line("42")).toBeVisible();
+  // Tab belongs to the shell now.
+  await page.keyboard.press("Tab");
+  await expect(terminal.input).toBeFocused();
+
+  await page.keyboard.press("Control+Shift+ArrowUp");
+  const back = page.getByRole("button", { name: "Give back control" });
+  await expect(back).toBeFocused();
+  await page.keyboard.press("?");
+  await expect(page.getByRole("dialog", { name: "Keyboard shortcuts" })).toContainText("Ctrl + Shift + ↑");
+  await page.keyboard.press("Escape");
+  await expect(back).toBeFocused();
+});
+
+test("on a phone the text of a wide terminal is readable, panned by a finger, and follows what is typed", async ({ browser, world }) => {
+  const page = await somebody(browser, { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
+  await setUp(page, world);
+  const agent = world.agent("machine");
+  await agent.start(await world.link("alice"), "--allow", "terminal:view", "--allow", "terminal:control");
+  await page.getByRole("button", { name: "People" }).click();
+  await page.getByRole("button", { name: "Terminal", exact: true }).click();
+
+  const terminal = new TerminalOnPage(page, hostname());
+  await terminal.takeControl();
+  await terminal.readAloud();
+  await expect(terminal.text).toContainText(/[$#]/);
+  const { content, view } = await terminal.box.evaluate((box) => ({ content: box.scrollWidth, view: box.clientWidth }));
+  expect(content).toBeGreaterThan(1.4 * view);
+  expect(await terminal.scrolled()).toMatchObject({ left: 0 });
+
+  await terminal.swipe(-150, 0);
+  const { left } = await terminal.scrolled();
+  expect(left).toBeGreaterThan(100);
+  for (let i = 0; i < 3; i++) await terminal.swipe(150, 0);
+  await expect.poll(() => terminal.scrolled()).toMatchObject({ left: 0 });
+
+  // The end of a long line is where somebody looks who types it, and the beginning of the next one after it.
+  await terminal.type(`echo ${"0123456789".repeat(8)}`);
+  await expect.poll(async () => (await terminal.scrolled()).left).toBeGreaterThan(100);
+  await terminal.type("\n");
+  await expect.poll(() => terminal.scrolled()).toMatchObject({ left: 0 });
+
+  // Older lines are above the first one.
+  await terminal.type("seq 1000 1100\n");
+  await expect(terminal.line("1100")).toBeVisible();
+  await expect(terminal.line("1000")).toHaveCount(0);
+  for (let i = 0; i < 8; i++) await terminal.swipe(0, 200);
+  await expect(terminal.line("1000")).toBeVisible();
+
+  await page.getByRole("button", { name: "Text size" }).click();
+  await page.getByRole("button", { name: "Show all columns" }).click();
+  await expect.poll(() => terminal.box.evaluate((box) => box.scrollWidth - box.clientWidth)).toBe(0);
+  await page.getByRole("button", { name: "Larger text" }).click();
+  await expect.poll(() => terminal.box.evaluate((box) => box.scrollWidth - box.clientWidth)).toBeGreaterThan(0);
+  const before = await terminal.box.evaluate((box) => box.scrollWidth);
+  await page.keyboard.press("Escape");
+  await terminal.pinch(2);
+  await expect.poll(() => terminal.box.evaluate((box) => box.scrollWidth)).toBeGreaterThan(1.5 * before);
+  // The page itself stays where it is.
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+});

@@ -20,11 +20,17 @@ function browserLanguage(): Language {
     : 'en';
 }
 
+/** Dates and times as they are written where somebody lives: 24 hours in Britain, not so in America. */
+function regionsOf(language: Language): string[] {
+  const regions = navigator.languages.filter((tag) => tag.toLowerCase().startsWith(language));
+  return regions.length > 0 ? regions : [language];
+}
+
 export async function activateLanguage(choice: Language | 'auto' = chosenLanguage()): Promise<void> {
   const language = choice === 'auto' ? browserLanguage() : choice;
   const { messages } =
     language === 'fr' ? await import('../locales/fr.po') : await import('../locales/en.po');
-  i18n.loadAndActivate({ locale: language, messages });
+  i18n.loadAndActivate({ locale: language, locales: regionsOf(language), messages });
   document.documentElement.lang = language;
 }
 

@@ -55,7 +55,7 @@ const dark: MantineColorsTuple = [
 
 export const theme = createTheme({
   primaryColor: 'lagoon',
-  primaryShade: { light: 7, dark: 6 },
+  primaryShade: 7,
   colors: { lagoon, gray, dark },
   autoContrast: true,
   fontFamily: '"Inter Variable", Inter, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif',
@@ -111,7 +111,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
     '--mesh-bubble-mine': '#dff2ed',
     '--mantine-color-dimmed': '#5d6a6f',
     '--mesh-brand': '#0c7a6c',
-    '--mantine-color-placeholder': '#7b888d',
+    '--mantine-color-placeholder': '#66737a',
   },
   dark: {
     '--mantine-color-body': '#151b1d',
@@ -119,6 +119,8 @@ export const cssVariables: CSSVariablesResolver = () => ({
     '--mantine-color-lagoon-light': 'rgb(26 160 137 / 18%)',
     '--mantine-color-lagoon-light-hover': 'rgb(26 160 137 / 27%)',
     '--mantine-color-lagoon-light-color': '#86dfce',
+    '--mantine-color-red-light-color': '#ff9a96',
+    '--mantine-color-orange-light-color': '#ffb970',
     '--mantine-color-default-border': '#323d41',
     '--mesh-canvas': '#101416',
     '--mesh-surface': '#151b1d',
@@ -129,6 +131,6 @@ export const cssVariables: CSSVariablesResolver = () => ({
     '--mesh-bubble-mine': '#173a34',
     '--mantine-color-dimmed': '#94a1a6',
     '--mesh-brand': '#3fc4ab',
-    '--mantine-color-placeholder': '#76848a',
+    '--mantine-color-placeholder': '#8b989c',
   },
 });

@@ -119,7 +119,7 @@ function problemOf(response: Response, text: string): ApiError {
   }
 }
 
-/** A name people recognise in a list of devices: browser and system. */
+/** A name people recognise in a list of devices, whatever their language: browser and system. */
 export function deviceName(agent: string): string {
   const browser = /Edg\//.test(agent)
     ? 'Edge'
@@ -141,7 +141,7 @@ export function deviceName(agent: string): string {
           : /Linux|X11/.test(agent)
             ? 'Linux'
             : '';
-  return system ? `${browser} on ${system}` : browser;
+  return system ? `${browser} (${system})` : browser;
 }
 
 /** How this page introduces itself at sign-in. */

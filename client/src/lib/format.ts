@@ -1,5 +1,8 @@
 // Numbers for people. The language is handed in; nothing here knows of the page.
 
+/** Tags of languages, the preferred one first. */
+type Languages = string | string[];
+
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 const UNITS_FR = ['o', 'ko', 'Mo', 'Go', 'To'];
 
@@ -34,8 +37,8 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-export function formatTime(ms: number, language: string): string {
-  return new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit' }).format(ms);
+export function formatTime(ms: number, languages: Languages): string {
+  return new Intl.DateTimeFormat(languages, { hour: '2-digit', minute: '2-digit' }).format(ms);
 }
 
 export function dayKey(ms: number): string {
@@ -43,14 +46,14 @@ export function dayKey(ms: number): string {
   return `${date.getFullYear()}-${date.getMonth()}-${date.getDate()}`;
 }
 
-export function formatDay(ms: number, language: string, now: number): string {
+export function formatDay(ms: number, languages: Languages, now: number): string {
   const days = Math.round((startOfDay(now) - startOfDay(ms)) / 86_400_000);
   if (days <= 1) {
-    const word = new Intl.RelativeTimeFormat(language, { numeric: 'auto' }).format(-days, 'day');
-    return word.charAt(0).toLocaleUpperCase(language) + word.slice(1);
+    const word = new Intl.RelativeTimeFormat(languages, { numeric: 'auto' }).format(-days, 'day');
+    return word.charAt(0).toLocaleUpperCase(languages) + word.slice(1);
   }
   const sameYear = new Date(ms).getFullYear() === new Date(now).getFullYear();
-  return new Intl.DateTimeFormat(language, {
+  return new Intl.DateTimeFormat(languages, {
     weekday: 'long',
     day: 'numeric',
     month: 'long',

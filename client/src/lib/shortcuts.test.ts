@@ -1,6 +1,15 @@
 // @vitest-environment happy-dom
 import { afterEach, describe, expect, it } from 'vitest';
-import { isMac, type Place, placeOf, SHELL_KEYS, setSingleKeys, shortcutOf, singleKeys } from './shortcuts';
+import {
+  isMac,
+  leavesTerminal,
+  type Place,
+  placeOf,
+  SHELL_KEYS,
+  setSingleKeys,
+  shortcutOf,
+  singleKeys,
+} from './shortcuts';
 
 const PC = { mac: false, singleKeys: true };
 const MAC = { mac: true, singleKeys: true };
@@ -79,6 +88,39 @@ describe('a shortcut', () => {
     expect(shortcutOf(press('1', { code: 'Digit1', altKey: true }), 'page', settings)).toBeDefined();
     setSingleKeys(true);
     expect(singleKeys()).toBe(true);
+  });
+});
+
+describe('a terminal', () => {
+  const WINDOWS = { mac: false, held: true };
+
+  it('is left by Ctrl+Shift+ArrowUp, on a Mac by Option+Shift+ArrowUp, whoever controls it', () => {
+    const ctrl = press('ArrowUp', { ctrlKey: true, shiftKey: true });
+    const option = press('ArrowUp', { altKey: true, shiftKey: true });
+    for (const held of [true, false]) {
+      expect(leavesTerminal(ctrl, { mac: false, held })).toBe('bar');
+      expect(leavesTerminal(option, { mac: true, held })).toBe('bar');
+    }
+    expect(leavesTerminal(option, WINDOWS)).toBeUndefined();
+    expect(leavesTerminal(ctrl, { mac: true, held: true })).toBeUndefined();
+  });
+
+  it('under control keeps every other key', () => {
+    expect(leavesTerminal(press('ArrowUp'), WINDOWS)).toBeUndefined();
+    expect(leavesTerminal(press('ArrowUp', { ctrlKey: true }), WINDOWS)).toBeUndefined();
+    expect(leavesTerminal(press('ArrowUp', { shiftKey: true }), WINDOWS)).toBeUndefined();
+    const all = { ctrlKey: true, shiftKey: true, altKey: true };
+    expect(leavesTerminal(press('ArrowUp', all), WINDOWS)).toBeUndefined();
+    expect(leavesTerminal(press('Tab'), WINDOWS)).toBeUndefined();
+    expect(leavesTerminal(press('Tab', { shiftKey: true }), WINDOWS)).toBeUndefined();
+  });
+
+  it('that is only watched is left by Tab, in both directions', () => {
+    const watching = { mac: false, held: false };
+    expect(leavesTerminal(press('Tab'), watching)).toBe('tab');
+    expect(leavesTerminal(press('Tab', { shiftKey: true }), watching)).toBe('tab');
+    expect(leavesTerminal(press('Tab', { ctrlKey: true }), watching)).toBeUndefined();
+    expect(leavesTerminal(press('a'), watching)).toBeUndefined();
   });
 });
 

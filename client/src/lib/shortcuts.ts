@@ -36,6 +36,25 @@ export function shortcutOf(key: Key, place: Place, { mac, singleKeys }: Settings
   return undefined;
 }
 
+/**
+ * The keys that leave a terminal, as a person reads them. Browsers and desktops take Escape, Tab and most letters with these
+ * modifiers, and shells use what is left of the letters; macOS keeps Control with the arrows for itself.
+ */
+export function leaveKeys(mac: boolean): [string, string, string] {
+  return mac ? ['Option', 'Shift', '↑'] : ['Ctrl', 'Shift', '↑'];
+}
+
+/** Whether a key pressed in a terminal leaves it. To one that is only watched, Tab is as anywhere else in a page. */
+export function leavesTerminal(
+  key: Key,
+  { mac, held }: { mac: boolean; held: boolean },
+): 'bar' | 'tab' | undefined {
+  const modifier = mac ? key.altKey && !key.ctrlKey : key.ctrlKey && !key.altKey;
+  if (key.key === 'ArrowUp' && key.shiftKey && modifier && !key.metaKey) return 'bar';
+  if (key.key === 'Tab' && !held && !key.ctrlKey && !key.altKey && !key.metaKey) return 'tab';
+  return undefined;
+}
+
 const KEYLESS_INPUTS = new Set([
   'button',
   'checkbox',

@@ -123,12 +123,12 @@ describe('the REST client', () => {
   });
 
   it('names the device after browser and system', () => {
-    expect(deviceName('Mozilla/5.0 (X11; Linux x86_64) Chrome/149.0 Safari/537.36')).toBe('Chrome on Linux');
+    expect(deviceName('Mozilla/5.0 (X11; Linux x86_64) Chrome/149.0 Safari/537.36')).toBe('Chrome (Linux)');
     expect(deviceName('Mozilla/5.0 (Macintosh; Intel Mac OS X 14.0; rv:140.0) Firefox/140.0')).toBe(
-      'Firefox on macOS',
+      'Firefox (macOS)',
     );
     expect(
       deviceName('Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1'),
-    ).toBe('Safari on iOS');
+    ).toBe('Safari (iOS)');
   });
 });

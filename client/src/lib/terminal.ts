@@ -1,17 +1,20 @@
-// A terminal's screen: xterm with the host's size, its font scaled to the space at hand, output in order with
+// A terminal's screen: xterm with the host's size, its font scaled to the space at hand or as chosen, output in order with
 // acknowledgements, and input only while this page holds control. xterm itself is loaded when the first screen opens.
 
-import type { FitAddon } from '@xterm/addon-fit';
 import type { Terminal } from '@xterm/xterm';
 import type { Frame } from '../protocol/frames';
+import { focusIsFree, focusOrigin } from './terminalFocus';
+import { TerminalPan } from './terminalPan';
+import { fittingFont, pinched, type Size, stepped, type Zoom } from './terminalZoom';
+import type { createTerminal } from './xterm';
 
 const ACK_EVERY_BYTES = 32 * 1024;
 const ACK_AFTER_MS = 50;
 const MAX_INPUT_BYTES = 32 * 1024;
 const FONT = '"JetBrains Mono Variable", ui-monospace, "SFMono-Regular", Menlo, Consolas, monospace';
 const FONT_DEFAULT_PX = 14;
-const FONT_MIN_PX = 5;
-const FONT_MAX_PX = 18;
+/** A phone, upright or not: fitting a whole shell into it would leave nothing to read. */
+const SMALL = '(max-width: 36em), (max-height: 30em)';
 
 interface ScreenEvents {
   send: (frame: Frame) => void;
@@ -20,16 +23,28 @@ interface ScreenEvents {
   refusedInput: () => void;
 }
 
-interface Loaded {
-  term: Terminal;
-  fit: FitAddon;
+type Loaded = Pick<ReturnType<typeof createTerminal>, 'cell'> & { term: Terminal };
+
+/** What a screen reader says about the place where keys go. */
+interface Described {
+  label: string;
+  /** Id of the element that says more. */
+  describedBy: string;
 }
 
 type Output = { bytes: Uint8Array; upTo: number } | { cols: number; rows: number; reset: boolean };
 
 export class TerminalScreen {
-  /** xterm's own element: it moves between the page's containers with its content. */
-  readonly element = document.createElement('div');
+  private readonly pan = new TerminalPan({
+    cell: () => this.loaded?.cell(),
+    cursor: () => this.cursor(),
+    older: () => this.older(),
+    history: (lines) => this.history(lines),
+    pinchStart: () => {
+      this.pinchFont = this.font;
+    },
+    pinch: (ratio) => this.setZoom(pinched(this.pinchFont, ratio)),
+  });
   private loaded: Loaded | undefined;
   private loading: Promise<void> | undefined;
   private readonly backlog: Output[] = [];
@@ -44,9 +59,22 @@ export class TerminalScreen {
   private ctrlArmed: ((used: boolean) => void) | undefined;
   private disposed = false;
   private follow = false;
+  private zoomed: Zoom = 'auto';
+  /** Sizes of a character that are known, by font. */
+  private readonly cells = new Map<number, Size>();
+  private pinchFont = FONT_DEFAULT_PX;
+  private described: Described | undefined;
+  /** Set while the focus shall come here; with what had it when that was wished. */
+  private focusWish: { origin: Element | undefined } | undefined;
 
-  constructor(private readonly events: ScreenEvents) {
-    this.element.className = 'mesh-terminal-screen';
+  constructor(
+    private readonly events: ScreenEvents,
+    private readonly loadXterm = () => import('./xterm'),
+  ) {}
+
+  /** It moves between the page's containers with its content. */
+  get element(): HTMLElement {
+    return this.pan.box;
   }
 
   /** Puts the screen into a container; call again after it was moved. */
@@ -55,6 +83,7 @@ export class TerminalScreen {
     this.loading ??= this.load();
     await this.loading;
     this.fitFont();
+    this.takeFocus();
   }
 
   detach(): void {
@@ -72,6 +101,26 @@ export class TerminalScreen {
 
   focus(): void {
     this.loaded?.term.focus();
+  }
+
+  /** Somebody opened this screen or asked to control it: the focus may come from what they clicked. */
+  expectFocus(): void {
+    this.focusWish = { origin: focusOrigin(document) };
+  }
+
+  /** The focus comes as soon as there is something to take it, unless somebody took it elsewhere in the meantime. */
+  takeFocus(): void {
+    if (!this.focusWish || !this.loaded || !this.element.isConnected) return;
+    const own = this.element.closest('section');
+    if (focusIsFree(document, this.focusWish.origin, own)) this.focus();
+    this.focusWish = undefined;
+  }
+
+  describe(described: Described): void {
+    this.described = described;
+    const textarea = this.loaded?.term.textarea;
+    textarea?.setAttribute('aria-label', described.label);
+    textarea?.setAttribute('aria-describedby', described.describedBy);
   }
 
   /** Frames of the terminal that concern the screen. */
@@ -97,6 +146,7 @@ export class TerminalScreen {
     this.epoch = epoch;
     if (epoch === undefined) this.follow = false;
     if (this.loaded) this.loaded.term.options.cursorBlink = epoch !== undefined;
+    this.offerKeyboard();
   }
 
   /** Typing from the key bar. */
@@ -121,31 +171,100 @@ export class TerminalScreen {
     this.fitFont();
   }
 
+  /** Whether the text is as large as all columns allow. */
+  get fits(): boolean {
+    return this.zoomed === 'fit' || (this.zoomed === 'auto' && !isSmall());
+  }
+
+  setFits(on: boolean): void {
+    if (on) this.setZoom('fit');
+    else this.setZoom(isSmall() ? 'auto' : FONT_DEFAULT_PX);
+  }
+
+  /** The size of the text, in CSS pixels. */
+  get font(): number {
+    return this.loaded?.term.options.fontSize ?? FONT_DEFAULT_PX;
+  }
+
+  private setZoom(zoom: Zoom): void {
+    this.zoomed = zoom;
+    this.fitFont();
+  }
+
+  zoomBy(step: 1 | -1): void {
+    this.setZoom(stepped(this.font, step));
+  }
+
   /** The container's size changed. */
   fitFont(): void {
-    const { term, fit } = this.loaded ?? {};
-    if (!term || !fit || !this.element.isConnected) return;
-    if (this.follow && this.epoch !== undefined) {
-      term.options.fontSize = FONT_DEFAULT_PX;
-      const size = fit.proposeDimensions();
-      if (size && size.cols > 1 && size.rows > 1 && (size.cols !== this.cols || size.rows !== this.rows))
-        this.events.send({ type: 'TERM_RESIZE', epoch: this.epoch, cols: size.cols, rows: size.rows });
-      return;
+    const { term, cell } = this.loaded ?? {};
+    if (!term || !cell || !this.element.isConnected) return;
+    const small = isSmall();
+    // Scroll bars included: what fits needs none.
+    const space = { width: this.element.offsetWidth, height: this.element.offsetHeight };
+    if (space.width <= 0 || space.height <= 0) return;
+    if (this.follow && this.epoch !== undefined) this.askForSize(this.epoch, cell, space);
+    else {
+      // The host's size wins: find the font at which it fits.
+      const { cols, rows, zoomed: zoom } = this;
+      const cellAt = (font: number) => this.cellAt(font, term, cell);
+      this.setFont(fittingFont({ zoom, small, cols, rows, space, cellAt }));
     }
-    // The host's size wins: find the font at which it fits. Two rounds, since cells are rounded to whole pixels.
-    for (let round = 0; round < 2; round++) {
-      const size = fit.proposeDimensions();
-      const font = term.options.fontSize ?? FONT_DEFAULT_PX;
-      if (!size?.cols || !size.rows) return;
-      const scale = Math.min((size.cols + 0.9) / this.cols, (size.rows + 0.9) / this.rows);
-      const wanted = Math.floor(Math.min(FONT_MAX_PX, Math.max(FONT_MIN_PX, font * scale)) * 4) / 4;
-      if (Math.abs(wanted - font) < 0.2) break;
-      term.options.fontSize = wanted;
-    }
-    const size = fit.proposeDimensions();
-    const font = term.options.fontSize ?? FONT_DEFAULT_PX;
-    if (size && font > FONT_MIN_PX && (size.cols < this.cols || size.rows < this.rows))
-      term.options.fontSize = Math.max(FONT_MIN_PX, font - 0.5);
+    const now = cell();
+    if (now) this.pan.resize({ width: this.cols * now.width, height: this.rows * now.height });
+  }
+
+  /** A character at some font: to know it, xterm has to try it once. */
+  private cellAt(font: number, term: Terminal, cell: () => Size | undefined): Size {
+    const now = cell();
+    const known = this.cells.get(this.font);
+    // On another screen, or drawn in another way, characters have another size.
+    if (known && now && (known.width !== now.width || known.height !== now.height)) this.cells.clear();
+    const before = this.cells.get(font);
+    if (before) return before;
+    term.options.fontSize = font;
+    const { width, height } = cell() ?? { width: 0, height: 0 };
+    this.cells.set(font, { width, height });
+    return { width, height };
+  }
+
+  /** Set only where it changes: a screen whose font is set is blank for a moment. */
+  private setFont(font: number): void {
+    const { term } = this.loaded ?? {};
+    if (term && term.options.fontSize !== font) term.options.fontSize = font;
+  }
+
+  private askForSize(epoch: number, cell: () => Size | undefined, space: Size): void {
+    this.setFont(typeof this.zoomed === 'number' ? this.zoomed : FONT_DEFAULT_PX);
+    const { width, height } = cell() ?? {};
+    if (!width || !height) return;
+    const cols = Math.floor(space.width / width);
+    const rows = Math.floor(space.height / height);
+    if (cols > 1 && rows > 1 && (cols !== this.cols || rows !== this.rows))
+      this.events.send({ type: 'TERM_RESIZE', epoch, cols, rows });
+  }
+
+  private older(): boolean {
+    const buffer = this.loaded?.term.buffer.active;
+    return buffer !== undefined && buffer.viewportY < buffer.baseY;
+  }
+
+  private history(lines: number): boolean {
+    const { term } = this.loaded ?? {};
+    const before = term?.buffer.active.viewportY;
+    term?.scrollLines(lines);
+    return term?.buffer.active.viewportY !== before;
+  }
+
+  private cursor(): { x: number; y: number } | undefined {
+    const buffer = this.loaded?.term.buffer.active;
+    return buffer && !this.older() ? { x: buffer.cursorX, y: buffer.cursorY } : undefined;
+  }
+
+  /** On a phone, the keyboard comes up for somebody who may type only. */
+  private offerKeyboard(): void {
+    const textarea = this.loaded?.term.textarea;
+    if (textarea) textarea.inputMode = this.epoch === undefined ? 'none' : 'text';
   }
 
   private put(output: Output): void {
@@ -168,6 +287,7 @@ export class TerminalScreen {
       return;
     }
     term.write(output.bytes, () => {
+      this.pan.follow();
       if (output.upTo >= 0) this.acknowledge(output.upTo);
     });
   }
@@ -197,6 +317,7 @@ export class TerminalScreen {
       this.ctrlArmed(true);
       this.ctrlArmed = undefined;
     }
+    this.pan.followAgain();
     const bytes = new TextEncoder().encode(typed);
     for (let at = 0; at < bytes.length; at += MAX_INPUT_BYTES)
       this.events.send({
@@ -208,11 +329,11 @@ export class TerminalScreen {
 
   private async load(): Promise<void> {
     const [{ createTerminal }] = await Promise.all([
-      import('./xterm'),
+      this.loadXterm(),
       document.fonts?.load(`14px ${FONT}`).catch(() => {}),
     ]);
     if (this.disposed) return;
-    this.loaded = createTerminal(this.element, {
+    this.loaded = createTerminal(this.pan.content, {
       fontFamily: FONT,
       fontSize: FONT_DEFAULT_PX,
       cols: this.cols,
@@ -220,7 +341,13 @@ export class TerminalScreen {
       screenReaderMode: this.readerMode,
       cursorBlink: this.epoch !== undefined,
     });
+    if (this.described) this.describe(this.described);
+    this.offerKeyboard();
     this.loaded.term.onData((text) => this.type(text));
     for (const output of this.backlog.splice(0)) this.show(output);
   }
+}
+
+function isSmall(): boolean {
+  return matchMedia(SMALL).matches;
 }

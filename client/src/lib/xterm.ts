@@ -2,7 +2,6 @@
 
 import '@xterm/xterm/css/xterm.css';
 import './terminalFont.css';
-import { FitAddon } from '@xterm/addon-fit';
 import { Unicode11Addon } from '@xterm/addon-unicode11';
 import { WebLinksAddon } from '@xterm/addon-web-links';
 import { WebglAddon } from '@xterm/addon-webgl';
@@ -46,8 +45,6 @@ export function createTerminal(element: HTMLElement, options: ITerminalOptions &
     minimumContrastRatio: 3,
     linkHandler: { activate: (_event, address) => openLink(address) },
   });
-  const fit = new FitAddon();
-  term.loadAddon(fit);
   term.loadAddon(new Unicode11Addon());
   term.unicode.activeVersion = '11';
   term.loadAddon(new WebLinksAddon((_event, address) => openLink(address)));
@@ -61,5 +58,14 @@ export function createTerminal(element: HTMLElement, options: ITerminalOptions &
   } catch (error) {
     console.debug('terminal without WebGL', error);
   }
-  return { term, fit };
+  return { term, cell: () => cellOf(term) };
+}
+
+/** xterm tells nobody how large a character is; its own fit add-on reads it here, too. */
+function cellOf(term: Terminal): { width: number; height: number } | undefined {
+  const { _core } = term as unknown as {
+    _core: { _renderService: { dimensions: { css: { cell: { width: number; height: number } } } } };
+  };
+  const { cell } = _core._renderService.dimensions.css;
+  return cell.width > 0 && cell.height > 0 ? cell : undefined;
 }

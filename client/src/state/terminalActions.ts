@@ -128,7 +128,7 @@ export function createTerminalActions(deps: {
         one.granted = event.payload.epoch;
         one.screen.setControl(event.payload.epoch);
         patch(sessionId, { control: 'held', holder: undefined });
-        one.screen.focus();
+        one.screen.takeFocus();
         return;
       case 'terminal.control.deny':
         one.controlToken = undefined;
@@ -263,6 +263,7 @@ export function createTerminalActions(deps: {
       const one = live.get(sessionId);
       const now = view(sessionId);
       if (!one || now?.phase !== 'live' || now.control === 'asking' || now.control === 'held') return;
+      one.screen.expectFocus();
       patch(sessionId, { control: 'asking' });
       try {
         one.controlToken = tokenSource(api, {

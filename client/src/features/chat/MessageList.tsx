@@ -93,7 +93,7 @@ export function MessageList(props: { room: RoomView; chat: RoomChat; items: Item
         {items.map((item) =>
           item.kind === 'day' ? (
             <div key={item.key} className={classes.day}>
-              <span>{formatDay(item.at, i18n.locale, Date.now())}</span>
+              <span>{formatDay(item.at, i18n.locales ?? i18n.locale, Date.now())}</span>
             </div>
           ) : (
             <MessageRun
@@ -101,7 +101,7 @@ export function MessageList(props: { room: RoomView; chat: RoomChat; items: Item
               run={item}
               roomId={room.roomId}
               lines={item.lines.length}
-              language={i18n.locale}
+              languages={i18n.locales ?? i18n.locale}
             />
           ),
         )}
@@ -126,11 +126,11 @@ interface RunProps {
   run: Run;
   roomId: string;
   lines: number;
-  language: string;
+  languages: string | string[];
 }
 
 const MessageRun = memo(
-  function MessageRun({ run, roomId, language }: RunProps) {
+  function MessageRun({ run, roomId, languages }: RunProps) {
     return (
       <article className={classes.run} data-mine={run.mine || undefined} aria-label={run.name}>
         <Avatar name={run.name} id={run.userId} size={32} />
@@ -138,7 +138,7 @@ const MessageRun = memo(
           <div className={classes.runHead}>
             <span className={classes.author}>{run.name}</span>
             <time className="numbers" dateTime={new Date(run.at).toISOString()}>
-              {formatTime(run.at, language)}
+              {formatTime(run.at, languages)}
             </time>
           </div>
           {run.lines.map((line) => (
@@ -150,7 +150,7 @@ const MessageRun = memo(
   },
   // Runs are rebuilt with the list, but a run whose lines are the same looks the same.
   (before, after) =>
-    before.language === after.language &&
+    before.languages === after.languages &&
     before.lines === after.lines &&
     before.run.name === after.run.name &&
     before.run.lines.every((line, at) => {

@@ -135,29 +135,31 @@ function PersonItem({ person, onSend }: { person: Person } & Pick<Props, 'onSend
     <li className={classes.row} aria-label={person.name} data-availability={person.availability}>
       <Avatar name={person.name} id={person.userId} status={person.availability} />
       <div className={classes.names}>
-        <Text size="sm" fw={560} truncate>
-          {person.name}{' '}
-          {person.isMe && (
-            <Text span size="xs" c="dimmed">
-              <Trans>(you)</Trans>
-            </Text>
+        <div className={classes.name}>
+          <Text size="sm" fw={560} truncate>
+            {person.name}{' '}
+            {person.isMe && (
+              <Text span size="xs" c="dimmed">
+                <Trans>(you)</Trans>
+              </Text>
+            )}
+          </Text>
+          {person.role === 'owner' && (
+            <Badge size="xs" variant="default" tt="none" fw={560} className={classes.role}>
+              <Trans>Owner</Trans>
+            </Badge>
           )}
-        </Text>
+          {person.role === 'guest' && (
+            <Badge size="xs" variant="default" tt="none" fw={560} className={classes.role}>
+              <Trans>Guest</Trans>
+            </Badge>
+          )}
+        </div>
         <Text size="xs" c="dimmed" truncate>
           <AvailabilityText availability={person.availability} />
           {device ? ` · ${device}` : ''}
         </Text>
       </div>
-      {person.role === 'owner' && (
-        <Badge size="xs" variant="default" tt="none" fw={560}>
-          <Trans>Owner</Trans>
-        </Badge>
-      )}
-      {person.role === 'guest' && (
-        <Badge size="xs" variant="default" tt="none" fw={560}>
-          <Trans>Guest</Trans>
-        </Badge>
-      )}
       {page && (
         <Tooltip label={t`Send a file to ${person.name}`}>
           <ActionIcon aria-label={t`Send a file to ${person.name}`} onClick={() => onSend(page)}>

@@ -6,12 +6,14 @@ import { explainError } from '../../app/failures';
 import { useMesh } from '../../app/mesh';
 import { Problem } from '../../ui/Problem';
 import { ShareLink } from '../../ui/ShareLink';
+import { useFocusBack } from '../../ui/useFocusBack';
 
 const HOUR = 3600;
 
 export function Invite({ roomId, onClose }: { roomId: string; onClose: () => void }) {
   const { t, i18n } = useLingui();
   const mesh = useMesh();
+  useFocusBack();
   const [role, setRole] = useState('member');
   const [life, setLife] = useState(String(168 * HOUR));
   const [uses, setUses] = useState<number>(1);

@@ -1,14 +1,17 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { Kbd, Modal, Stack, Switch, Text } from '@mantine/core';
-import { type ReactNode, useState } from 'react';
-import { isMac, setSingleKeys, singleKeys } from '../../lib/shortcuts';
+import { Fragment, type ReactNode, useState } from 'react';
+import { isMac, leaveKeys, setSingleKeys, singleKeys } from '../../lib/shortcuts';
 import ui from '../../ui/ui.module.css';
+import { useFocusBack } from '../../ui/useFocusBack';
 import classes from './shortcuts.module.css';
 
 export function ShortcutList({ onClose }: { onClose: () => void }) {
   const { t } = useLingui();
+  useFocusBack();
   const [single, setSingle] = useState(singleKeys);
-  const alt = isMac(navigator.userAgent) ? 'Option' : 'Alt';
+  const mac = isMac(navigator.userAgent);
+  const alt = mac ? 'Option' : 'Alt';
   return (
     <Modal
       opened
@@ -19,11 +22,11 @@ export function ShortcutList({ onClose }: { onClose: () => void }) {
       <Stack gap="lg">
         <Keys title={<Trans>In a room</Trans>}>
           <Row off={!single} keys={<Kbd>/</Kbd>} what={<Trans>Write a message</Trans>} />
-          <Row keys={<Chord first={alt} second="1" />} what={<Trans>Chat</Trans>} />
+          <Row keys={<Chord keys={[alt, '1']} />} what={<Trans>Chat</Trans>} />
           <Row
             keys={
               <>
-                <Chord first={alt} second="2" /> … <Kbd>9</Kbd>
+                <Chord keys={[alt, '2']} /> … <Kbd>9</Kbd>
               </>
             }
             what={<Trans>Open terminals, in their order</Trans>}
@@ -31,7 +34,11 @@ export function ShortcutList({ onClose }: { onClose: () => void }) {
         </Keys>
         <Keys title={<Trans>In a message</Trans>}>
           <Row keys={<Kbd>Enter</Kbd>} what={<Trans>Send</Trans>} />
-          <Row keys={<Chord first="Shift" second="Enter" />} what={<Trans>New line</Trans>} />
+          <Row keys={<Chord keys={['Shift', 'Enter']} />} what={<Trans>New line</Trans>} />
+        </Keys>
+        <Keys title={<Trans>In a terminal</Trans>}>
+          <Row keys={<Chord keys={leaveKeys(mac)} />} what={<Trans>Leave it for the bar above</Trans>} />
+          <Row keys={<Kbd>Tab</Kbd>} what={<Trans>Leave it, while you only watch</Trans>} />
         </Keys>
         <Keys title={<Trans>Everywhere</Trans>}>
           <Row off={!single} keys={<Kbd>?</Kbd>} what={<Trans>This list</Trans>} />
@@ -39,7 +46,8 @@ export function ShortcutList({ onClose }: { onClose: () => void }) {
         </Keys>
         <Text size="xs" c="dimmed">
           <Trans>
-            In a text field, / and ? are written. In a terminal that you control, every key goes to its shell.
+            In a text field, / and ? are written. In a terminal that you control, every other key goes to its
+            shell.
           </Trans>
         </Text>
         <Switch
@@ -82,10 +90,11 @@ function Row({ keys, what, off = false }: { keys: ReactNode; what: ReactNode; of
   );
 }
 
-function Chord({ first, second }: { first: string; second: string }) {
-  return (
-    <>
-      <Kbd>{first}</Kbd> + <Kbd>{second}</Kbd>
-    </>
-  );
+function Chord({ keys }: { keys: string[] }) {
+  return keys.map((key, index) => (
+    <Fragment key={key}>
+      {index > 0 && ' + '}
+      <Kbd>{key}</Kbd>
+    </Fragment>
+  ));
 }

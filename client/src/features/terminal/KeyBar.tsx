@@ -1,6 +1,7 @@
 import { useLingui } from '@lingui/react/macro';
 import { UnstyledButton } from '@mantine/core';
-import { useState } from 'react';
+import { IconArrowDown, IconArrowLeft, IconArrowRight, IconArrowUp } from '@tabler/icons-react';
+import { type ReactNode, useState } from 'react';
 import { useMesh } from '../../app/mesh';
 import classes from './terminal.module.css';
 
@@ -10,13 +11,13 @@ export function KeyBar({ sessionId }: { sessionId: string }) {
   const mesh = useMesh();
   const [ctrl, setCtrl] = useState(false);
   const screen = mesh.terminalActions.screen(sessionId);
-  const keys: [label: string, name: string, sequence: string][] = [
+  const keys: [label: ReactNode, name: string, sequence: string][] = [
     ['Esc', t`Escape`, '\x1b'],
     ['Tab', t`Tab`, '\t'],
-    ['↑', t`Arrow up`, '\x1b[A'],
-    ['↓', t`Arrow down`, '\x1b[B'],
-    ['←', t`Arrow left`, '\x1b[D'],
-    ['→', t`Arrow right`, '\x1b[C'],
+    [<IconArrowUp key="up" size={16} />, t`Arrow up`, '\x1b[A'],
+    [<IconArrowDown key="down" size={16} />, t`Arrow down`, '\x1b[B'],
+    [<IconArrowLeft key="left" size={16} />, t`Arrow left`, '\x1b[D'],
+    [<IconArrowRight key="right" size={16} />, t`Arrow right`, '\x1b[C'],
     ['^C', t`Interrupt`, '\x03'],
     ['|', t`Pipe`, '|'],
     ['~', t`Tilde`, '~'],
@@ -40,7 +41,7 @@ export function KeyBar({ sessionId }: { sessionId: string }) {
       </UnstyledButton>
       {keys.map(([label, name, sequence]) => (
         <UnstyledButton
-          key={label}
+          key={sequence}
           className={classes.key}
           aria-label={name}
           // The terminal keeps the focus, and with it the phone keeps its keyboard.

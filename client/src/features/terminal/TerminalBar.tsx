@@ -1,23 +1,32 @@
 import { Plural, Trans, useLingui } from '@lingui/react/macro';
 import { ActionIcon, Button, Group, Menu, Text, Tooltip } from '@mantine/core';
 import { IconDots, IconEye, IconKeyboard, IconLock } from '@tabler/icons-react';
-import { useEffect, useState } from 'react';
+import { type Ref, useEffect, useState } from 'react';
 import { useMesh } from '../../app/mesh';
 import type { TerminalView } from '../../state/terminalStore';
 import { PathBadge } from '../../ui/PathBadge';
 import { onRefusedInput } from './refusedInput';
+import { TextSize } from './TextSize';
 import classes from './terminal.module.css';
 
 const NUDGE_MS = 1_200;
 
-export function TerminalBar({ terminal, onAgain }: { terminal: TerminalView; onAgain: () => void }) {
+export function TerminalBar({
+  ref,
+  terminal,
+  onAgain,
+}: {
+  ref: Ref<HTMLDivElement>;
+  terminal: TerminalView;
+  onAgain: () => void;
+}) {
   const { t } = useLingui();
   const { sessionId, phase, control, viewers } = terminal;
   const nudged = useNudge(sessionId);
   const names = viewers.map((viewer) => viewer.name).join(', ');
   const mode = phase === 'ended' ? 'ended' : control === 'held' ? 'held' : 'view';
   return (
-    <div className={classes.bar} data-mode={mode} data-nudged={nudged || undefined}>
+    <div ref={ref} className={classes.bar} data-mode={mode} data-nudged={nudged || undefined}>
       <div className={classes.mode} role="status">
         {mode === 'held' ? (
           <IconKeyboard size={17} aria-hidden="true" />
@@ -52,6 +61,7 @@ export function TerminalBar({ terminal, onAgain }: { terminal: TerminalView; onA
       <div className={classes.control}>
         <Control terminal={terminal} onAgain={onAgain} />
       </div>
+      <TextSize sessionId={sessionId} />
       {phase === 'live' && <More terminal={terminal} />}
     </div>
   );
@@ -127,6 +137,7 @@ function More({ terminal }: { terminal: TerminalView }) {
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.CheckboxItem
+          closeMenuOnClick
           checked={follow}
           disabled={!held}
           onChange={(on: boolean) => {
@@ -141,6 +152,7 @@ function More({ terminal }: { terminal: TerminalView }) {
           )}
         </Menu.CheckboxItem>
         <Menu.CheckboxItem
+          closeMenuOnClick
           checked={reader}
           onChange={(on: boolean) => {
             setReader(on);

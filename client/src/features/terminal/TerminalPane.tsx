@@ -3,10 +3,10 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { Button, Code, Group, Loader, Stack, Text } from '@mantine/core';
 import { IconPlugConnectedX, IconTerminal2 } from '@tabler/icons-react';
-import { useEffect, useRef } from 'react';
+import { type KeyboardEvent, useEffect, useId, useRef } from 'react';
 import { explain } from '../../app/failures';
 import { useMesh } from '../../app/mesh';
-import { SHELL_KEYS } from '../../lib/shortcuts';
+import { isMac, leaveKeys, leavesTerminal, SHELL_KEYS } from '../../lib/shortcuts';
 import type { TerminalView } from '../../state/terminalStore';
 import { EmptyState } from '../../ui/EmptyState';
 import { KeyBar } from './KeyBar';
@@ -26,6 +26,11 @@ export function TerminalPane({
   const mesh = useMesh();
   const holder = useRef<HTMLDivElement>(null);
   const { sessionId, phase, deviceName } = terminal;
+  const bar = useRef<HTMLDivElement>(null);
+  const helpId = useId();
+  const held = terminal.control === 'held';
+  const mac = isMac(navigator.userAgent);
+  const [first, second, third] = leaveKeys(mac);
   const started = phase === 'live' || (phase === 'ended' && terminal.end?.code === 'EXIT');
 
   useEffect(() => {
@@ -42,20 +47,51 @@ export function TerminalPane({
   }, [mesh, sessionId, started]);
 
   useEffect(() => {
-    if (visible && started) mesh.terminalActions.screen(sessionId)?.focus();
+    if (visible) mesh.terminalActions.screen(sessionId)?.expectFocus();
+  }, [mesh, sessionId, visible]);
+
+  useEffect(() => {
+    if (visible && started) mesh.terminalActions.screen(sessionId)?.takeFocus();
   }, [mesh, sessionId, started, visible]);
+
+  useEffect(() => {
+    mesh.terminalActions.screen(sessionId)?.describe({ label: t`Terminal input`, describedBy: helpId });
+  }, [mesh, sessionId, helpId, t]);
+
+  /** On the way down: xterm would send these keys to the shell. */
+  function onKey(event: KeyboardEvent) {
+    if (event.nativeEvent.isComposing) return;
+    const leaves = leavesTerminal(event, { mac, held });
+    if (!leaves) return;
+    event.stopPropagation();
+    if (leaves === 'tab') return;
+    event.preventDefault();
+    bar.current?.querySelector<HTMLElement>('button:not(:disabled)')?.focus();
+  }
 
   return (
     <section className={classes.pane} aria-label={t`Terminal of ${deviceName}`}>
-      {started && <TerminalBar terminal={terminal} onAgain={onAgain} />}
+      {started && <TerminalBar ref={bar} terminal={terminal} onAgain={onAgain} />}
       <div className={classes.stage} data-live={started || undefined}>
         {started && (
           <div
             className={classes.screen}
             ref={holder}
+            onKeyDownCapture={onKey}
             data-testid="terminal-screen"
-            {...(terminal.control === 'held' ? SHELL_KEYS : {})}
+            {...(held ? SHELL_KEYS : {})}
           />
+        )}
+        {started && (
+          <p id={helpId} hidden>
+            {held ? (
+              <Trans>
+                Every key goes to the shell, Tab too. {first} + {second} + {third} leads to the bar above.
+              </Trans>
+            ) : (
+              <Trans>You only watch: no key goes to the shell. Tab leads on.</Trans>
+            )}
+          </p>
         )}
         {phase === 'asking' && (
           <EmptyState
@@ -103,7 +139,7 @@ export function TerminalPane({
           </EmptyState>
         )}
       </div>
-      {phase === 'live' && terminal.control === 'held' && <KeyBar sessionId={sessionId} />}
+      {phase === 'live' && held && <KeyBar sessionId={sessionId} />}
     </section>
   );
 }
