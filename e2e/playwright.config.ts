@@ -29,5 +29,6 @@ export default defineConfig({
   projects: [
     { name: "stories", testDir: "stories" },
     { name: "screenshots", testDir: "screenshots" },
+    { name: "bench", testDir: "bench" },
   ],
 });

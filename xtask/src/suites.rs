@@ -26,10 +26,7 @@ pub fn test() -> Result<()> {
     step("Rust tests", cargo().args(["nextest", "run", "--locked"]))?;
     deployment_files()?;
     binaries()?;
-    step(
-        "packages of the end-to-end tests",
-        program("npm", "e2e").args(["ci", "--no-audit"]),
-    )?;
+    end_to_end_packages()?;
     step("end-to-end tests", program("npm", "e2e").arg("test"))
 }
 
@@ -89,6 +86,14 @@ pub fn binaries_command() -> Command {
     build
 }
 
+/// What stories, pictures and the benchmark with a browser need.
+fn end_to_end_packages() -> Result<()> {
+    step(
+        "packages of the end-to-end tests",
+        program("npm", "e2e").args(["ci", "--no-audit"]),
+    )
+}
+
 /// `cargo xtask bench NAME`.
 pub fn bench(name: &str, options: &[String]) -> Result<()> {
     install::for_benchmarks()?;
@@ -102,6 +107,11 @@ pub fn bench(name: &str, options: &[String]) -> Result<()> {
         "compare",
     ];
     step("benchmarks", cargo().args(build))?;
+    if name == "browser" {
+        install::for_tests()?;
+        end_to_end_packages()?;
+        return step(name, program("npm", "e2e").args(["run", "bench"]));
+    }
     let run = [
         "run",
         "--release",
@@ -122,9 +132,6 @@ pub fn screenshots() -> Result<()> {
     install::for_tests()?;
     web_client()?;
     binaries()?;
-    step(
-        "packages of the end-to-end tests",
-        program("npm", "e2e").args(["ci", "--no-audit"]),
-    )?;
+    end_to_end_packages()?;
     step("screenshots", program("npm", "e2e").args(["run", "screenshots"]))
 }

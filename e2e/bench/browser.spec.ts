@@ -1,0 +1,185 @@
+/** One data channel with a browser at one end or at both, one run, interleaved: `cargo xtask bench browser`. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { type Browser, chromium, expect, type Page, test } from "@playwright/test";
+
+const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+const target = process.env.CARGO_TARGET_DIR ?? path.join(repository, "target");
+const ROUNDS = Number(process.env.ROUNDS ?? 3);
+const MIB = Number(process.env.MIB ?? 64);
+
+/** What one end says to the other: a description, a candidate, or its result. */
+interface Message {
+  type: "offer" | "answer" | "candidate" | "result";
+  sdp?: string;
+  candidate?: RTCIceCandidateInit;
+  readings?: { megabytes_per_s: number };
+}
+
+/** One end of a channel; messages for it go into `take`, its own come out of `on`. */
+interface End {
+  take: (message: Message) => void;
+  on: (listener: (message: Message) => void) => void;
+  close: () => Promise<void>;
+}
+
+/** Runs in the page: sends or receives `mib` MiB, as `mesh-bench datachannel-end` does. */
+function inPage({ role, offer, mib }: { role: "send" | "receive"; offer: boolean; mib: number }): void {
+  const say = (message: unknown) => (window as unknown as { say: (text: string) => void }).say(JSON.stringify(message));
+  const size = 64 * 1024;
+  const total = mib * 1024 * 1024;
+  const connection = new RTCPeerConnection();
+  connection.onicecandidate = ({ candidate }) => candidate?.candidate && say({ type: "candidate", candidate: candidate.toJSON() });
+  const measured = (start: number) =>
+    say({ type: "result", readings: { megabytes_per_s: total / 1e6 / ((performance.now() - start) / 1000) } });
+
+  function use(channel: RTCDataChannel): void {
+    channel.binaryType = "arraybuffer";
+    let received = 0;
+    let start = 0;
+    channel.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
+      if (role === "send") {
+        measured(start);
+        return;
+      }
+      start ||= performance.now();
+      if (Number(new DataView(data).getBigUint64(0, true)) !== received) throw new Error("out of order");
+      received += data.byteLength;
+      if (received === total) {
+        measured(start);
+        channel.send(new TextEncoder().encode("done"));
+      }
+    };
+    channel.bufferedAmountLowThreshold = 512 * 1024;
+    let offset = 0;
+    const message = new Uint8Array(size).fill(0x5a);
+    const fill = () => {
+      while (offset < total && channel.bufferedAmount < 2 * 1024 * 1024) {
+        new DataView(message.buffer).setBigUint64(0, BigInt(offset), true);
+        channel.send(message);
+        offset += size;
+      }
+    };
+    const begin = () => {
+      if (role !== "send") return;
+      start = performance.now();
+      channel.onbufferedamountlow = fill;
+      fill();
+    };
+    if (channel.readyState === "open") begin();
+    else channel.onopen = begin;
+  }
+
+  // Candidates may come before the description they belong to.
+  const early: RTCIceCandidateInit[] = [];
+  Object.assign(window, {
+    take: async (message: Message) => {
+      if (message.type === "candidate" && message.candidate) {
+        if (connection.remoteDescription) await connection.addIceCandidate(message.candidate);
+        else early.push(message.candidate);
+        return;
+      }
+      await connection.setRemoteDescription({ type: message.type as RTCSdpType, sdp: message.sdp ?? "" });
+      for (const candidate of early.splice(0)) await connection.addIceCandidate(candidate);
+      if (message.type === "offer") {
+        await connection.setLocalDescription();
+        say({ type: "answer", sdp: connection.localDescription?.sdp });
+      }
+    },
+  });
+  connection.ondatachannel = ({ channel }) => use(channel);
+  if (!offer) return;
+  use(connection.createDataChannel("bench", { protocol: "mesh.bench.v1" }));
+  void connection.setLocalDescription().then(() => say({ type: "offer", sdp: connection.localDescription?.sdp }));
+}
+
+/** Keeps what an end says until somebody listens. */
+function outbox(): { say: (text: string) => void; on: End["on"] } {
+  const waiting: Message[] = [];
+  let listener: ((message: Message) => void) | undefined;
+  return {
+    say: (text) => {
+      const message = JSON.parse(text) as Message;
+      if (listener) listener(message);
+      else waiting.push(message);
+    },
+    on: (wanted) => {
+      listener = wanted;
+      for (const message of waiting.splice(0)) wanted(message);
+    },
+  };
+}
+
+async function inBrowser(browser: Browser, role: "send" | "receive", offer: boolean): Promise<End> {
+  const page: Page = await browser.newPage();
+  const { say, on } = outbox();
+  await page.exposeFunction("say", say);
+  await page.evaluate(inPage, { role, offer, mib: MIB });
+  return {
+    take: (message) => void page.evaluate((m) => (window as unknown as { take: (m: Message) => Promise<void> }).take(m), message),
+    on,
+    close: () => page.close(),
+  };
+}
+
+function native(role: "send" | "receive", offer: boolean): End {
+  const args = ["datachannel-end", "--stack", "mesh", "--role", role, "--mib", String(MIB), ...(offer ? ["--offer"] : [])];
+  const child: ChildProcess = spawn(path.join(target, "release/mesh-bench"), args, { stdio: ["pipe", "pipe", "inherit"] });
+  const { say, on } = outbox();
+  createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", say);
+  return {
+    take: (message) => void child.stdin?.write(`${JSON.stringify(message)}\n`),
+    on,
+    close: async () => void child.kill(),
+  };
+}
+
+/** Joins both ends; gives the rate that the receiver saw, MB/s. */
+async function rate(sender: End, receiver: End): Promise<number> {
+  const result = new Promise<number>((resolve) => {
+    receiver.on((message) => {
+      if (message.type === "result") resolve(message.readings?.megabytes_per_s ?? 0);
+      else sender.take(message);
+    });
+    sender.on((message) => {
+      if (message.type !== "result") receiver.take(message);
+    });
+  });
+  const measured = await result;
+  await sender.close();
+  await receiver.close();
+  return measured;
+}
+
+const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+test("browser to browser, browser to agent, agent to browser", async ({ browser }) => {
+  test.setTimeout(600_000);
+  const other = await chromium.launch(test.info().project.use.launchOptions);
+  const cases: Record<string, () => Promise<number>> = {
+    "Chromium to Chromium": async () =>
+      rate(await inBrowser(browser, "send", true), await inBrowser(other, "receive", false)),
+    "Chromium to agent": async () => rate(await inBrowser(browser, "send", true), native("receive", false)),
+    "agent to Chromium": async () => rate(native("send", true), await inBrowser(browser, "receive", false)),
+  };
+  const measured = Object.keys(cases).map((name) => ({ name, mib: MIB, megabytes_per_s: [] as number[] }));
+  for (let round = 0; round < ROUNDS; round++)
+    for (const one of measured) one.megabytes_per_s.push((await cases[one.name]?.()) ?? 0);
+  await other.close();
+
+  const reference = median(measured[0]?.megabytes_per_s ?? []);
+  for (const { name, megabytes_per_s } of measured) {
+    const [least, most] = [Math.min(...megabytes_per_s), Math.max(...megabytes_per_s)];
+    const middle = median(megabytes_per_s);
+    console.log(
+      `| ${name} | ${middle.toFixed(1)} MB/s (${least.toFixed(1)}–${most.toFixed(1)}) | ${(middle / reference).toFixed(2)} |`,
+    );
+    expect(middle).toBeGreaterThan(0);
+  }
+  const folder = path.join(repository, "bench/results", `${new Date().toISOString().slice(0, 10)}-local`);
+  await mkdir(folder, { recursive: true });
+  await writeFile(path.join(folder, "browser.json"), `${JSON.stringify(measured, null, 2)}\n`);
+});
