@@ -404,7 +404,7 @@ async fn presence_follows_the_sockets() -> Result<()> {
     );
     s.a.expect("terminal.share.ended").await?;
     let (gone, server) = (s.b.peer_id.to_string(), s.server);
-    drop(s.b);
+    s.b.close().await?;
     let left = s.a.expect("room.left").await?;
     assert_eq!(left["payload"]["peer_id"], gone);
     eventually("the socket is forgotten", async || server.socket_count() == 4).await;

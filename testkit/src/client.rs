@@ -172,6 +172,19 @@ impl TestClient {
         Socket::open(&self.base, &query, None).await?.welcomed().await
     }
 
+    /// Opens a socket that goes on after a cut, if the server lets it.
+    pub async fn resume(&self, cut: &Cut) -> Result<Socket> {
+        let query = format!("?resume={}&seq={}", cut.resume, cut.received);
+        let mut socket = Socket::open(&self.base, &query, Some(&self.token))
+            .await?
+            .welcomed()
+            .await?;
+        if socket.peer_id == cut.peer_id {
+            socket.received = cut.received;
+        }
+        Ok(socket)
+    }
+
     /// Opens a socket that has joined a room; its `room.state` and `room.joined` are read.
     pub async fn join(&self, room: &RoomId) -> Result<Socket> {
         let mut socket = self.connect().await?;
@@ -191,7 +204,20 @@ pub struct Socket {
     pub peer_id: PeerId,
     /// The welcome's payload.
     pub welcome: Value,
+    /// Messages that came after the welcome.
+    pub received: u64,
     next_id: u64,
+}
+
+/// What a client keeps of a socket that was cut, to go on.
+#[derive(Clone, Debug)]
+pub struct Cut {
+    /// The peer that it was.
+    pub peer_id: PeerId,
+    /// From the welcome.
+    pub resume: String,
+    /// Messages that came after the welcome.
+    pub received: u64,
 }
 
 impl Socket {
@@ -223,6 +249,7 @@ impl Socket {
                 stream,
                 peer_id: "none".parse()?,
                 welcome: Value::Null,
+                received: 0,
                 next_id: 0,
             }),
             Err(tungstenite::Error::Http(response)) => {
@@ -238,6 +265,15 @@ impl Socket {
         self.welcome = welcome["payload"].clone();
         self.peer_id = self.welcome["peer_id"].as_str().context("no peer_id")?.parse()?;
         Ok(self)
+    }
+
+    /// Breaks the connection without a word.
+    pub fn cut(self) -> Cut {
+        Cut {
+            resume: self.welcome["resume"].as_str().unwrap_or_default().to_owned(),
+            peer_id: self.peer_id,
+            received: self.received,
+        }
     }
 
     /// Joins a room and returns the `room.state` payload.
@@ -277,6 +313,7 @@ impl Socket {
             loop {
                 match self.stream.next().await {
                     Some(Ok(Message::Text(text))) => {
+                        self.received += u64::from(self.welcome != Value::Null);
                         return Ok(serde_json::from_str(&text).unwrap_or(Value::String(text.to_string())));
                     }
                     Some(Ok(Message::Close(frame))) => {

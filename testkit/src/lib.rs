@@ -7,7 +7,7 @@
 mod client;
 mod server;
 
-pub use client::{Closed, RestError, Socket, TestClient, WAIT};
+pub use client::{Closed, Cut, RestError, Socket, TestClient, WAIT};
 pub use server::{PASSWORD, TestServer, TestServerBuilder};
 
 use std::time::{Duration, Instant};

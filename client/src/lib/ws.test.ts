@@ -62,12 +62,15 @@ describe('Socket', () => {
     const { socket, online, last, timers, ticket, settle } = harness();
     await online();
     last().receive('ack', { ref: 'x' });
+    // Not understood, yet received.
+    last().receive('of.another.time', {});
+    last().receive('room.left', { room_id: 5 });
     last().drop(1006);
     expect(socket.current.status).toBe('reconnecting');
     timers.at(-1)?.run();
     await settle();
     expect(ticket).toHaveBeenCalledTimes(2);
-    expect(last().path).toBe('/ws?token=ticket&resume=r1&seq=1');
+    expect(last().path).toBe('/ws?token=ticket&resume=r1&seq=3');
   });
 
   it('asks to sign in again after 4401, and stops trying', async () => {

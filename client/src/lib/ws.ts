@@ -221,20 +221,17 @@ export class Socket {
     } catch (error) {
       if (!(error instanceof DecodeError || error instanceof SyntaxError)) throw error;
       console.debug('ignored a message that does not decode:', error.message);
-      return;
     }
-    if (!event) {
-      console.debug('ignored a message of an unknown type');
-      return;
-    }
-    if (event.type === 'system.welcome') {
-      // Another peer begins a new row of events; after a resume it goes on.
+    if (event?.type === 'system.welcome') {
+      // Another peer begins a new row of messages; after a resume it goes on.
       if (event.payload.peer_id !== this.state.peerId) this.received = 0;
       this.resume = event.payload.resume;
       this.change({ status: 'online', peerId: event.payload.peer_id, attempt: 0 });
     } else {
+      // What this page does not understand it has received all the same.
       this.received++;
     }
+    if (!event) return;
     if (event.type === 'ack') this.settle(event.payload.ref)?.done(event);
     if (event.type === 'error' && event.payload.ref)
       this.settle(event.payload.ref)?.fail(new SignalError(event.payload.code, event.payload.detail));

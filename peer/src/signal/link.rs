@@ -56,18 +56,32 @@ pub(super) enum LinkEnd {
     Stopped,
 }
 
+/// Where to go on after a cut.
+#[derive(Debug)]
+pub(super) struct Resume {
+    /// From the welcome.
+    pub(super) token: String,
+    /// Messages handled since that peer's first welcome.
+    pub(super) seen: u64,
+}
+
 /// Connects and reads the welcome.
-pub(super) async fn connect(control: &ControlPlane) -> Result<(Socket, Welcome), LinkEnd> {
-    match timeout(CONNECT_TIMEOUT, open(control)).await {
+pub(super) async fn connect(
+    control: &ControlPlane,
+    resume: Option<&Resume>,
+) -> Result<(Socket, Welcome), LinkEnd> {
+    match timeout(CONNECT_TIMEOUT, open(control, resume)).await {
         Ok(opened) => opened,
         Err(_) => Err(LinkEnd::Lost("no answer in time".to_owned())),
     }
 }
 
-async fn open(control: &ControlPlane) -> Result<(Socket, Welcome), LinkEnd> {
+async fn open(control: &ControlPlane, resume: Option<&Resume>) -> Result<(Socket, Welcome), LinkEnd> {
     let lost = |what: &dyn std::fmt::Display| LinkEnd::Lost(what.to_string());
-    let mut request = control
-        .socket_url()
+    let query = resume
+        .map(|Resume { token, seen }| format!("?resume={token}&seq={seen}"))
+        .unwrap_or_default();
+    let mut request = format!("{}{query}", control.socket_url())
         .into_client_request()
         .map_err(|error| lost(&error))?;
     let token = control.session().ok_or(LinkEnd::SignInNeeded)?;
@@ -150,8 +164,8 @@ pub(super) struct Around<'a> {
     pub(super) stop: &'a CancellationToken,
 }
 
-/// Runs a connection to its end.
-pub(super) async fn run(mut socket: Socket, welcome: Welcome, around: Around<'_>) -> LinkEnd {
+/// Runs a connection to its end; counts the messages that were handled in `seen`.
+pub(super) async fn run(mut socket: Socket, welcome: Welcome, seen: &mut u64, around: Around<'_>) -> LinkEnd {
     let Around {
         shared,
         outbound,
@@ -181,6 +195,7 @@ pub(super) async fn run(mut socket: Socket, welcome: Welcome, around: Around<'_>
             slot = events.reserve(), if held.is_some() => {
                 let Ok(slot) = slot else { return LinkEnd::Stopped };
                 if let Some(event) = held.take() {
+                    *seen += u64::from(matches!(event, SignalEvent::Message { .. }));
                     slot.send(event);
                 }
                 heard = Instant::now();
@@ -190,9 +205,14 @@ pub(super) async fn run(mut socket: Socket, welcome: Welcome, around: Around<'_>
                 heard = Instant::now();
                 match frame {
                     Some(Ok(Message::Text(text))) => {
-                        let Some((from, message)) = decode(&text) else { continue };
+                        let Some((from, message)) = decode(&text) else {
+                            *seen += 1;
+                            continue;
+                        };
                         draining |= matches!(message, ServerMessage::Drain(_));
-                        if !shared.answered(&message) {
+                        if shared.answered(&message) {
+                            *seen += 1;
+                        } else {
                             held = Some(SignalEvent::Message { from, message });
                         }
                     }

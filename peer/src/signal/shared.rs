@@ -58,6 +58,8 @@ struct State {
     /// Counts connections; 0 is none.
     connection: u64,
     online: bool,
+    /// A room was left while there was no connection: the server does not know, and must not put the old peer back.
+    left_offline: bool,
 }
 
 pub(super) struct Shared {
@@ -92,13 +94,20 @@ impl Shared {
 
     /// Keeps what is to be repeated on the next connection. Gives whether the message is such a one.
     pub(super) fn remember(&self, message: &ClientMessage) -> bool {
-        let rooms = &mut self.state().rooms;
+        let mut guard = self.state();
+        let State {
+            rooms,
+            left_offline,
+            online,
+            ..
+        } = &mut *guard;
         match message {
             ClientMessage::RoomJoin(InRoom { room_id }) => {
                 rooms.entry(room_id.clone()).or_default();
             }
             ClientMessage::RoomLeave(InRoom { room_id }) => {
                 rooms.remove(room_id);
+                *left_offline |= !*online;
             }
             ClientMessage::PresenceSet(presence) => {
                 if let Some(kept) = rooms.get_mut(&presence.room_id) {
@@ -139,12 +148,18 @@ impl Shared {
         self.state().waiting.remove(id);
     }
 
+    /// Whether the next connection may be for the same peer.
+    pub(super) fn may_resume(&self) -> bool {
+        !self.state().left_offline
+    }
+
     /// A connection stands: gives its number and the messages that put everything back as it was.
     pub(super) fn connected(&self, peer: PeerId) -> (u64, Vec<String>) {
         let mut guard = self.state();
         let state = &mut *guard;
         state.connection += 1;
         state.online = true;
+        state.left_offline = false;
         let mut replay = Vec::new();
         for (room_id, presence) in &state.rooms {
             let join = ClientMessage::RoomJoin(InRoom {

@@ -15,7 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{debug, info, warn};
 
 use super::backoff::Backoff;
-use super::link::{self, Around, LinkEnd};
+use super::link::{self, Around, LinkEnd, Resume};
 use super::shared::{Outgoing, Shared};
 use super::{ControlPlane, SignalError, SignalHandle};
 
@@ -27,7 +27,8 @@ const OUTBOUND: usize = 64;
 /// What happened on the socket, in order.
 #[derive(Debug)]
 pub enum SignalEvent {
-    /// Connected as this peer. Rooms and presence are put back by themselves; shares are not (they need fresh
+    /// Connected as this peer: after a short cut the same as before, and what was missed follows. Rooms and presence are
+    /// put back by themselves; shares are not (they need fresh
     /// capabilities): announce them again when the room's `RoomState` comes.
     Connected(Welcome),
     /// A message, of a peer or (`from` absent) of the server itself. Acknowledgements, and refusals that somebody waits
@@ -117,15 +118,20 @@ async fn keep(
     stop: CancellationToken,
 ) {
     let mut backoff = Backoff::new();
+    let mut resume: Option<Resume> = None;
+    let mut peer = None;
     let reason = loop {
         let end = tokio::select! {
             () = stop.cancelled() => LinkEnd::Stopped,
-            connected = link::connect(&control) => match connected {
+            connected = link::connect(&control, resume.as_ref().filter(|_| shared.may_resume())) => match connected {
                 Err(end) => end,
                 Ok((socket, welcome)) => {
                     let since = Instant::now();
+                    let same = peer.replace(welcome.peer_id.clone()).as_ref() == Some(&welcome.peer_id);
+                    let seen = resume.take().filter(|_| same).map_or(0, |resume| resume.seen);
+                    let resume = resume.insert(Resume { token: welcome.resume.clone(), seen });
                     let around = Around { shared: &shared, outbound: &mut outbound, events: &events, stop: &stop };
-                    let end = link::run(socket, welcome, around).await;
+                    let end = link::run(socket, welcome, &mut resume.seen, around).await;
                     shared.disconnected(&SignalError::Offline);
                     backoff.held(since.elapsed());
                     end

@@ -18,13 +18,15 @@ use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
 use mesh_protocol::error_code::close;
-use mesh_protocol::ids::{PeerId, RoomId, SessionId, UserId};
-use mesh_protocol::signal::{PeerLeft, Revoked, ServerMessage};
+use mesh_protocol::ids::{DeviceId, PeerId, RoomId, SessionId, UserId};
+use mesh_protocol::signal::{PeerInRoom, PeerLeft, Revoked, ServerMessage};
 use parking_lot::{Mutex, RwLock};
 
 use crate::bus::{Bus, BusEvent, Listener};
 use crate::clock::Clock;
+use crate::store::SignInId;
 use crate::ws::event::event;
+use crate::ws::outbound::Attachment;
 use sessions::{Ended, Sessions};
 use tokens::Tokens;
 
@@ -69,8 +71,60 @@ impl Hub {
         self.peers.write().insert(peer.id.clone(), peer);
     }
 
-    /// A peer's socket has ended: it leaves every room, and the rooms are told.
-    pub fn disconnect(&self, peer: &LivePeer) {
+    /// A socket has ended. Its peer leaves everything, unless another socket goes on for it already, or the socket `broke`
+    /// and one may: then it is away for the others.
+    pub fn release(&self, peer: &LivePeer, attachment: &Attachment, broke: bool) {
+        if !peer.outbound.detach(attachment, self.clock.now()) {
+            return;
+        }
+        if broke {
+            self.show_absent(peer, true);
+        } else if peer.outbound.end_detached() {
+           
+        }
+    }
+
+    /// Goes on for a peer of this sign-in, whose client has `seen` so many messages after the welcome.
+    pub fn resume(&self, token: &str, seen: u64, sign_in: &SignInId) -> Option<(Arc<LivePeer>, Attachment)> {
+        let (id, secret) = token.split_once('.')?;
+        let peer = self.peer(&id.parse().ok()?)?;
+        if !peer.admits(secret, sign_in) {
+            return None;
+        }
+        let attachment = peer.outbound.resume(seen)?;
+        self.show_absent(&peer, false);
+        Some((peer, attachment))
+    }
+
+    /// The peers of a device that have no socket are not waited for any longer.
+    pub fn forget_absent(&self, device: &DeviceId) {
+        let of = |peer: &&Arc<LivePeer>| peer.device_id == *device;
+        let absent: Vec<_> = self.peers.read().values().filter(of).cloned().collect();
+        for peer in absent {
+            if peer.outbound.end_detached() {
+                self.disconnect(&peer);
+            }
+        }
+    }
+
+    fn show_absent(&self, peer: &LivePeer, absent: bool) {
+        for room in peer.rooms() {
+            let Some(card) = room.set_absent(&peer.id, absent) else {
+                continue;
+            };
+            let changed = ServerMessage::PresenceChanged(PeerInRoom {
+                room_id: room.id().clone(),
+                peer: card,
+            });
+            self.bus.publish(BusEvent::Room {
+                room_id: room.id().clone(),
+                frame: event(&*self.clock, room.id().as_str(), changed),
+            });
+        }
+    }
+
+    /// A peer is gone: it leaves every room, and the rooms are told.
+    fn disconnect(&self, peer: &LivePeer) {
         self.peers.write().remove(&peer.id);
         for room in peer.take_rooms() {
             self.leave(&room, peer);
@@ -178,6 +232,16 @@ impl Hub {
             .collect();
         for peer in over {
             self.end_socket(&peer);
+        }
+        let gone: Vec<_> = self
+            .peers
+            .read()
+            .values()
+            .filter(|peer| peer.outbound.expire(now))
+            .cloned()
+            .collect();
+        for peer in gone {
+            self.disconnect(&peer);
         }
     }
 

@@ -9,6 +9,7 @@ use mesh_protocol::signal::{Peer, Status};
 use parking_lot::Mutex;
 
 use super::LiveRoom;
+use crate::auth::random;
 use crate::store::{SignIn, SignInId};
 use crate::ws::outbound::Outbound;
 
@@ -26,13 +27,16 @@ pub struct LivePeer {
     pub expires_at: u64,
     /// What waits to be written.
     pub outbound: Outbound,
+    /// Goes into `?resume=`, after the id.
+    resume: String,
+    _place: SocketPlace,
     /// The rooms that it has joined. Held for an insertion or a removal.
     rooms: Mutex<Vec<Arc<LiveRoom>>>,
 }
 
 impl LivePeer {
     /// A new peer for a sign-in.
-    pub fn new(id: PeerId, sign_in: SignIn) -> Self {
+    pub fn new(id: PeerId, sign_in: SignIn, place: SocketPlace) -> Self {
         Self {
             id,
             user_id: sign_in.user_id,
@@ -43,8 +47,20 @@ impl LivePeer {
             sign_in: sign_in.id,
             expires_at: sign_in.expires_at,
             outbound: Outbound::default(),
+            resume: random::token(),
+            _place: place,
             rooms: Mutex::default(),
         }
+    }
+
+    /// What lets a client go on as this peer after a cut, together with its sign-in.
+    pub fn resume_token(&self) -> String {
+        format!("{}.{}", self.id, self.resume)
+    }
+
+    pub(super) fn admits(&self, resume: &str, sign_in: &SignInId) -> bool {
+        // Hashed, so that the comparison tells nothing by its time.
+        self.sign_in == *sign_in && random::hash(&self.resume) == random::hash(resume)
     }
 
     /// As it is shown to others.
@@ -67,6 +83,10 @@ impl LivePeer {
 
     pub(super) fn remove_room(&self, id: &RoomId) {
         self.rooms.lock().retain(|room| room.id() != id);
+    }
+
+    pub(super) fn rooms(&self) -> Vec<Arc<LiveRoom>> {
+        self.rooms.lock().clone()
     }
 
     pub(super) fn take_rooms(&self) -> Vec<Arc<LiveRoom>> {

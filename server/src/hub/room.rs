@@ -18,11 +18,14 @@ struct Present {
     peer: Arc<LivePeer>,
     status: Status,
     offers: Vec<Feature>,
+    /// Its socket is gone and may come back: it is shown as away.
+    absent: bool,
 }
 
 impl Present {
     fn card(&self) -> Peer {
-        self.peer.card(self.status, self.offers.clone())
+        let status = if self.absent { Status::Away } else { self.status };
+        self.peer.card(status, self.offers.clone())
     }
 }
 
@@ -89,6 +92,7 @@ impl LiveRoom {
                 peer,
                 status: Status::Online,
                 offers: Vec::new(),
+                absent: false,
             }
         });
         new
@@ -130,6 +134,14 @@ impl LiveRoom {
         present.status = status;
         present.offers = offers;
         Some(present.card())
+    }
+
+    /// Notes whether a peer has a socket; where that is news, returns how it is seen now.
+    pub fn set_absent(&self, peer: &PeerId, absent: bool) -> Option<Peer> {
+        let mut inside = self.inside.write();
+        let present = inside.present.get_mut(peer)?;
+        let news = std::mem::replace(&mut present.absent, absent) != absent;
+        news.then(|| present.card())
     }
 
     /// Announces a share; announced again, it gets the new label.

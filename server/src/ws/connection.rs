@@ -6,16 +6,15 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::SinkExt as _;
 use mesh_protocol::error_code::close;
-use mesh_protocol::signal::{Nothing, ServerMessage, Welcome};
+use mesh_protocol::signal::{ServerMessage, Welcome};
 use tokio::time::{Instant, timeout};
 
 use super::event::event;
-use super::outbound::{Closing, Next};
+use super::outbound::{Attachment, Closing, Next};
 use super::relay::{Outcome, Relay};
 use super::room;
 use crate::app::App;
-use crate::auth::random;
-use crate::hub::{LivePeer, SocketPlace};
+use crate::hub::LivePeer;
 
 /// How often a silent client is pinged.
 const HEARTBEAT: Duration = Duration::from_secs(25);
@@ -26,54 +25,53 @@ const WRITE_STALL: Duration = Duration::from_secs(20);
 /// How long the close frame may take, and then the client's own.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// Takes the peer out of everything when the task ends, however it ends.
+/// Lets go of the peer when the task ends, however it ends.
 struct Connected {
     app: Arc<App>,
     peer: Arc<LivePeer>,
-    _place: SocketPlace,
+    attachment: Attachment,
+    /// The socket broke: its client may come back. Else it said goodbye, or is sent away.
+    broken: bool,
 }
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        self.app.hub.disconnect(&self.peer);
+        self.app.hub.release(&self.peer, &self.attachment, self.broken);
     }
 }
 
-/// Serves a socket to its end. `resuming`: the client asked to go on where it was.
-pub(super) async fn serve(
-    socket: WebSocket,
-    app: Arc<App>,
-    peer: Arc<LivePeer>,
-    place: SocketPlace,
-    resuming: bool,
-) {
-    app.hub.connect(peer.clone());
-    let connected = Connected {
+/// Serves a socket to its end.
+pub(super) async fn serve(mut socket: WebSocket, app: Arc<App>, peer: Arc<LivePeer>, attachment: Attachment) {
+    let mut connected = Connected {
         app: app.clone(),
         peer: peer.clone(),
-        _place: place,
+        attachment: attachment.clone(),
+        broken: true,
     };
-    let to = peer.id.as_str();
     let welcome = Welcome {
         peer_id: peer.id.clone(),
         user_id: peer.user_id.clone(),
         device_id: peer.device_id.clone(),
-        resume: random::token(),
+        resume: peer.resume_token(),
         protocol: mesh_protocol::PROTOCOL_VERSION,
     };
-    peer.outbound
-        .push(event(&*app.clock, to, ServerMessage::Welcome(welcome)));
-    if resuming {
-        peer.outbound
-            .push(event(&*app.clock, to, ServerMessage::Resync(Nothing {})));
+    let welcome = event(&*app.clock, peer.id.as_str(), ServerMessage::Welcome(welcome));
+    if !matches!(
+        timeout(WRITE_STALL, socket.send(Message::Text(welcome))).await,
+        Ok(Ok(()))
+    ) {
+        return;
     }
     let mut connection = Connection {
         socket,
         relay: Relay::new(app.clone(), peer.clone()),
         app,
         peer,
+        attachment,
+        said_goodbye: false,
     };
     let closing = connection.run().await;
+    connected.broken = closing.is_none() && !connection.said_goodbye;
     // Out of every room before the goodbye, which may take its time.
     drop(connected);
     if let Some(closing) = closing {
@@ -86,6 +84,9 @@ struct Connection {
     app: Arc<App>,
     peer: Arc<LivePeer>,
     relay: Relay,
+    attachment: Attachment,
+    /// The client closed in order.
+    said_goodbye: bool,
 }
 
 impl Connection {
@@ -96,6 +97,7 @@ impl Connection {
         let mut heard = Instant::now();
         loop {
             tokio::select! {
+                () = self.attachment.superseded.cancelled() => return None,
                 () = self.peer.outbound.ready() => match self.write().await {
                     Written::All => {}
                     Written::Close(closing) => return Some(closing),
@@ -113,8 +115,14 @@ impl Connection {
                     if heard.elapsed() > DEAD_AFTER {
                         return None;
                     }
-                    let ping = self.socket.send(Message::Ping(bytes::Bytes::new()));
-                    if heard.elapsed() >= HEARTBEAT && !matches!(timeout(WRITE_STALL, ping).await, Ok(Ok(()))) {
+                    let unconfirmed = self.peer.outbound.unconfirmed();
+                    if heard.elapsed() < HEARTBEAT && unconfirmed.is_none() {
+                        continue;
+                    }
+                    // Its pong comes back after everything before it was read, and so confirms that.
+                    let count = unconfirmed.unwrap_or_default().to_be_bytes();
+                    let ping = self.socket.send(Message::Ping(bytes::Bytes::copy_from_slice(&count)));
+                    if !matches!(timeout(WRITE_STALL, ping).await, Ok(Ok(()))) {
                         return None;
                     }
                 }
@@ -126,8 +134,18 @@ impl Connection {
         let outcome = match message {
             Message::Text(text) => self.relay.text(&text),
             Message::Binary(_) => self.relay.binary(),
+            Message::Pong(count) => {
+                if let Ok(count) = <[u8; 8]>::try_from(&count[..]) {
+                    self.peer.outbound.confirm(u64::from_be_bytes(count));
+                }
+                Outcome::Done
+            }
             // The library has answered the close; the next read is the end.
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => Outcome::Done,
+            Message::Close(_) => {
+                self.said_goodbye = true;
+                Outcome::Done
+            }
+            Message::Ping(_) => Outcome::Done,
         };
         match outcome {
             Outcome::Done => None,
@@ -147,15 +165,16 @@ impl Connection {
 
     /// Writes all that waits, with one flush.
     async fn write(&mut self) -> Written {
-        let (socket, outbound) = (&mut self.socket, &self.peer.outbound);
+        let (socket, outbound, attachment) = (&mut self.socket, &self.peer.outbound, &self.attachment);
         let all = async {
             loop {
-                match outbound.next() {
+                match outbound.next(attachment) {
                     Next::Frame(frame) => socket.feed(Message::Text(frame)).await?,
                     Next::Close(closing) => {
                         socket.flush().await?;
                         return Ok(Written::Close(closing));
                     }
+                    Next::Superseded => return Ok(Written::Broken),
                     Next::Nothing => {
                         socket.flush().await?;
                         return Ok::<_, axum::Error>(Written::All);
@@ -170,6 +189,7 @@ impl Connection {
         tokio::select! {
             biased;
             () = outbound.overflowed() => slow,
+            () = attachment.superseded.cancelled() => Written::Broken,
             written = timeout(WRITE_STALL, all) => match written {
                 Ok(Ok(written)) => written,
                 Ok(Err(_)) => Written::Broken,

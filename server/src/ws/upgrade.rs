@@ -9,9 +9,12 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use mesh_protocol::error_code::{HttpCode, close};
 use mesh_protocol::limits::MAX_SIGNAL_FRAME;
+use mesh_protocol::signal::{Nothing, ServerMessage};
 use serde::Deserialize;
 
 use super::connection;
+use super::event::event;
+use super::outbound::Attachment;
 use crate::app::App;
 use crate::auth::random;
 use crate::http::error::ApiError;
@@ -28,6 +31,8 @@ const WRITE_BUFFER: usize = 16 * 1024;
 pub(crate) struct Ask {
     token: Option<String>,
     resume: Option<String>,
+    /// How many messages came after the welcome, with `resume`.
+    seq: Option<u64>,
 }
 
 pub(crate) async fn upgrade(
@@ -50,20 +55,35 @@ pub(crate) async fn upgrade(
         .max_message_size(MAX_SIGNAL_FRAME)
         .max_frame_size(MAX_SIGNAL_FRAME);
     let tracked = app.sockets.token();
-    let Some(place) = app
-        .hub
-        .place(&sign_in.user_id, app.config.limits.sockets_per_user)
-    else {
-        return Ok(upgrade.on_upgrade(async move |socket| {
-            refuse(socket).await;
-            drop(tracked);
-        }));
-    };
-    let peer = Arc::new(LivePeer::new(random::id(), sign_in));
     Ok(upgrade.on_upgrade(async move |socket| {
-        connection::serve(socket, app, peer, place, ask.resume.is_some()).await;
+        match enter(&app, sign_in, &ask) {
+            Some((peer, attachment)) => connection::serve(socket, app, peer, attachment).await,
+            None => refuse(socket).await,
+        }
         drop(tracked);
     }))
+}
+
+/// The peer that a socket goes on for, or a new one; `None` where the user has too many.
+fn enter(app: &App, sign_in: SignIn, ask: &Ask) -> Option<(Arc<LivePeer>, Attachment)> {
+    if let Some(resume) = &ask.resume
+        && let Some(resumed) = app.hub.resume(resume, ask.seq.unwrap_or_default(), &sign_in.id)
+    {
+        return Some(resumed);
+    }
+    // A device that starts anew does not come back as what it was.
+    app.hub.forget_absent(&sign_in.device_id);
+    let place = app
+        .hub
+        .place(&sign_in.user_id, app.config.limits.sockets_per_user)?;
+    let peer = Arc::new(LivePeer::new(random::id(), sign_in, place));
+    let attachment = peer.outbound.attach();
+    app.hub.connect(peer.clone());
+    if ask.resume.is_some() {
+        let resync = ServerMessage::Resync(Nothing {});
+        peer.outbound.push(event(&*app.clock, peer.id.as_str(), resync));
+    }
+    Some((peer, attachment))
 }
 
 /// A session in the header (programs), or a ticket in the query (pages).
