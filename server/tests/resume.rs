@@ -52,7 +52,7 @@ impl Pair {
         // What Bob hears himself, Alice's queue has.
         for _ in 0..count {
             self.b
-                .expect_where("his own presence", is_of(&self.b.peer_id.to_string()))
+                .expect_where("his own presence", is_of(self.b.peer_id.as_str()))
                 .await?;
         }
         Ok(())
@@ -63,7 +63,7 @@ impl Pair {
         let cut = socket.cut();
         let away = self
             .b
-            .expect_where("alice away", is_of(&cut.peer_id.to_string()))
+            .expect_where("alice away", is_of(cut.peer_id.as_str()))
             .await?;
         assert_eq!(away["payload"]["status"], "away");
         Ok(cut)

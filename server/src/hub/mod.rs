@@ -80,7 +80,6 @@ impl Hub {
         if broke {
             self.show_absent(peer, true);
         } else if peer.outbound.end_detached() {
-           
         }
     }
 
