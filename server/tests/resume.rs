@@ -50,9 +50,10 @@ impl Pair {
             self.b.send("presence.set", typing).await?;
         }
         // What Bob hears himself, Alice's queue has.
+        let own = self.b.peer_id.clone();
         for _ in 0..count {
             self.b
-                .expect_where("his own presence", is_of(self.b.peer_id.as_str()))
+                .expect_where("his own presence", is_of(own.as_str()))
                 .await?;
         }
         Ok(())

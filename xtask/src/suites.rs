@@ -1,5 +1,6 @@
 //! Tests, benchmarks and pictures: the order in which they run and what each needs built.
 
+use std::fs;
 use std::process::Command;
 
 use anyhow::Result;
@@ -60,10 +61,7 @@ fn deployment_files() -> Result<()> {
 
 /// Builds `client/dist`, which the server carries inside.
 pub fn web_client() -> Result<()> {
-    step(
-        "packages of the web client",
-        program("npm", "client").args(["ci", "--no-audit"]),
-    )?;
+    npm_packages("packages of the web client", "client")?;
     step("web client", program("npm", "client").args(["run", "build"]))
 }
 
@@ -88,10 +86,18 @@ pub fn binaries_command() -> Command {
 
 /// What stories, pictures and the benchmark with a browser need.
 fn end_to_end_packages() -> Result<()> {
-    step(
-        "packages of the end-to-end tests",
-        program("npm", "e2e").args(["ci", "--no-audit"]),
-    )
+    npm_packages("packages of the end-to-end tests", "e2e")
+}
+
+/// Installs what `package-lock.json` names, unless just that is installed.
+fn npm_packages(title: &str, folder: &str) -> Result<()> {
+    let wanted = fs::read(root().join(folder).join("package-lock.json"))?;
+    let note = root().join(folder).join("node_modules/.installed");
+    if fs::read(&note).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    step(title, program("npm", folder).args(["ci", "--no-audit"]))?;
+    Ok(fs::write(note, wanted)?)
 }
 
 /// `cargo xtask bench NAME`.
