@@ -67,13 +67,16 @@ async fn ask(name: &str) -> io::Result<Option<IpAddr>> {
         }
     }
     let listener = UdpSocket::from_std(listener.into())?;
-    let query = query(name);
+    // One question each: Chromium does not answer a query that holds two.
+    let queries = [TYPE_A, TYPE_AAAA].map(|kind| query(name, kind));
     let start = Instant::now();
     let mut buffer = vec![0; 9000];
     for wait_until in ASK_AGAIN_AFTER {
         let until = start + wait_until;
         for sender in &senders {
-            let _ = sender.send_to(&query, (GROUP, PORT)).await;
+            for query in &queries {
+                let _ = sender.send_to(query, (GROUP, PORT)).await;
+            }
         }
         while let Ok(received) = timeout_at(until, receive(&listener, &senders, &mut buffer)).await {
             if let Some(ip) = received.ok().and_then(|length| answer(&buffer[..length], name)) {
@@ -114,18 +117,16 @@ async fn receive(listener: &UdpSocket, senders: &[UdpSocket], buffer: &mut [u8])
     .await
 }
 
-/// A query for both address types of `name`.
-fn query(name: &str) -> Vec<u8> {
-    let mut out = vec![0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0];
-    for kind in [TYPE_A, TYPE_AAAA] {
-        for label in name.split('.') {
-            out.push(label.len() as u8);
-            out.extend_from_slice(label.as_bytes());
-        }
-        out.push(0);
-        out.extend_from_slice(&kind.to_be_bytes());
-        out.extend_from_slice(&1_u16.to_be_bytes());
+/// A query for one address type of `name`.
+fn query(name: &str, kind: u16) -> Vec<u8> {
+    let mut out = vec![0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in name.split('.') {
+        out.push(label.len() as u8);
+        out.extend_from_slice(label.as_bytes());
     }
+    out.push(0);
+    out.extend_from_slice(&kind.to_be_bytes());
+    out.extend_from_slice(&1_u16.to_be_bytes());
     out
 }
 
@@ -202,7 +203,7 @@ mod tests {
 
     fn response(name: &str, ip: [u8; 4]) -> Vec<u8> {
         let mut out = vec![0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 0];
-        out.extend_from_slice(&query(name)[12..12 + name.len() + 2]);
+        out.extend_from_slice(&query(name, TYPE_A)[12..12 + name.len() + 2]);
         out.extend_from_slice(&[0, 1, 0x80, 1, 0, 0, 0, 120, 0, 4]);
         out.extend_from_slice(&ip);
         out
@@ -217,10 +218,18 @@ mod tests {
         );
         assert_eq!(answer(&message, "other.local"), None);
         assert_eq!(
-            answer(&query("ab-12.local"), "ab-12.local"),
+            answer(&query("ab-12.local", TYPE_A), "ab-12.local"),
             None,
             "a query is no answer"
         );
+    }
+
+    #[test]
+    fn a_query_holds_one_question() {
+        let query = query("ab-12.local", TYPE_AAAA);
+        assert_eq!(query[4..12], [0, 1, 0, 0, 0, 0, 0, 0]);
+        let (name, at) = read_name(&query, 12).unwrap();
+        assert_eq!((name.as_str(), &query[at..]), ("ab-12.local", &[0, 28, 0, 1][..]));
     }
 
     #[test]
