@@ -18,7 +18,12 @@ export class Agent {
   /** Signs in with a one-time link and starts the daemon. */
   async start(link: string, ...up: string[]): Promise<void> {
     await this.signIn(link);
-    this.daemon = this.run("up", ...up);
+    await this.up(...up);
+  }
+
+  /** Starts the daemon of a device that is signed in. */
+  async up(...options: string[]): Promise<void> {
+    this.daemon = this.run("up", ...options);
     await this.daemon.until(/^This device is up/);
   }
 

@@ -31,11 +31,17 @@ codes! {
         Unauthenticated = "UNAUTHENTICATED",
         WrongCredentials = "WRONG_CREDENTIALS",
         LinkInvalid = "LINK_INVALID",
+        LocalLoginOff = "LOCAL_LOGIN_OFF",
         Forbidden = "FORBIDDEN",
         OriginRefused = "ORIGIN_REFUSED",
         CapNotAllowed = "CAP_NOT_ALLOWED",
         RoomNotFound = "ROOM_NOT_FOUND",
         NotFound = "NOT_FOUND",
+        CodeInvalid = "CODE_INVALID",
+        AuthorizationPending = "AUTHORIZATION_PENDING",
+        SlowDown = "SLOW_DOWN",
+        ExpiredToken = "EXPIRED_TOKEN",
+        AccessDenied = "ACCESS_DENIED",
         InviteInvalid = "INVITE_INVALID",
         NameTaken = "NAME_TAKEN",
         SetupDone = "SETUP_DONE",
@@ -50,10 +56,14 @@ impl HttpCode {
     /// The HTTP status that goes with the code.
     pub const fn status(self) -> u16 {
         match self {
-            Self::BadRequest => 400,
+            Self::BadRequest
+            | Self::AuthorizationPending
+            | Self::SlowDown
+            | Self::ExpiredToken
+            | Self::AccessDenied => 400,
             Self::Unauthenticated | Self::WrongCredentials | Self::LinkInvalid => 401,
-            Self::Forbidden | Self::OriginRefused | Self::CapNotAllowed => 403,
-            Self::RoomNotFound | Self::NotFound => 404,
+            Self::LocalLoginOff | Self::Forbidden | Self::OriginRefused | Self::CapNotAllowed => 403,
+            Self::RoomNotFound | Self::NotFound | Self::CodeInvalid => 404,
             Self::NameTaken | Self::SetupDone => 409,
             Self::InviteInvalid => 410,
             Self::TooLarge => 413,

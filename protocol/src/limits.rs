@@ -48,6 +48,10 @@ pub const CAPABILITY_TTL: Duration = Duration::from_secs(120);
 pub const CLOCK_LEEWAY: Duration = Duration::from_secs(5);
 /// How long a WebSocket ticket is good for.
 pub const TICKET_TTL: Duration = Duration::from_secs(30);
+/// How long the code of a device that wants to be paired is good for.
+pub const PAIRING_TTL: Duration = Duration::from_secs(300);
+/// How long such a device waits between two polls, at first.
+pub const PAIRING_INTERVAL: Duration = Duration::from_secs(2);
 /// How long the other end may take to send its HELLO.
 pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a view or control lease lasts without renewal.

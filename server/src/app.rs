@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mesh_protocol::capability::{CapabilitySigner, CapabilityVerifier, Jwks};
 use tokio_util::task::TaskTracker;
 
+use crate::auth::pairing::Pairings;
 use crate::auth::password::Passwords;
 use crate::auth::sign_in_token::SignInTokens;
 use crate::auth::throttle::Throttle;
@@ -34,6 +35,7 @@ pub struct App {
     pub passwords: Passwords,
     pub throttle: Throttle,
     pub tickets: Tickets,
+    pub pairings: Pairings,
     pub chat: ChatQueue,
     /// Every socket's task; drained at the end.
     pub sockets: TaskTracker,

@@ -18,7 +18,8 @@ use tower::ServiceExt as _;
 
 use crate::app::App;
 use crate::auth::keys::{self, KeyError};
-use crate::auth::password::{PasswordError, Passwords};
+use crate::auth::pairing::Pairings;
+use crate::auth::password::{Hashing, PasswordError, Passwords};
 use crate::auth::random;
 use crate::auth::sign_in_token::SignInTokens;
 use crate::auth::throttle::Throttle;
@@ -132,6 +133,7 @@ impl Server {
             passwords: Passwords::new().await?,
             throttle: Throttle::default(),
             tickets: Tickets::default(),
+            pairings: Pairings::default(),
             chat,
             sockets: TaskTracker::new(),
             config,
@@ -182,6 +184,11 @@ impl Server {
     /// The store, for tests and tools that need more than REST offers.
     pub fn store(&self) -> Arc<dyn Store> {
         self.app.store.clone()
+    }
+
+    /// How much was spent on passwords.
+    pub fn hashing(&self) -> Hashing {
+        self.app.passwords.hashing()
     }
 
     /// Live sockets.
@@ -332,6 +339,7 @@ async fn sweep(app: Arc<App>, stop: CancellationToken) {
         if since_throttle >= 30 {
             since_throttle = 0;
             app.throttle.sweep();
+            app.pairings.sweep(app.clock.now_ms());
         }
         if app.hub.socket_count() == 0 {
             continue;

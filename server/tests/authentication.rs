@@ -1,50 +1,67 @@
 //! What proves who asks: sessions, cookies and capabilities, and that no forgery of them is taken.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use mesh_testkit::{PASSWORD, TestServer};
 use reqwest::header;
 use serde_json::{Value, json};
 
+/// Every route that needs a session; `R` stands for a room.
+const ROUTES: [(&str, &str); 30] = [
+    ("POST", "/auth/device/request"),
+    ("POST", "/auth/device/approve"),
+    ("POST", "/auth/links"),
+    ("POST", "/auth/logout"),
+    ("GET", "/auth/sessions"),
+    ("DELETE", "/auth/sessions/x"),
+    ("GET", "/me"),
+    ("PATCH", "/me"),
+    ("GET", "/devices"),
+    ("DELETE", "/devices/x"),
+    ("POST", "/rooms"),
+    ("GET", "/rooms"),
+    ("POST", "/rooms/join"),
+    ("GET", "/rooms/R"),
+    ("PATCH", "/rooms/R"),
+    ("DELETE", "/rooms/R"),
+    ("POST", "/rooms/R/join"),
+    ("POST", "/rooms/R/leave"),
+    ("GET", "/rooms/R/members"),
+    ("PUT", "/rooms/R/members/x"),
+    ("DELETE", "/rooms/R/members/x"),
+    ("POST", "/rooms/R/invites"),
+    ("GET", "/rooms/R/invites"),
+    ("DELETE", "/rooms/R/invites/x"),
+    ("GET", "/rooms/R/messages"),
+    ("POST", "/caps"),
+    ("POST", "/caps/revoke"),
+    ("GET", "/ice"),
+    ("POST", "/ws/ticket"),
+    ("GET", "/ws"),
+];
+/// Those that change something and need none.
+const SIGN_IN_ROUTES: [&str; 8] = [
+    "/auth/login",
+    "/auth/setup",
+    "/auth/register",
+    "/auth/link",
+    "/auth/invite",
+    "/auth/guest",
+    "/auth/device/code",
+    "/auth/device/token",
+];
+
 #[tokio::test]
-async fn every_route_needs_a_session_but_for_those_that_make_one() -> Result<()> {
+async fn t1_every_route_needs_a_session_but_for_those_that_make_one() -> Result<()> {
     let server = TestServer::start().await?;
     let (alice, mallory) = (server.client("alice").await?, server.client("mallory").await?);
     let room = server.room(&alice, &[]).await?;
-    let routes = [
-        ("POST", "/auth/links"),
-        ("POST", "/auth/logout"),
-        ("GET", "/auth/sessions"),
-        ("DELETE", "/auth/sessions/x"),
-        ("GET", "/me"),
-        ("GET", "/devices"),
-        ("DELETE", "/devices/x"),
-        ("POST", "/rooms"),
-        ("GET", "/rooms"),
-        ("POST", "/rooms/join"),
-        ("GET", "/rooms/R"),
-        ("PATCH", "/rooms/R"),
-        ("DELETE", "/rooms/R"),
-        ("POST", "/rooms/R/join"),
-        ("POST", "/rooms/R/leave"),
-        ("GET", "/rooms/R/members"),
-        ("PUT", "/rooms/R/members/x"),
-        ("DELETE", "/rooms/R/members/x"),
-        ("POST", "/rooms/R/invites"),
-        ("GET", "/rooms/R/invites"),
-        ("DELETE", "/rooms/R/invites/x"),
-        ("GET", "/rooms/R/messages"),
-        ("POST", "/caps"),
-        ("POST", "/caps/revoke"),
-        ("GET", "/ice"),
-        ("POST", "/ws/ticket"),
-        ("GET", "/ws"),
-    ];
-    let mut ended = server.sign_in("alice").await?;
-    let token = ended.token.clone();
+    let ended = server.sign_in("alice").await?;
     ended.post("/auth/logout", json!({})).await?;
-    ended.token = token;
     let stranger = server.stranger();
-    for (method, path) in routes {
+    let (mut refused, mut hidden) = (0, 0);
+    for (method, path) in ROUTES {
         let path = path.replace('R', room.as_str());
         for client in [&stranger, &ended] {
             let error = client
@@ -56,6 +73,7 @@ async fn every_route_needs_a_session_but_for_those_that_make_one() -> Result<()>
                 (401, "UNAUTHENTICATED"),
                 "{method} {path}"
             );
+            refused += 1;
         }
         if path.starts_with(&format!("/rooms/{room}")) {
             let body = json!({"name": "x", "role": "guest"});
@@ -77,8 +95,20 @@ async fn every_route_needs_a_session_but_for_those_that_make_one() -> Result<()>
                 (404, "ROOM_NOT_FOUND"),
                 "{method} {path}"
             );
+            hidden += 1;
         }
     }
+    server.advance(Duration::from_secs(31 * 24 * 3_600));
+    for (method, path) in ROUTES {
+        let path = path.replace('R', room.as_str());
+        let expired = alice.request(method.parse()?, &path, Some(json!({}))).await;
+        assert_eq!(expired.unwrap_err().code, "UNAUTHENTICATED", "{method} {path}");
+        refused += 1;
+    }
+    println!(
+        "{} routes: {refused} requests without, with an ended or an expired session refused, {hidden} foreign rooms hidden",
+        ROUTES.len()
+    );
     for path in ["/health", "/.well-known/jwks.json"] {
         stranger.get(path).await?;
     }
@@ -228,6 +258,87 @@ async fn no_forged_capability_is_taken() -> Result<()> {
         None,
         "the forger's tools do work"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn t49_a_foreign_page_changes_nothing_by_any_route() -> Result<()> {
+    let server = TestServer::start().await?;
+    let (alice, bob) = (server.client("alice").await?, server.client("bob").await?);
+    let room = server.room(&alice, &[&bob]).await?;
+    let invite = alice
+        .post(
+            &format!("/rooms/{room}/invites"),
+            json!({"guest": true, "max_uses": 9}),
+        )
+        .await?;
+    let link = alice.post("/auth/links", json!({})).await?;
+    let state = async || -> Result<Vec<Value>> {
+        let of_room = ["", "/members", "/invites", "/messages"].map(|part| format!("/rooms/{room}{part}"));
+        let own = ["/rooms", "/devices", "/auth/sessions"].map(str::to_owned);
+        let mut state = Vec::new();
+        for path in of_room.into_iter().chain(own) {
+            state.push(alice.get(&path).await?);
+        }
+        Ok(state)
+    };
+    let before = state().await?;
+    let session = before[before.len() - 1]["sessions"][0]["id"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let invite_id = invite["invite_id"].as_str().unwrap_or_default();
+    // Everything that any route asks for, so that only the origin is wrong.
+    let body = json!({
+        "name": "stolen", "role": "guest", "max_uses": 5, "invite": invite["token"], "token": link["token"],
+        "username": "alice", "password": PASSWORD, "setup_token": "x", "old_password": PASSWORD,
+        "new_password": "quite another sentence", "user_code": "BCDF-GHJK", "device_code": "x", "session_id": "s",
+        "room_id": room, "peer_id": "p", "caps": ["call"],
+    });
+    let foreign: [&[(&str, &str)]; 5] = [
+        &[("origin", "https://evil.example")],
+        &[("origin", "null")],
+        &[("sec-fetch-site", "cross-site")],
+        &[("sec-fetch-site", "same-site")],
+        &[
+            ("origin", "https://evil.example"),
+            ("sec-fetch-site", "same-origin"),
+        ],
+    ];
+    let changing = ROUTES
+        .into_iter()
+        .filter(|(method, _)| *method != "GET")
+        .chain(SIGN_IN_ROUTES.map(|path| ("POST", path)));
+    let mut refused = 0;
+    for (method, path) in changing {
+        let path = path
+            .replace('R', room.as_str())
+            .replace("members/x", &format!("members/{}", bob.user_id))
+            .replace("invites/x", &format!("invites/{invite_id}"))
+            .replace("devices/x", &format!("devices/{}", alice.device_id))
+            .replace("sessions/x", &format!("sessions/{session}"));
+        for headers in foreign {
+            let mut request = alice
+                .http()
+                .request(method.parse()?, alice.at(&path))
+                .header("cookie", format!("mesh_session={}", alice.token))
+                .json(&body);
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let answer = request.send().await?;
+            let status = answer.status().as_u16();
+            let problem: Value = answer.json().await?;
+            assert_eq!(
+                (status, problem["code"].as_str()),
+                (403, Some("ORIGIN_REFUSED")),
+                "{method} {path} {headers:?}"
+            );
+            refused += 1;
+        }
+    }
+    println!("{refused} requests of foreign pages refused on every route that changes something");
+    assert_eq!(state().await?, before, "none had an effect");
     Ok(())
 }
 

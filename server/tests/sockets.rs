@@ -39,23 +39,39 @@ async fn an_upgrade_without_a_session_is_401() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_ticket_opens_one_socket_within_thirty_seconds() -> Result<()> {
+async fn t6_a_ticket_used_twice_or_after_31_s_opens_nothing() -> Result<()> {
     let server = TestServer::start().await?;
     let alice = server.client("alice").await?;
     let ticket = async || -> Result<String> {
+        let answer = alice.post("/ws/ticket", json!({})).await?;
         Ok(format!(
             "?token={}",
-            alice.post("/ws/ticket", json!({})).await?["ticket"]
-                .as_str()
-                .unwrap_or_default()
+            answer["ticket"].as_str().unwrap_or_default()
         ))
     };
-    let once = ticket().await?;
-    let _first = Socket::open(&server.url(), &once, None).await?.welcomed().await?;
-    assert!(Socket::open(&server.url(), &once, None).await.is_err());
-    let late = ticket().await?;
+    let (mut refused, mut opened) = (0, 0);
+    let mut tally = |outcome: Result<Socket>| match outcome {
+        Ok(_) => opened += 1,
+        Err(_) => refused += 1,
+    };
+    for _ in 0..500 {
+        let once = ticket().await?;
+        Socket::open(&server.url(), &once, None).await?.welcomed().await?;
+        tally(Socket::open(&server.url(), &once, None).await);
+    }
+    let mut late = Vec::new();
+    for _ in 0..500 {
+        late.push(ticket().await?);
+    }
     server.advance(Duration::from_secs(31));
-    assert!(Socket::open(&server.url(), &late, None).await.is_err());
+    for ticket in late {
+        tally(Socket::open(&server.url(), &ticket, None).await);
+    }
+    println!(
+        "{opened} of {} tickets opened a socket a second time or too late",
+        opened + refused
+    );
+    assert_eq!((opened, refused), (0, 1_000));
     let orphan = ticket().await?;
     alice.post("/auth/logout", json!({})).await?;
     assert!(
@@ -227,42 +243,6 @@ async fn one_who_does_not_read_is_cut_and_nobody_waits() -> Result<()> {
         "the sender waited {slowest:?}"
     );
     assert_eq!(sleeper.closed().await, Closed(Some(4408)));
-    Ok(())
-}
-
-#[tokio::test]
-async fn sockets_end_with_their_session() -> Result<()> {
-    let server = TestServer::start().await?;
-    let alice = server.client("alice").await?;
-    let (desk, phone) = (server.sign_in("alice").await?, server.sign_in("alice").await?);
-    let (mut first, mut second) = (desk.connect().await?, phone.connect().await?);
-    let mut own = alice.connect().await?;
-    desk.post("/auth/logout", json!({})).await?;
-    assert_eq!(first.closed().await, Closed(Some(4401)));
-    assert_eq!(desk.get("/me").await.unwrap_err().code, "UNAUTHENTICATED");
-    alice.delete(&format!("/devices/{}", phone.device_id)).await?;
-    assert_eq!(second.closed().await, Closed(Some(4401)));
-    // Ended by another process: only the database knows.
-    let tablet = server.sign_in("alice").await?;
-    let mut third = tablet.connect().await?;
-    let sessions = tablet.get("/auth/sessions").await?;
-    let current = sessions["sessions"]
-        .as_array()
-        .and_then(|s| s.iter().find(|s| s["current"] == true).cloned());
-    let id = current
-        .and_then(|s| s["id"].as_str().map(str::to_owned))
-        .unwrap_or_default();
-    let id = mesh_server::store::SignInId(id);
-    server
-        .store()
-        .end_sign_in(&tablet.user_id.parse()?, &id, server.now() * 1000 + 999)
-        .await?;
-    let begun = Instant::now();
-    assert_eq!(third.closed().await, Closed(Some(4401)));
-    assert!(begun.elapsed() < Duration::from_secs(5));
-    // And by time.
-    server.advance(Duration::from_secs(31 * 24 * 3_600));
-    assert_eq!(own.closed().await, Closed(Some(4401)));
     Ok(())
 }
 

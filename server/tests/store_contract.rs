@@ -1,5 +1,9 @@
 //! What every implementation of `Store` must do. A second database adds one call of `contract` and nothing else.
 
+#[path = "store_contract/people.rs"]
+mod people;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -13,6 +17,8 @@ use mesh_server::store::{
 };
 
 const NOW: u64 = 1_700_000_000_000;
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const ELSEWHERE: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
 #[tokio::test]
 async fn sqlite_keeps_the_contract() -> Result<()> {
@@ -45,6 +51,8 @@ async fn contract(store: Arc<dyn Store>) -> Result<()> {
     accounts(&*store).await?;
     links_work_once(&*store).await?;
     devices_and_sign_ins(&*store).await?;
+    people::a_changed_password_ends_what_the_old_one_opened(&*store).await?;
+    people::guests_come_and_go(&*store).await?;
     rooms_and_roles(&*store).await?;
     invitations(&*store).await?;
     invitations_are_counted_exactly(store.clone()).await?;
@@ -124,6 +132,7 @@ async fn invite(
         now: NOW,
         expires_at: NOW + 1000,
         max_uses,
+        guest: role == Role::Guest,
     };
     store.create_invite(&invite).await?;
     Ok((invite, token_hash))
@@ -224,6 +233,7 @@ async fn devices_and_sign_ins(store: &dyn Store) -> Result<()> {
         id: SignInId(random::token()),
         user_id: alice.clone(),
         device_id: device_id.clone(),
+        address: HERE,
         now: NOW,
         expires_at: NOW + 100,
     };
@@ -231,11 +241,17 @@ async fn devices_and_sign_ins(store: &dyn Store) -> Result<()> {
     for new in [&one, &two, &three] {
         store.create_sign_in(new).await?;
     }
-    store.touch_sign_in(&two.id, NOW + 7).await?;
+    store.touch_sign_in(&two.id, ELSEWHERE, NOW + 7).await?;
     let live = store.sign_ins(&alice, NOW + 99).await?;
     assert_eq!(
-        (live.len(), &live[0].id, live[0].last_seen_at),
-        (3, &two.id, NOW + 7)
+        (
+            live.len(),
+            &live[0].id,
+            live[0].last_seen_at,
+            live[0].address,
+            live[1].address
+        ),
+        (3, &two.id, NOW + 7, Some(ELSEWHERE), Some(HERE))
     );
     assert!(
         store.sign_ins(&alice, NOW + 100).await?.is_empty(),
@@ -330,7 +346,7 @@ async fn invitations(store: &dyn Store) -> Result<()> {
     let (owner, guest) = (user(store, "ia").await?, user(store, "ib").await?);
     let room = room(store, &owner).await?;
     let (first, token) = invite(store, &room, &owner, Role::Guest, 2).await?;
-    assert_eq!(store.peek_invite(&token, NOW).await?, room);
+    assert_eq!(store.peek_invite(&token, NOW).await?.room_id, room);
     assert_eq!(store.join_by_invite(&token, &guest, NOW).await?, room);
     assert_eq!(store.join_by_invite(&token, &guest, NOW).await?, room);
     assert_eq!(

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use mesh_protocol::ids::RoomId;
+use mesh_server::auth::password::Hashing;
 use mesh_server::auth::{names, random};
 use mesh_server::clock::{Clock as _, ShiftedClock};
 use mesh_server::store::{NewUser, Store};
@@ -112,6 +113,11 @@ impl TestServer {
     /// Bytes through its listener since the start.
     pub fn traffic(&self) -> Traffic {
         self.server.traffic()
+    }
+
+    /// How much it spent on passwords.
+    pub fn hashing(&self) -> Hashing {
+        self.server.hashing()
     }
 
     /// Live sockets.

@@ -69,7 +69,7 @@ pub(crate) enum ShareWhat {
 pub(crate) struct LoginArgs {
     /// The server's address, or a one-time sign-in link; `-` reads it from standard input
     pub(crate) url: String,
-    /// Your name on the server; asked for when absent
+    /// Sign in with this name and a password, instead of a code
     #[arg(long, env = "MESH_USERNAME")]
     pub(crate) username: Option<String>,
     /// Read the password from standard input instead of asking

@@ -1,18 +1,19 @@
-//! `mesh login`: signs this device in, with a name and password or with a one-time link.
+//! `mesh login`: signs this device in: with a code that somebody enters on the page, a name and password, or a link.
 
 use mesh_peer::signal::ControlPlane;
 use mesh_protocol::http::{DeviceIntro, DeviceKind, LinkLogin, Login, Register, Session, Setup};
 use serde_json::json;
 
 use super::args::LoginArgs;
-use super::{Context, connect, prompt, until_stopped};
+use super::output::Output;
+use super::{Context, connect, pair, prompt, until_stopped};
 use crate::config::{DeviceKey, StoredSession};
 use crate::exit::{Failure, Outcome};
 
 /// What the person gave as an address.
 #[derive(Debug, PartialEq, Eq)]
 enum Address {
-    /// A server; name and password are needed.
+    /// A server; a code is shown there, unless a name and a password are given.
     Server(String),
     /// A link that signs in by itself.
     Link {
@@ -58,7 +59,7 @@ async fn sign_in(context: Context, args: LoginArgs) -> Outcome {
         key: Some(key.public()),
     };
 
-    let session = obtain(&control, &address, &args, device).await?;
+    let session = obtain(context.output, &control, &address, &args, device).await?;
     let stored = StoredSession::new(control.base(), args.plaintext, &device_name, session);
     stored.save(&context.paths)?;
     let human = format!(
@@ -74,11 +75,16 @@ async fn sign_in(context: Context, args: LoginArgs) -> Outcome {
 }
 
 async fn obtain(
+    output: Output,
     control: &ControlPlane,
     address: &Address,
     args: &LoginArgs,
     device: DeviceIntro,
 ) -> Outcome<Session> {
+    let by_password = args.username.is_some() || args.password_stdin;
+    if matches!(address, Address::Server(_)) && !by_password {
+        return pair::pair(output, control, device).await;
+    }
     let device = Some(device);
     let answer = match address {
         Address::Link { token, .. } => {

@@ -10,6 +10,7 @@ mod connect;
 mod down;
 mod login;
 pub mod output;
+mod pair;
 mod progress;
 mod prompt;
 mod raw;

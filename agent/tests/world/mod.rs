@@ -47,10 +47,7 @@ impl World {
 
     /// A machine that has signed in as alice.
     pub async fn machine(&self, name: &str) -> Machine {
-        let machine = Machine {
-            home: self.path(name),
-        };
-        std::fs::create_dir_all(machine.downloads()).unwrap();
+        let machine = Machine::new(self.path(name));
         let link = self.alice.post("/auth/links", json!({})).await.unwrap();
         let login = machine.mesh(&["login", link["url"].as_str().unwrap(), "--device-name", name]);
         assert!(login.finish().await.0.success(), "{name} could not sign in");
@@ -63,6 +60,12 @@ pub struct Machine {
 }
 
 impl Machine {
+    pub fn new(home: PathBuf) -> Self {
+        let machine = Self { home };
+        std::fs::create_dir_all(machine.downloads()).unwrap();
+        machine
+    }
+
     pub fn downloads(&self) -> PathBuf {
         self.home.join("downloads")
     }

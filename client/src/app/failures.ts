@@ -13,6 +13,8 @@ const SENTENCES: Record<string, MessageDescriptor> = {
   TIMEOUT: msg`The server did not answer in time. Try again.`,
   UNAUTHENTICATED: msg`Your session has ended. Sign in again.`,
   WRONG_CREDENTIALS: msg`Name or password is wrong.`,
+  LOCAL_LOGIN_OFF: msg`This server takes no passwords. Use a sign-in link, or go on with a device that is signed in.`,
+  CODE_INVALID: msg`No device shows this code, or its five minutes are over. Compare it with the device, or start there again.`,
   LINK_INVALID: msg`This link is wrong, used or expired. Ask for a new one.`,
   FORBIDDEN: msg`You may not do this. Ask the owner of the room.`,
   ORIGIN_REFUSED: msg`The server does not accept this address of the page. Open it at its public address.`,

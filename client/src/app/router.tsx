@@ -10,10 +10,7 @@ import {
   Outlet,
   redirect,
 } from '@tanstack/react-router';
-import { InvitePage } from '../features/auth/InvitePage';
-import { LinkPage } from '../features/auth/LinkPage';
 import { LoginPage } from '../features/auth/LoginPage';
-import { SetupPage } from '../features/auth/SetupPage';
 import { RoomPage } from '../features/rooms/RoomPage';
 import { RoomsPage } from '../features/rooms/RoomsPage';
 import { Shell } from '../features/rooms/Shell';
@@ -39,9 +36,22 @@ const loginRoute = createRoute({
   validateSearch: (search): { next?: string } => (search.next ? { next: safeNext(search.next) } : {}),
   component: LoginPage,
 });
-const setupRoute = createRoute({ getParentRoute: () => rootRoute, path: '/setup', component: SetupPage });
-const inviteRoute = createRoute({ getParentRoute: () => rootRoute, path: '/invite', component: InvitePage });
-const linkRoute = createRoute({ getParentRoute: () => rootRoute, path: '/link', component: LinkPage });
+// What is opened once, by a link, is not part of the first screen.
+const setupRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/setup',
+  component: lazyRouteComponent(() => import('../features/auth/SetupPage'), 'SetupPage'),
+});
+const inviteRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/invite',
+  component: lazyRouteComponent(() => import('../features/auth/InvitePage'), 'InvitePage'),
+});
+const linkRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/link',
+  component: lazyRouteComponent(() => import('../features/auth/LinkPage'), 'LinkPage'),
+});
 
 const signedInRoute = createRoute({
   getParentRoute: () => rootRoute,
@@ -71,12 +81,20 @@ const settingsRoute = createRoute({
   component: lazyRouteComponent(() => import('../features/settings/SettingsPage'), 'SettingsPage'),
 });
 
+const pairRoute = createRoute({
+  getParentRoute: () => signedInRoute,
+  path: '/pair',
+  validateSearch: (search): { code?: string } =>
+    typeof search.code === 'string' ? { code: search.code } : {},
+  component: lazyRouteComponent(() => import('../features/settings/PairPage'), 'PairPage'),
+});
+
 const routeTree = rootRoute.addChildren([
   loginRoute,
   setupRoute,
   inviteRoute,
   linkRoute,
-  signedInRoute.addChildren([roomsRoute, roomRoute, settingsRoute]),
+  signedInRoute.addChildren([roomsRoute, roomRoute, settingsRoute, pairRoute]),
 ]);
 
 export function createPageRouter(mesh: Mesh, queries: QueryClient) {

@@ -83,17 +83,29 @@ export function createApi(fetcher: Fetch = (...args) => fetch(...args), onSigned
       post('/auth/setup', { setup_token, username, password, device }, rest.session),
     register: (invite: string, username: string, password: string, device: PageDevice) =>
       post('/auth/register', { invite, username, password, device }, rest.session),
+    viewInvite: (invite: string) => post('/auth/invite', { invite }, rest.inviteView),
+    enterAsGuest: (invite: string, name: string, device: PageDevice) =>
+      post('/auth/guest', { invite, name, device }, rest.session),
+    pairing: (user_code: string) => post('/auth/device/request', { user_code }, rest.pairing),
+    answerPairing: (user_code: string, approve: boolean) =>
+      post('/auth/device/approve', { user_code, approve }, rest.ok),
     signInByLink: (token: string, device: PageDevice) => post('/auth/link', { token, device }, rest.session),
     createLink: () => post('/auth/links', {}, rest.link),
     logout: () => post('/auth/logout', {}, rest.ok),
     me: () => get('/me', rest.me),
+    changePassword: (old_password: string | undefined, new_password: string) =>
+      call('PATCH', '/me', rest.ok, { old_password, new_password }),
+    sessions: () => get('/auth/sessions', rest.signInList).then((answer) => answer.sessions),
+    endSession: (id: string) => call('DELETE', `/auth/sessions/${encodeURIComponent(id)}`, rest.ok),
     devices: () => get('/devices', rest.deviceList).then((answer) => answer.devices),
     removeDevice: (deviceId: string) => call('DELETE', `/devices/${encodeURIComponent(deviceId)}`, rest.ok),
     rooms: () => get('/rooms', rest.roomList).then((answer) => answer.rooms),
     createRoom: (name: string) => post('/rooms', { name }, rest.roomCreated),
     joinByInvite: (invite: string) => post('/rooms/join', { invite }, rest.roomCreated),
-    createInvite: (roomId: string, options: { role: string; expires_in: number; max_uses: number }) =>
-      post(`${room(roomId)}/invites`, options, rest.invite),
+    createInvite: (
+      roomId: string,
+      options: { role: string; expires_in: number; max_uses: number; guest: boolean },
+    ) => post(`${room(roomId)}/invites`, options, rest.invite),
     messages: (roomId: string, before: number | undefined, limit: number) =>
       get(
         `${room(roomId)}/messages?limit=${limit}${before === undefined ? '' : `&before=${before}`}`,

@@ -23,7 +23,14 @@ export const session = object({
   expires_at: count,
 });
 
-export const me = object({ user_id: id, name: string, admin: boolean, device_id: optional(id) });
+export const me = object({
+  user_id: id,
+  name: string,
+  admin: boolean,
+  device_id: optional(id),
+  guest: boolean,
+  has_password: boolean,
+});
 export type Me = Decoded<typeof me>;
 
 const roomSummary = object({ room_id: id, name: string, role, last_seq: count });
@@ -32,6 +39,8 @@ export const roomList = object({ rooms: array(roomSummary) });
 export const roomCreated = object({ room_id: id });
 
 export const invite = object({ invite_id: id, token: string, url: string, expires_at: count });
+
+export const inviteView = object({ room_name: string, guest: boolean });
 
 export const link = object({ token: string, url: string, expires_at: count });
 
@@ -43,6 +52,20 @@ const device = object({
   last_seen_at: optional(count),
 });
 export const deviceList = object({ devices: array(device) });
+
+const signIn = object({
+  id: string,
+  device_name: string,
+  kind: string,
+  address: optional(string),
+  created_at: count,
+  last_seen_at: count,
+  current: boolean,
+});
+export const signInList = object({ sessions: array(signIn) });
+
+export const pairing = object({ device_name: string, kind: string, address: string, expires_at: count });
+export type Pairing = Decoded<typeof pairing>;
 
 export const chatMessage = object({
   room_id: id,

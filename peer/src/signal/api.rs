@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use mesh_protocol::capability::Jwks;
 use mesh_protocol::http::{
-    CapabilityGrant, CapabilityRequest, ChatMessage, CreateInvite, DeviceInfo, Devices, Done, Health,
-    IceServers, Invite, JoinRoom, LinkLogin, Login, Me, Member, Members, Messages, Register, Revocation,
-    Room, RoomName, RoomRef, Rooms, Session, Setup, SignInLink, Ticket,
+    AskPairing, CapabilityGrant, CapabilityRequest, ChatMessage, CreateInvite, DeviceInfo, Devices, Done,
+    Health, IceServers, Invite, JoinRoom, LinkLogin, Login, Me, Member, Members, Messages, PairingCode,
+    PollPairing, Register, Revocation, Room, RoomName, RoomRef, Rooms, Session, Setup, SignInLink, Ticket,
 };
 use mesh_protocol::ids::{DeviceId, RoomId};
 use reqwest::Method;
@@ -87,6 +87,16 @@ impl ControlPlane {
     /// `POST /auth/link`: signs in with a one-time link.
     pub async fn link_login(&self, body: &LinkLogin) -> Result<Session, ApiError> {
         self.http.post("/auth/link", body).await
+    }
+
+    /// `POST /auth/device/code`: a code that somebody who is signed in enters on the page.
+    pub async fn ask_pairing(&self, body: &AskPairing) -> Result<PairingCode, ApiError> {
+        self.http.post("/auth/device/code", body).await
+    }
+
+    /// `POST /auth/device/token`: the session, once the code was entered and the device approved.
+    pub async fn poll_pairing(&self, body: &PollPairing) -> Result<Session, ApiError> {
+        self.http.post("/auth/device/token", body).await
     }
 
     /// `POST /auth/links`: a link for oneself, to go on with on another device.

@@ -1,5 +1,7 @@
 //! Accounts, sessions and devices.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{DeviceId, UserId};
@@ -78,16 +80,6 @@ pub struct Session {
     pub expires_at: u64,
 }
 
-macro_rules! redacted {
-    ($($name:ident { $($shown:ident),* }),+ $(,)?) => {$(
-        impl std::fmt::Debug for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.debug_struct(stringify!($name))$(.field(stringify!($shown), &self.$shown))*.finish_non_exhaustive()
-            }
-        }
-    )+};
-}
-
 redacted! {
     Login { username, device },
     Setup { username, device },
@@ -108,6 +100,29 @@ pub struct SignInLink {
 
 redacted! { SignInLink { expires_at } }
 
+/// `POST /auth/guest`: into the one room of an invitation, without an account.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+pub struct GuestLogin {
+    pub invite: String,
+    /// What the others see.
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceIntro>,
+}
+
+/// `PATCH /me`: another password, which ends the other sessions.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+pub struct ChangePassword {
+    /// Absent only where the account has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_password: Option<String>,
+    pub new_password: String,
+}
+
+redacted! { GuestLogin { name, device }, ChangePassword {} }
+
 /// `GET /me`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
@@ -116,16 +131,23 @@ pub struct Me {
     pub name: String,
     pub admin: bool,
     pub device_id: DeviceId,
+    /// Whether there is no account, but one room for as long as the membership lasts.
+    pub guest: bool,
+    /// Whether the account has a password.
+    pub has_password: bool,
 }
 
 /// One row of `GET /auth/sessions`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct SessionInfo {
     pub id: String,
     pub device_id: DeviceId,
     pub device_name: String,
     pub kind: DeviceKind,
+    /// Where it was last used from; absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
     /// Unix milliseconds.
     pub created_at: u64,
     /// Unix milliseconds.

@@ -1,13 +1,26 @@
 //! Bodies of the REST interface, one file per resource. Shapes and errors are in `docs/protocol.md`, section 1.
 
+/// `Debug` that shows the named fields and no secret.
+macro_rules! redacted {
+    ($($name:ident { $($shown:ident),* }),+ $(,)?) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($name))$(.field(stringify!($shown), &self.$shown))*.finish_non_exhaustive()
+            }
+        }
+    )+};
+}
+
 mod auth;
 mod capability;
+mod pairing;
 mod problem;
 mod room;
 mod server;
 
 pub use auth::*;
 pub use capability::*;
+pub use pairing::*;
 pub use problem::*;
 pub use room::*;
 pub use server::*;

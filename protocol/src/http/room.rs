@@ -125,6 +125,9 @@ pub struct CreateInvite {
     /// Default 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_uses: Option<u32>,
+    /// Whether people without an account may use it too; they come in as guests, whatever `role` says. Default false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<bool>,
 }
 
 /// The answer to `POST …/invites`; the token is shown this once.
@@ -156,6 +159,17 @@ pub struct InviteInfo {
     pub expires_at: u64,
     pub max_uses: u32,
     pub uses: u32,
+    /// Whether people without an account may use it.
+    pub guest: bool,
+}
+
+/// The answer to `POST /auth/invite`: where an invitation leads, for whoever holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+pub struct InviteView {
+    pub room_name: String,
+    /// Whether it takes people without an account.
+    pub guest: bool,
 }
 
 /// `GET /rooms/{room_id}/invites`.

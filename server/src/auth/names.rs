@@ -1,5 +1,6 @@
 //! Which names people may give to themselves, their rooms and their devices.
 
+use mesh_protocol::ids::UserId;
 use mesh_protocol::limits::MAX_NAME_CHARS;
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -23,6 +24,12 @@ pub fn key(name: &str) -> String {
         .to_lowercase()
         .nfkc()
         .collect()
+}
+
+/// What stands in place of a key where a name need not be unique: no name has such a key, since [`clean`] takes no control
+/// characters.
+pub fn guest_key(id: &UserId) -> String {
+    format!("\u{1}{id}")
 }
 
 #[cfg(test)]

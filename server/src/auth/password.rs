@@ -1,6 +1,7 @@
 //! Passwords: argon2id with the parameters of OWASP, never more than two at a time.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
@@ -25,6 +26,21 @@ pub enum PasswordError {
     Failed,
 }
 
+/// How much was hashed since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hashing {
+    pub in_all: usize,
+    /// The most that ever ran at the same time.
+    pub most_at_once: usize,
+}
+
+#[derive(Default)]
+struct Load {
+    in_all: AtomicUsize,
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
 /// Hashes and checks passwords on blocking threads.
 #[derive(Clone)]
 pub struct Passwords {
@@ -32,6 +48,7 @@ pub struct Passwords {
     waiting: Arc<Semaphore>,
     /// Checked in place of the hash of a user that does not exist, so that both take as long.
     dummy: Arc<str>,
+    load: Arc<Load>,
 }
 
 fn argon2() -> Argon2<'static> {
@@ -56,6 +73,7 @@ impl Passwords {
             running: Arc::new(Semaphore::new(AT_ONCE)),
             waiting: Arc::new(Semaphore::new(WAITING)),
             dummy: dummy.await.map_err(|_| PasswordError::Failed)??.into(),
+            load: Arc::default(),
         })
     }
 
@@ -86,6 +104,14 @@ impl Passwords {
         Ok(self.run(admit, matches).await?.map(|matched| matched && known))
     }
 
+    /// How much was hashed, checks included.
+    pub fn hashing(&self) -> Hashing {
+        Hashing {
+            in_all: self.load.in_all.load(Ordering::Relaxed),
+            most_at_once: self.load.most.load(Ordering::Relaxed),
+        }
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         admit: impl FnOnce() -> bool,
@@ -106,8 +132,13 @@ impl Passwords {
             return Ok(None);
         }
         // The turn goes along: a caller that gives up does not free it before the work is done.
+        let load = self.load.clone();
         let work = tokio::task::spawn_blocking(move || {
+            load.in_all.fetch_add(1, Ordering::Relaxed);
+            let now = load.now.fetch_add(1, Ordering::Relaxed) + 1;
+            load.most.fetch_max(now, Ordering::Relaxed);
             let result = work();
+            load.now.fetch_sub(1, Ordering::Relaxed);
             drop(turn);
             result
         });

@@ -13,7 +13,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::http::sign_in::new_link;
 use crate::server::{PUBLIC_URL_SETTING, local_url};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{NewUser, Store, StoreError};
+use crate::store::{NewUser, Store, StoreError, User};
 
 #[derive(Subcommand)]
 pub(super) enum UserCommand {
@@ -29,6 +29,15 @@ pub(super) enum UserCommand {
     },
     /// Print a link that signs the user in once, within ten minutes
     Link { name: String },
+    /// Replace a forgotten password: every session of the user ends
+    ///
+    /// Prints a link that signs the user in once, within ten minutes, to choose a new password in the settings.
+    Password {
+        name: String,
+        /// Read the new password from standard input instead
+        #[arg(long)]
+        password_stdin: bool,
+    },
 }
 
 pub(super) async fn run(command: UserCommand, config: Config) -> anyhow::Result<()> {
@@ -39,7 +48,10 @@ pub(super) async fn run(command: UserCommand, config: Config) -> anyhow::Result<
         .with_context(|| format!("{} cannot be opened", path.display()))?;
     let result = match command {
         UserCommand::Add { name, admin, .. } => add(&store, &name, admin).await,
-        UserCommand::Link { name } => link(&store, &config, &name).await,
+        UserCommand::Link { name } => link(&store, &config, &known(&store, &name).await?).await,
+        UserCommand::Password { name, password_stdin } => {
+            password(&store, &config, &known(&store, &name).await?, password_stdin).await
+        }
     };
     store.close().await;
     result
@@ -49,19 +61,12 @@ async fn add(store: &dyn Store, name: &str, admin: bool) -> anyhow::Result<()> {
     let Some(name) = names::clean(name) else {
         bail!("A name has 1 to 64 printable characters.")
     };
-    let mut password = String::new();
-    std::io::stdin()
-        .read_to_string(&mut password)
-        .context("the password could not be read from standard input")?;
-    let password = password.trim_end_matches(['\r', '\n']);
-    if password.chars().count() < MIN_PASSWORD_CHARS {
-        bail!("A password has at least {MIN_PASSWORD_CHARS} characters.");
-    }
+    let password = password_from_stdin()?;
     let user = NewUser {
         id: random::id(),
         name_key: names::key(&name),
         name,
-        password_hash: Some(Passwords::new().await?.hash(password).await?),
+        password_hash: Some(Passwords::new().await?.hash(&password).await?),
         admin,
         now: SystemClock.now_ms(),
     };
@@ -75,10 +80,49 @@ async fn add(store: &dyn Store, name: &str, admin: bool) -> anyhow::Result<()> {
     }
 }
 
-async fn link(store: &dyn Store, config: &Config, name: &str) -> anyhow::Result<()> {
-    let Some(user) = store.user_by_name(&names::key(name)).await? else {
-        bail!("There is no account {name}. Make one: mesh-server user add {name} --password-stdin");
+fn password_from_stdin() -> anyhow::Result<String> {
+    let mut password = String::new();
+    std::io::stdin()
+        .read_to_string(&mut password)
+        .context("the password could not be read from standard input")?;
+    let password = password.trim_end_matches(['\r', '\n']);
+    if password.chars().count() < MIN_PASSWORD_CHARS {
+        bail!("A password has at least {MIN_PASSWORD_CHARS} characters.");
+    }
+    Ok(password.to_owned())
+}
+
+async fn known(store: &dyn Store, name: &str) -> anyhow::Result<User> {
+    match store.user_by_name(&names::key(name)).await? {
+        Some(user) => Ok(user),
+        None => {
+            bail!("There is no account {name}. Make one: mesh-server user add {name} --password-stdin")
+        }
+    }
+}
+
+async fn password(store: &dyn Store, config: &Config, user: &User, from_stdin: bool) -> anyhow::Result<()> {
+    let hash = match from_stdin {
+        true => Some(Passwords::new().await?.hash(&password_from_stdin()?).await?),
+        false => None,
     };
+    // A running server closes the sockets of what ended here by itself.
+    store
+        .change_password(&user.id, hash.as_deref(), None, SystemClock.now_ms())
+        .await?;
+    let name = &user.name;
+    if hash.is_some() {
+        println!("The password of {name} is changed; every session has ended.");
+        return Ok(());
+    }
+    eprintln!(
+        "The old password of {name} no longer works, and every session has ended. This link signs {name} in once within \
+         ten minutes; a new password is chosen in the settings."
+    );
+    link(store, config, user).await
+}
+
+async fn link(store: &dyn Store, config: &Config, user: &User) -> anyhow::Result<()> {
     let public_url = match &config.public_url {
         Some(url) => url.clone(),
         None => store

@@ -67,6 +67,8 @@ pub struct Config {
     pub turn_urls: Vec<String>,
     pub turn_credentials: Option<TurnCredentials>,
     pub dev_login: bool,
+    /// Whether a name and a password sign in.
+    pub local_login: bool,
     pub allow_query_token: bool,
     /// Beside the public URL.
     pub allowed_origins: Vec<String>,
@@ -87,6 +89,7 @@ impl Config {
             turn_urls: Vec::new(),
             turn_credentials: None,
             dev_login: false,
+            local_login: true,
             allow_query_token: false,
             allowed_origins: Vec::new(),
             log_format: LogFormat::Text,

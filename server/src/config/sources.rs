@@ -87,6 +87,7 @@ const SETTINGS: &[Setting] = &[
     plain("gotify_url", "GOTIFY_URL"),
     secret("gotify_token", "GOTIFY_TOKEN"),
     plain("dev_login", "MESH_DEV_LOGIN"),
+    plain("local_login", "MESH_LOCAL_LOGIN"),
     plain("allow_query_token", "MESH_ALLOW_QUERY_TOKEN"),
     plain("allowed_origins", "MESH_ALLOWED_ORIGINS"),
     plain("log_format", "MESH_LOG_FORMAT"),
@@ -247,8 +248,9 @@ fn parse(layer: &Layer) -> Result<Config, ConfigError> {
             .map(str::to_owned)
             .collect()
     };
-    let flag = |key: &str| match text(key).map(str::to_lowercase).as_deref() {
-        None | Some("false" | "0" | "no" | "off") => Ok(false),
+    let flag = |key: &str, default: bool| match text(key).map(str::to_lowercase).as_deref() {
+        None => Ok(default),
+        Some("false" | "0" | "no" | "off") => Ok(false),
         Some("true" | "1" | "yes" | "on") => Ok(true),
         Some(_) => Err(wrong(key, "true or false")),
     };
@@ -299,8 +301,9 @@ fn parse(layer: &Layer) -> Result<Config, ConfigError> {
             ));
         }
     };
-    config.dev_login = flag("dev_login")?;
-    config.allow_query_token = flag("allow_query_token")?;
+    config.dev_login = flag("dev_login", false)?;
+    config.allow_query_token = flag("allow_query_token", false)?;
+    config.local_login = flag("local_login", true)?;
     config.allowed_origins = list("allowed_origins")
         .iter()
         .map(|text| {
@@ -407,6 +410,7 @@ mod tests {
             ("MESH_CAP_TTL", "1"),
             ("MESH_PUBLIC_URL", "mesh"),
             ("MESH_DEV_LOGIN", "maybe"),
+            ("MESH_LOCAL_LOGIN", "maybe"),
         ] {
             let error = load(&Flags::default(), &env(&[(name, value)]))
                 .unwrap_err()

@@ -28,6 +28,9 @@ impl ApiError {
             retry_after: None,
         }
     }
+    pub(crate) fn code(&self) -> HttpCode {
+        self.code
+    }
     pub(crate) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(HttpCode::BadRequest, detail)
     }
@@ -42,6 +45,10 @@ impl ApiError {
             HttpCode::OriginRefused,
             "this page may not use the server: its address is not in MESH_ALLOWED_ORIGINS",
         )
+    }
+    /// For everything beyond the one room of a guest.
+    pub(crate) fn guest() -> Self {
+        Self::forbidden("guests are in one room only: make an account by invitation for more")
     }
     pub(crate) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(HttpCode::NotFound, detail)

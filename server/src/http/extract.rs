@@ -42,10 +42,17 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body<T>, ApiError> {
-    // serde's text names the member and the place, and nothing of the server.
-    serde_json::from_slice(bytes)
-        .map(Body)
-        .map_err(|error| ApiError::bad_request(format!("the body does not decode: {error}")))
+    serde_json::from_slice(bytes).map(Body).map_err(|error| {
+        let text = error.to_string();
+        // Other texts of serde quote what they found, which may be a secret in the wrong place.
+        let detail = if text.starts_with("missing field") {
+            text
+        } else {
+            let (line, column) = (error.line(), error.column());
+            format!("not JSON, or not what is expected, at line {line} column {column}")
+        };
+        ApiError::bad_request(format!("the body does not decode: {detail}"))
+    })
 }
 
 fn unreadable(rejection: BytesRejection) -> ApiError {

@@ -68,6 +68,7 @@ async fn create(
         now,
         expires_at: now + seconds * 1000,
         max_uses,
+        guest: body.guest.unwrap_or(false),
     };
     app.store.create_invite(&invite).await?;
     let url = format!("{}/invite#token={token}", app.public_url);
@@ -96,6 +97,7 @@ async fn list(
             expires_at: invite.expires_at / 1000,
             max_uses: invite.max_uses,
             uses: invite.uses,
+            guest: invite.guest,
         });
     Ok(Json(Invites {
         invites: invites.collect(),

@@ -14,6 +14,7 @@ use super::rooms::{gone_is_absent, room_of};
 use super::session::Caller;
 use crate::app::App;
 use crate::bus::BusEvent;
+use crate::store::Dismissal;
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -32,6 +33,42 @@ async fn member(app: &App, room: &RoomId, user: &UserId) -> Result<Member, ApiEr
         .into_iter()
         .find(|member| member.user_id == *user)
         .ok_or_else(|| ApiError::not_found("this person is not a member of the room"))
+}
+
+async fn is_guest(app: &App, user: &UserId) -> Result<bool, ApiError> {
+    Ok(app.store.user(user).await?.is_some_and(|user| user.guest))
+}
+
+/// Ends a membership; that of a guest takes the session along, and where they were removed the invitation.
+pub(super) async fn part(
+    app: &App,
+    room_id: RoomId,
+    user_id: UserId,
+    guest: bool,
+    reason: &'static str,
+) -> Result<(), ApiError> {
+    let ended = if guest {
+        let who = match reason {
+            "left" => Dismissal::Left(&user_id),
+            _ => Dismissal::Removed(&user_id),
+        };
+        app.store.dismiss_guests(&room_id, who, app.clock.now_ms()).await
+    } else {
+        app.store
+            .remove_member(&room_id, &user_id)
+            .await
+            .map(|()| Vec::new())
+    };
+    let ended = ended.map_err(gone_is_absent)?;
+    app.bus.publish(BusEvent::MemberGone {
+        room_id,
+        user_id,
+        reason,
+    });
+    for sign_in in ended {
+        app.bus.publish(BusEvent::SignInEnded { sign_in });
+    }
+    Ok(())
 }
 
 async fn list(
@@ -56,6 +93,11 @@ async fn set_role(
     if !outranks(own, before) || !outranks(own, role) {
         return Err(ApiError::forbidden("your role in this room does not allow that"));
     }
+    if role != Role::Guest && is_guest(&app, &user_id).await? {
+        return Err(ApiError::forbidden(
+            "this person has no account: send them an invitation to make one",
+        ));
+    }
     app.store
         .set_role(&room_id, &user_id, role)
         .await
@@ -76,19 +118,12 @@ async fn remove(
     if user_id != caller.user_id && !outranks(own, before) {
         return Err(ApiError::forbidden("your role in this room does not allow that"));
     }
-    app.store
-        .remove_member(&room_id, &user_id)
-        .await
-        .map_err(gone_is_absent)?;
+    let guest = is_guest(&app, &user_id).await?;
     let reason = if user_id == caller.user_id {
         "left"
     } else {
         "removed"
     };
-    app.bus.publish(BusEvent::MemberGone {
-        room_id,
-        user_id,
-        reason,
-    });
+    part(&app, room_id, user_id, guest, reason).await?;
     Ok(Json(Done { ok: true }))
 }

@@ -1,17 +1,20 @@
 //! REST: one file per resource, each with its handlers and its `router()`. Shapes and codes are in `docs/protocol.md`.
 
+mod account;
 mod assets;
 mod caps;
 mod devices;
 pub(crate) mod error;
 mod extract;
-mod headers;
+mod guest;
+pub(crate) mod headers;
 mod health;
 mod ice;
 mod invites;
 mod members;
 mod messages;
 mod origin;
+mod pairing;
 mod rooms;
 pub(crate) mod session;
 pub(crate) mod sign_in;
@@ -38,6 +41,9 @@ pub fn router(app: Arc<App>) -> Router {
     let rest = Router::new()
         .merge(health::router())
         .merge(sign_in::router())
+        .merge(pairing::router())
+        .merge(guest::router())
+        .merge(account::router())
         .merge(session::router())
         .merge(devices::router())
         .merge(rooms::router())

@@ -10,11 +10,12 @@ use mesh_protocol::ids::{RoomId, UserId};
 
 use super::error::ApiError;
 use super::extract::{At, Body};
-use super::session::Caller;
+use super::members::part;
+use super::session::{Account, Caller};
 use crate::app::App;
 use crate::auth::{names, random};
 use crate::bus::BusEvent;
-use crate::store::{NewRoom, StoreError};
+use crate::store::{Dismissal, NewRoom, StoreError};
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -48,7 +49,7 @@ fn clean(name: &str) -> Result<String, ApiError> {
 
 async fn create(
     State(app): State<Arc<App>>,
-    Caller(caller): Caller,
+    Account(caller): Account,
     Body(body): Body<RoomName>,
 ) -> Result<Json<RoomRef>, ApiError> {
     let room = NewRoom {
@@ -102,14 +103,22 @@ async fn remove(
     At(room_id): At<RoomId>,
 ) -> Result<Json<Done>, ApiError> {
     own(&app, &room_id, &caller.user_id).await?;
+    let now = app.clock.now_ms();
+    let ended = app
+        .store
+        .dismiss_guests(&room_id, Dismissal::RoomGone, now)
+        .await?;
     app.store.delete_room(&room_id).await.map_err(gone_is_absent)?;
     app.bus.publish(BusEvent::RoomGone { room_id });
+    for sign_in in ended {
+        app.bus.publish(BusEvent::SignInEnded { sign_in });
+    }
     Ok(Json(Done { ok: true }))
 }
 
 async fn join_by_invite(
     State(app): State<Arc<App>>,
-    Caller(caller): Caller,
+    Account(caller): Account,
     Body(body): Body<JoinRoom>,
 ) -> Result<Json<RoomRef>, ApiError> {
     let invite = body
@@ -129,6 +138,7 @@ async fn join(
     Body(body): Body<JoinRoom>,
 ) -> Result<Json<Done>, ApiError> {
     match body.invite {
+        Some(_) if caller.guest => return Err(ApiError::guest()),
         Some(invite) => {
             app.store
                 .join_by_invite(&random::hash(&invite), &caller.user_id, app.clock.now_ms())
@@ -146,14 +156,6 @@ async fn leave(
     Caller(caller): Caller,
     At(room_id): At<RoomId>,
 ) -> Result<Json<Done>, ApiError> {
-    app.store
-        .remove_member(&room_id, &caller.user_id)
-        .await
-        .map_err(gone_is_absent)?;
-    app.bus.publish(BusEvent::MemberGone {
-        room_id,
-        user_id: caller.user_id,
-        reason: "left",
-    });
+    part(&app, room_id, caller.user_id, caller.guest, "left").await?;
     Ok(Json(Done { ok: true }))
 }

@@ -1,5 +1,6 @@
 //! Who asks: the session in the header or the cookie; listing and ending sessions.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, State};
@@ -8,10 +9,12 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use mesh_protocol::http::{Done, Me, SessionInfo, Sessions};
+use mesh_protocol::http::{Done, SessionInfo, Sessions};
 
 use super::error::ApiError;
 use super::extract::At;
+use super::headers::ClientAddress;
+use super::members::part;
 use crate::app::App;
 use crate::bus::BusEvent;
 use crate::store::{SignIn, SignInId};
@@ -22,7 +25,6 @@ const SEEN_EVERY_MS: u64 = 60_000;
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
-        .route("/me", get(me))
         .route("/auth/logout", post(logout))
         .route("/auth/sessions", get(list))
         .route("/auth/sessions/{id}", delete(end))
@@ -102,27 +104,40 @@ impl FromRequestParts<Arc<App>> for Caller {
             .or_else(|| cookie(&parts.headers))
             .ok_or_else(ApiError::unauthenticated)?;
         let sign_in = sign_in_of_token(app, token).await?;
-        let now = app.clock.now_ms();
-        if now.saturating_sub(sign_in.last_seen_at) > SEEN_EVERY_MS {
-            // Only a display; the request does not fail for it.
-            if let Err(error) = app.store.touch_sign_in(&sign_in.id, now).await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "last_seen_at was not written"
-                );
-            }
-        }
+        let Ok(ClientAddress(address)) = ClientAddress::from_request_parts(parts, app).await;
+        used(app, &sign_in, address).await;
         Ok(Self(sign_in))
     }
 }
 
-async fn me(Caller(caller): Caller) -> Json<Me> {
-    Json(Me {
-        user_id: caller.user_id,
-        name: caller.user_name,
-        admin: caller.admin,
-        device_id: caller.device_id,
-    })
+/// Notes when and from where a sign-in was last used. Only a display: nothing fails for it.
+pub(crate) async fn used(app: &App, sign_in: &SignIn, address: IpAddr) {
+    let now = app.clock.now_ms();
+    let elsewhere = sign_in.address != Some(address);
+    if !elsewhere && now.saturating_sub(sign_in.last_seen_at) <= SEEN_EVERY_MS {
+        return;
+    }
+    if let Err(error) = app.store.touch_sign_in(&sign_in.id, address, now).await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "last_seen_at was not written"
+        );
+    }
+}
+
+/// The sign-in of a request that guests may not make.
+pub(super) struct Account(pub(super) SignIn);
+
+impl FromRequestParts<Arc<App>> for Account {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let Caller(sign_in) = Caller::from_request_parts(parts, app).await?;
+        if sign_in.guest {
+            return Err(ApiError::guest());
+        }
+        Ok(Self(sign_in))
+    }
 }
 
 async fn list(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Json<Sessions>, ApiError> {
@@ -133,6 +148,7 @@ async fn list(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Jso
         device_id: s.device_id,
         device_name: s.device_name,
         kind: s.kind,
+        address: s.address,
         created_at: s.created_at,
         last_seen_at: s.last_seen_at,
     };
@@ -142,10 +158,7 @@ async fn list(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Jso
 }
 
 async fn logout(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Response, ApiError> {
-    app.store
-        .end_sign_in(&caller.user_id, &caller.id, app.clock.now_ms())
-        .await?;
-    app.bus.publish(BusEvent::SignInEnded { sign_in: caller.id });
+    end_sign_in(&app, &caller, caller.id.clone()).await?;
     let mut response = Json(Done { ok: true }).into_response();
     response
         .headers_mut()
@@ -158,10 +171,21 @@ async fn end(
     Caller(caller): Caller,
     At(id): At<String>,
 ) -> Result<Json<Done>, ApiError> {
-    let sign_in = SignInId(id);
+    end_sign_in(&app, &caller, SignInId(id)).await?;
+    Ok(Json(Done { ok: true }))
+}
+
+async fn end_sign_in(app: &App, caller: &SignIn, sign_in: SignInId) -> Result<(), ApiError> {
+    if caller.guest && sign_in == caller.id {
+        // A guest has no way back, so the membership ends too, and with it the session.
+        for room in app.store.rooms_of(&caller.user_id).await? {
+            part(app, room.room_id, caller.user_id.clone(), true, "left").await?;
+        }
+        return Ok(());
+    }
     app.store
         .end_sign_in(&caller.user_id, &sign_in, app.clock.now_ms())
         .await?;
     app.bus.publish(BusEvent::SignInEnded { sign_in });
-    Ok(Json(Done { ok: true }))
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Every way to sign in: name and password, the setup link, an invitation, a one-time link.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use mesh_protocol::limits::MIN_PASSWORD_CHARS;
 use super::error::ApiError;
 use super::extract::Body;
 use super::headers::ClientAddress;
-use super::session::{Caller, set_cookie};
+use super::session::{Account, set_cookie};
 use crate::app::App;
 use crate::auth::{names, random};
 use crate::store::{NewDevice, NewRoom, NewSignIn, NewUser, SignInId, StoreError, User};
@@ -49,37 +50,58 @@ async fn login(
         return Err(ApiError::bad_request("type a name and a password"));
     }
     check_device(login.device.as_ref())?;
+    check_local_login(&app)?;
     if app.config.dev_login {
         let user = any_user(&app, &login.username).await?;
-        return open_session(&app, user, login.device).await;
+        return open_session(&app, user, login.device, address).await;
     }
     let name_key = names::key(&login.username);
-    if let Some(wait) = app.throttle.wait(&name_key, address) {
-        return Err(ApiError::throttled(wait));
-    }
     let user = app.store.user_by_name(&name_key).await?;
     let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
-    let may_try = || app.throttle.wait(&name_key, address).is_none();
-    match app.passwords.verify(&login.password, stored, may_try).await? {
-        Some(true) => {}
-        Some(false) => {
-            app.throttle.failed(&name_key, address);
-            return Err(ApiError::new(
-                HttpCode::WrongCredentials,
-                "the name or the password is wrong",
-            ));
-        }
-        None => {
-            let wait = app
-                .throttle
-                .wait(&name_key, address)
-                .unwrap_or(Duration::from_secs(1));
-            return Err(ApiError::throttled(wait));
-        }
+    verify_password(&app, &name_key, address, &login.password, stored).await?;
+    let user = user.ok_or_else(wrong_credentials)?;
+    open_session(&app, user, login.device, address).await
+}
+
+/// Refuses wherever name and password would be used or made, when the operator has switched that off.
+pub(super) fn check_local_login(app: &App) -> Result<(), ApiError> {
+    if app.config.local_login {
+        return Ok(());
     }
-    let user =
-        user.ok_or_else(|| ApiError::new(HttpCode::WrongCredentials, "the name or the password is wrong"))?;
-    open_session(&app, user, login.device).await
+    Err(ApiError::new(
+        HttpCode::LocalLoginOff,
+        "this server takes no passwords: use a sign-in link, or approve this device on one that is signed in",
+    ))
+}
+
+fn wrong_credentials() -> ApiError {
+    ApiError::new(HttpCode::WrongCredentials, "the name or the password is wrong")
+}
+
+/// Checks a password; failures are counted by name and address. `stored` is `None` where there is no such user.
+pub(super) async fn verify_password(
+    app: &App,
+    name_key: &str,
+    address: IpAddr,
+    password: &str,
+    stored: Option<&str>,
+) -> Result<(), ApiError> {
+    let wait = || app.throttle.wait(name_key, address);
+    if let Some(wait) = wait() {
+        return Err(ApiError::throttled(wait));
+    }
+    match app
+        .passwords
+        .verify(password, stored, || wait().is_none())
+        .await?
+    {
+        Some(true) => Ok(()),
+        Some(false) => {
+            app.throttle.failed(name_key, address);
+            Err(wrong_credentials())
+        }
+        None => Err(ApiError::throttled(wait().unwrap_or(Duration::from_secs(1)))),
+    }
 }
 
 /// The seed's sign-in, for development on loopback: whoever it is, they are in.
@@ -95,7 +117,11 @@ async fn any_user(app: &App, name: &str) -> Result<User, ApiError> {
         .ok_or_else(ApiError::unauthenticated)
 }
 
-async fn setup(State(app): State<Arc<App>>, Body(setup): Body<Setup>) -> Result<Response, ApiError> {
+async fn setup(
+    State(app): State<Arc<App>>,
+    ClientAddress(address): ClientAddress,
+    Body(setup): Body<Setup>,
+) -> Result<Response, ApiError> {
     check_device(setup.device.as_ref())?;
     if app.store.has_users().await? {
         return Err(StoreError::SetupDone.into());
@@ -112,11 +138,16 @@ async fn setup(State(app): State<Arc<App>>, Body(setup): Body<Setup>) -> Result<
     app.store
         .set_up(&random::hash(&setup.setup_token), &user, &room)
         .await?;
-    open_session(&app, account(user), setup.device).await
+    open_session(&app, account(user), setup.device, address).await
 }
 
-async fn register(State(app): State<Arc<App>>, Body(register): Body<Register>) -> Result<Response, ApiError> {
+async fn register(
+    State(app): State<Arc<App>>,
+    ClientAddress(address): ClientAddress,
+    Body(register): Body<Register>,
+) -> Result<Response, ApiError> {
     check_device(register.device.as_ref())?;
+    check_local_login(&app)?;
     let invite = random::hash(&register.invite);
     // Looked at first, so that nobody without an invitation costs a hash.
     app.store.peek_invite(&invite, app.clock.now_ms()).await?;
@@ -124,22 +155,26 @@ async fn register(State(app): State<Arc<App>>, Body(register): Body<Register>) -
     let mut user = new_user(&app, &register.username, None, false)?;
     user.password_hash = Some(app.passwords.hash(&register.password).await?);
     app.store.register(&invite, &user).await?;
-    open_session(&app, account(user), register.device).await
+    open_session(&app, account(user), register.device, address).await
 }
 
-async fn by_link(State(app): State<Arc<App>>, Body(link): Body<LinkLogin>) -> Result<Response, ApiError> {
+async fn by_link(
+    State(app): State<Arc<App>>,
+    ClientAddress(address): ClientAddress,
+    Body(link): Body<LinkLogin>,
+) -> Result<Response, ApiError> {
     check_device(link.device.as_ref())?;
     let user = app
         .store
         .take_link(&random::hash(&link.token), app.clock.now_ms())
         .await?;
     let user = app.store.user(&user).await?.ok_or(StoreError::LinkInvalid)?;
-    open_session(&app, user, link.device).await
+    open_session(&app, user, link.device, address).await
 }
 
 async fn create_link(
     State(app): State<Arc<App>>,
-    Caller(caller): Caller,
+    Account(caller): Account,
 ) -> Result<Json<SignInLink>, ApiError> {
     let link = new_link(&*app.store, &app.public_url, &caller.user_id, app.clock.now_ms()).await?;
     Ok(Json(link))
@@ -165,7 +200,12 @@ pub(crate) async fn new_link(
     })
 }
 
-fn new_user(app: &App, name: &str, password_hash: Option<String>, admin: bool) -> Result<NewUser, ApiError> {
+pub(super) fn new_user(
+    app: &App,
+    name: &str,
+    password_hash: Option<String>,
+    admin: bool,
+) -> Result<NewUser, ApiError> {
     let name =
         names::clean(name).ok_or_else(|| ApiError::bad_request("a name has 1 to 64 printable characters"))?;
     let name_key = names::key(&name);
@@ -185,10 +225,11 @@ fn account(user: NewUser) -> User {
         name: user.name,
         password_hash: user.password_hash,
         admin: user.admin,
+        guest: false,
     }
 }
 
-fn check_password(password: &str) -> Result<(), ApiError> {
+pub(super) fn check_password(password: &str) -> Result<(), ApiError> {
     if password.chars().count() < MIN_PASSWORD_CHARS {
         return Err(ApiError::bad_request(format!(
             "a password has at least {MIN_PASSWORD_CHARS} characters"
@@ -198,7 +239,7 @@ fn check_password(password: &str) -> Result<(), ApiError> {
 }
 
 /// Before anything is used up.
-fn check_device(device: Option<&DeviceIntro>) -> Result<(), ApiError> {
+pub(super) fn check_device(device: Option<&DeviceIntro>) -> Result<(), ApiError> {
     let Some(device) = device else { return Ok(()) };
     names::clean(&device.name)
         .ok_or_else(|| ApiError::bad_request("a device's name has 1 to 64 printable characters"))?;
@@ -211,7 +252,13 @@ fn check_device(device: Option<&DeviceIntro>) -> Result<(), ApiError> {
     Ok(())
 }
 
-async fn open_session(app: &App, user: User, device: Option<DeviceIntro>) -> Result<Response, ApiError> {
+/// Enrols the device and begins its session.
+pub(super) async fn open_session(
+    app: &App,
+    user: User,
+    device: Option<DeviceIntro>,
+    address: IpAddr,
+) -> Result<Response, ApiError> {
     let now = app.clock.now_ms();
     let device = device.unwrap_or_else(|| DeviceIntro {
         name: "Unnamed device".into(),
@@ -219,8 +266,8 @@ async fn open_session(app: &App, user: User, device: Option<DeviceIntro>) -> Res
         key: None,
     });
     let life = match device.kind {
-        DeviceKind::Page => PAGE_SESSION,
-        DeviceKind::Agent => AGENT_SESSION,
+        DeviceKind::Agent if !user.guest => AGENT_SESSION,
+        DeviceKind::Agent | DeviceKind::Page => PAGE_SESSION,
     };
     let enrolled = NewDevice {
         id: random::id(),
@@ -237,6 +284,7 @@ async fn open_session(app: &App, user: User, device: Option<DeviceIntro>) -> Res
         id: id.clone(),
         user_id: user.id.clone(),
         device_id: device_id.clone(),
+        address,
         now,
         expires_at: expires_at * 1000,
     };

@@ -9,6 +9,8 @@ pub mod sqlite;
 
 pub use rows::*;
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 use mesh_protocol::http::{ChatMessage, Member, Role, Room};
 use mesh_protocol::ids::{DeviceId, InviteId, RoomId, UserId};
@@ -63,6 +65,20 @@ pub trait Store: Send + Sync + 'static {
     async fn register(&self, invite: &TokenHash, user: &NewUser) -> Result<RoomId>;
     async fn user_by_name(&self, name_key: &str) -> Result<Option<User>>;
     async fn user(&self, id: &UserId) -> Result<Option<User>>;
+    /// Sets another password, or none, and ends what the old one opened: unused links and all sign-ins but `keep`. Returns
+    /// those that it ended. Fails with `Absent`.
+    async fn change_password(
+        &self,
+        user: &UserId,
+        password_hash: Option<&str>,
+        keep: Option<&SignInId>,
+        now: u64,
+    ) -> Result<Vec<SignInId>>;
+    /// Counts one use of an invitation that takes guests, and puts the guest into its room. Fails with `InviteInvalid`.
+    async fn admit_guest(&self, invite: &TokenHash, guest: &NewUser) -> Result<RoomId>;
+    /// Ends memberships and sign-ins of guests of the room. Returns the sign-ins. Fails with `Absent` where the one that
+    /// is named is no guest there.
+    async fn dismiss_guests(&self, room: &RoomId, who: Dismissal<'_>, now: u64) -> Result<Vec<SignInId>>;
 
     async fn create_link(&self, hash: &TokenHash, user: &UserId, expires_at: u64, now: u64) -> Result<()>;
     /// Uses the link up. Fails with `LinkInvalid`.
@@ -81,7 +97,7 @@ pub trait Store: Send + Sync + 'static {
     async fn sign_in(&self, id: &SignInId) -> Result<Option<SignIn>>;
     /// Those of the user that are good now, newest first.
     async fn sign_ins(&self, user: &UserId, now: u64) -> Result<Vec<SignIn>>;
-    async fn touch_sign_in(&self, id: &SignInId, now: u64) -> Result<()>;
+    async fn touch_sign_in(&self, id: &SignInId, address: IpAddr, now: u64) -> Result<()>;
     /// Fails with `Absent` where it is not the user's or has ended.
     async fn end_sign_in(&self, user: &UserId, id: &SignInId, now: u64) -> Result<()>;
     /// Those that any process ended at `since` or later.
@@ -110,8 +126,8 @@ pub trait Store: Send + Sync + 'static {
     async fn invites(&self, room: &RoomId, now: u64) -> Result<Vec<InviteRow>>;
     /// Fails with `Absent`.
     async fn revoke_invite(&self, room: &RoomId, invite: &InviteId, now: u64) -> Result<()>;
-    /// The room of a good invitation, without using it. Fails with `InviteInvalid`.
-    async fn peek_invite(&self, hash: &TokenHash, now: u64) -> Result<RoomId>;
+    /// Where a good invitation leads, without using it. Fails with `InviteInvalid`.
+    async fn peek_invite(&self, hash: &TokenHash, now: u64) -> Result<Invited>;
     /// Counts one use and makes the user a member; a member already uses nothing up. Fails with `InviteInvalid`.
     async fn join_by_invite(&self, hash: &TokenHash, user: &UserId, now: u64) -> Result<RoomId>;
 

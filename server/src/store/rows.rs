@@ -1,5 +1,7 @@
 //! The values that go into and come out of the store.
 
+use std::net::IpAddr;
+
 use mesh_protocol::http::{ChatMessage, DeviceKind, Role};
 use mesh_protocol::ids::{ClientId, DeviceId, InviteId, RoomId, UserId};
 
@@ -37,6 +39,8 @@ pub struct User {
     pub name: String,
     pub password_hash: Option<String>,
     pub admin: bool,
+    /// No account: one room, for as long as the membership lasts.
+    pub guest: bool,
 }
 
 /// A device to be enrolled.
@@ -67,6 +71,7 @@ pub struct NewSignIn {
     pub id: SignInId,
     pub user_id: UserId,
     pub device_id: DeviceId,
+    pub address: IpAddr,
     pub now: u64,
     /// Unix milliseconds.
     pub expires_at: u64,
@@ -79,9 +84,12 @@ pub struct SignIn {
     pub user_id: UserId,
     pub user_name: String,
     pub admin: bool,
+    pub guest: bool,
     pub device_id: DeviceId,
     pub device_name: String,
     pub kind: DeviceKind,
+    /// From which it was last used, where that is known.
+    pub address: Option<IpAddr>,
     pub created_at: u64,
     pub last_seen_at: u64,
     pub expires_at: u64,
@@ -109,6 +117,27 @@ pub struct NewInvite {
     /// Unix milliseconds.
     pub expires_at: u64,
     pub max_uses: u32,
+    /// Whether people without an account may use it.
+    pub guest: bool,
+}
+
+/// Where a good invitation leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invited {
+    pub room_id: RoomId,
+    pub room_name: String,
+    pub guest: bool,
+}
+
+/// Which guests a room lets go.
+#[derive(Clone, Copy, Debug)]
+pub enum Dismissal<'a> {
+    /// One who goes.
+    Left(&'a UserId),
+    /// One who was removed: the invitation by which they came is revoked too.
+    Removed(&'a UserId),
+    /// All of them.
+    RoomGone,
 }
 
 /// A good invitation.
@@ -119,6 +148,7 @@ pub struct InviteRow {
     pub expires_at: u64,
     pub max_uses: u32,
     pub uses: u32,
+    pub guest: bool,
 }
 
 /// A chat message to be stored.

@@ -18,6 +18,7 @@ use super::outbound::Attachment;
 use crate::app::App;
 use crate::auth::random;
 use crate::http::error::ApiError;
+use crate::http::headers::ClientAddress;
 use crate::http::session;
 use crate::hub::LivePeer;
 use crate::store::SignIn;
@@ -37,6 +38,7 @@ pub(crate) struct Ask {
 
 pub(crate) async fn upgrade(
     State(app): State<Arc<App>>,
+    ClientAddress(address): ClientAddress,
     headers: HeaderMap,
     ask: Result<Query<Ask>, axum::extract::rejection::QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -48,6 +50,7 @@ pub(crate) async fn upgrade(
     }
     let Query(ask) = ask.map_err(|_| ApiError::bad_request("the query does not decode"))?;
     let sign_in = authenticate(&app, &headers, &ask).await?;
+    session::used(&app, &sign_in, address).await;
     let upgrade = upgrade.map_err(|_| ApiError::bad_request("this address is for WebSocket connections"))?;
     let upgrade = upgrade
         .read_buffer_size(READ_BUFFER)

@@ -9,7 +9,7 @@ export interface CredentialsValue {
   password: string;
 }
 
-const MIN_PASSWORD_CHARS = 10;
+export const MIN_PASSWORD_CHARS = 10;
 
 /** Name and password. `fresh` chooses them (sign-up), otherwise they exist. */
 export function Credentials(props: {

@@ -9,6 +9,7 @@ import { Problem } from '../../ui/Problem';
 import { AuthLayout } from './AuthLayout';
 import { Credentials, type CredentialsValue } from './Credentials';
 import { useFragmentToken } from './fragment';
+import { GuestName } from './GuestName';
 import { useSignIn } from './useSignIn';
 
 /** An invitation: who is signed in joins at once, others make an account or sign in first. */
@@ -26,6 +27,16 @@ export function InvitePage() {
     retry: false,
   });
 
+  const view = useQuery({
+    queryKey: ['invite', token],
+    queryFn: () => mesh.api.viewInvite(token ?? ''),
+    enabled: token !== undefined,
+    retry: false,
+  });
+
+  const enter = useSignIn(async (name: string) =>
+    mesh.api.enterAsGuest(token ?? '', name, await pageDevice()),
+  );
   const register = useSignIn(async ({ username, password }: CredentialsValue) =>
     mesh.api.register(token ?? '', username, password, await pageDevice()),
   );
@@ -63,7 +74,13 @@ export function InvitePage() {
   return (
     <AuthLayout
       title={<Trans>You are invited</Trans>}
-      lead={<Trans>Make an account on this server to join the room.</Trans>}
+      lead={
+        view.data ? (
+          <Trans>To the room {view.data.room_name}.</Trans>
+        ) : (
+          <Trans>Make an account on this server to join the room.</Trans>
+        )
+      }
     >
       <SegmentedControl
         fullWidth
@@ -73,16 +90,21 @@ export function InvitePage() {
         data={[
           { value: 'new', label: t`New here` },
           { value: 'known', label: t`I have an account` },
+          ...(view.data?.guest ? [{ value: 'guest', label: t`As a guest` }] : []),
         ]}
       />
-      <Credentials
-        key={way}
-        fresh={way === 'new'}
-        action={way === 'new' ? <Trans>Create account and join</Trans> : <Trans>Sign in and join</Trans>}
-        busy={chosen.isPending}
-        error={chosen.error}
-        onSubmit={chosen.mutate}
-      />
+      {way === 'guest' ? (
+        <GuestName busy={enter.isPending} error={enter.error} onSubmit={enter.mutate} />
+      ) : (
+        <Credentials
+          key={way}
+          fresh={way === 'new'}
+          action={way === 'new' ? <Trans>Create account and join</Trans> : <Trans>Sign in and join</Trans>}
+          busy={chosen.isPending}
+          error={chosen.error}
+          onSubmit={chosen.mutate}
+        />
+      )}
       <Text size="xs" c="dimmed">
         <Trans>People in the room will see your name.</Trans>
       </Text>

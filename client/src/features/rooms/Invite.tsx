@@ -1,5 +1,5 @@
 import { Plural, Trans, useLingui } from '@lingui/react/macro';
-import { Button, Group, Modal, NumberInput, Select, Stack, Text } from '@mantine/core';
+import { Button, Checkbox, Group, Modal, NumberInput, Select, Stack, Text } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { explainError } from '../../app/failures';
@@ -17,8 +17,10 @@ export function Invite({ roomId, onClose }: { roomId: string; onClose: () => voi
   const [role, setRole] = useState('member');
   const [life, setLife] = useState(String(168 * HOUR));
   const [uses, setUses] = useState<number>(1);
+  const [guest, setGuest] = useState(false);
   const create = useMutation({
-    mutationFn: () => mesh.api.createInvite(roomId, { role, expires_in: Number(life), max_uses: uses }),
+    mutationFn: () =>
+      mesh.api.createInvite(roomId, { role, expires_in: Number(life), max_uses: uses, guest }),
   });
   return (
     <Modal
@@ -81,6 +83,12 @@ export function Invite({ roomId, onClose }: { roomId: string; onClose: () => voi
               onChange={(value) => setUses(Number(value) || 1)}
             />
           </Group>
+          <Checkbox
+            label={t`Also without an account`}
+            description={t`They give a name and come in as guests, into this room only.`}
+            checked={guest}
+            onChange={(event) => setGuest(event.currentTarget.checked)}
+          />
           <Group justify="flex-end">
             <Button variant="default" onClick={onClose}>
               <Trans>Cancel</Trans>

@@ -31,11 +31,13 @@ export function Sidebar() {
         <h2 className={ui.sectionTitle}>
           <Trans>Rooms</Trans>
         </h2>
-        <Tooltip label={t`New room`}>
-          <ActionIcon size="sm" aria-label={t`New room`} onClick={modal.open}>
-            <IconPlus size={16} />
-          </ActionIcon>
-        </Tooltip>
+        {me?.guest === false && (
+          <Tooltip label={t`New room`}>
+            <ActionIcon size="sm" aria-label={t`New room`} onClick={modal.open}>
+              <IconPlus size={16} />
+            </ActionIcon>
+          </Tooltip>
+        )}
       </div>
       <ScrollArea className={classes.sidebarList} scrollbarSize={6}>
         <ul className={classes.plainList}>

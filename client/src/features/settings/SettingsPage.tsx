@@ -1,18 +1,10 @@
 import { Trans, useLingui } from '@lingui/react/macro';
-import {
-  Badge,
-  Button,
-  Group,
-  SegmentedControl,
-  Stack,
-  Text,
-  Title,
-  useMantineColorScheme,
-} from '@mantine/core';
+import { Button, SegmentedControl, Stack, useMantineColorScheme } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { IconBrowser, IconDeviceDesktop, IconLogout } from '@tabler/icons-react';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { type ReactNode, useState } from 'react';
+import { IconLogout } from '@tabler/icons-react';
+import { useMutation } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
 import { explainError } from '../../app/failures';
 import { chooseLanguage, chosenLanguage, LANGUAGES, type Language } from '../../app/i18n';
 import { useMesh, useSession } from '../../app/mesh';
@@ -21,6 +13,10 @@ import { ShareLink } from '../../ui/ShareLink';
 import { PageHeader } from '../rooms/PageHeader';
 import roomClasses from '../rooms/rooms.module.css';
 import { ShortcutList } from '../shortcuts/ShortcutList';
+import { Devices } from './Devices';
+import { Password } from './Password';
+import { Row, Section } from './parts';
+import { Sessions } from './Sessions';
 import classes from './settings.module.css';
 
 export function SettingsPage() {
@@ -74,8 +70,14 @@ export function SettingsPage() {
               </Button>
             </Row>
           </Section>
-          <SignInElsewhere />
-          <Devices />
+          {me?.guest === false && (
+            <>
+              <SignInElsewhere />
+              <Devices />
+              <Sessions />
+              <Password />
+            </>
+          )}
           <Section title={<Trans>Account</Trans>}>
             <Row label={<Trans>Signed in as {me?.name}</Trans>}>
               <Button
@@ -112,95 +114,13 @@ function SignInElsewhere() {
           <Trans>Make sign-in link</Trans>
         </Button>
       </Row>
+      <Row label={<Trans>A device that shows a code after the command “mesh login”.</Trans>}>
+        <Button component={Link} to="/pair" variant="default">
+          <Trans>Enter a code</Trans>
+        </Button>
+      </Row>
       <Problem>{link.error ? explainError(i18n, link.error) : null}</Problem>
       {link.data && <ShareLink value={link.data.url} label={t`QR code of the sign-in link`} />}
     </Section>
-  );
-}
-
-function Devices() {
-  const mesh = useMesh();
-  const { t, i18n } = useLingui();
-  const me = useSession((state) => state.me);
-  const queries = useQueryClient();
-  const devices = useQuery({ queryKey: ['devices'], queryFn: () => mesh.api.devices() });
-  const remove = useMutation({
-    mutationFn: (deviceId: string) => mesh.api.removeDevice(deviceId),
-    onSuccess: () => queries.invalidateQueries({ queryKey: ['devices'] }),
-  });
-  const list = [...(devices.data ?? [])].sort((a, b) => (b.last_seen_at ?? 0) - (a.last_seen_at ?? 0));
-  return (
-    <Section title={<Trans>Devices</Trans>}>
-      <Problem>
-        {(remove.error ?? devices.error) ? explainError(i18n, remove.error ?? devices.error) : null}
-      </Problem>
-      <ul className={classes.devices}>
-        {list.map((device) => {
-          const current = device.device_id === me?.device_id;
-          const seen = i18n.date(device.last_seen_at ?? device.created_at, {
-            dateStyle: 'medium',
-            timeStyle: 'short',
-          });
-          return (
-            <li key={device.device_id} className={classes.device}>
-              {device.kind === 'agent' ? (
-                <IconDeviceDesktop size={20} aria-hidden="true" />
-              ) : (
-                <IconBrowser size={20} aria-hidden="true" />
-              )}
-              <div className={classes.deviceNames}>
-                <Text size="sm" fw={560} truncate>
-                  {device.name}
-                </Text>
-                <Text size="xs" c="dimmed">
-                  <Trans>Last seen {seen}</Trans>
-                </Text>
-              </div>
-              {current ? (
-                <Badge variant="light" tt="none">
-                  <Trans>This page</Trans>
-                </Badge>
-              ) : (
-                <Button
-                  size="xs"
-                  variant="subtle"
-                  color="red"
-                  aria-label={t`Remove ${device.name}`}
-                  loading={remove.isPending && remove.variables === device.device_id}
-                  onClick={() => remove.mutate(device.device_id)}
-                >
-                  <Trans>Remove</Trans>
-                </Button>
-              )}
-            </li>
-          );
-        })}
-      </ul>
-      <Text size="xs" c="dimmed">
-        <Trans>Removing a device signs it out and ends what it is connected to within seconds.</Trans>
-      </Text>
-    </Section>
-  );
-}
-
-function Section({ title, children }: { title: ReactNode; children: ReactNode }) {
-  return (
-    <section>
-      <Title order={2} mb="sm">
-        {title}
-      </Title>
-      <Stack gap="md">{children}</Stack>
-    </section>
-  );
-}
-
-function Row({ label, children }: { label: ReactNode; children: ReactNode }) {
-  return (
-    <Group justify="space-between" gap="sm">
-      <Text size="sm" flex="1 1 240px">
-        {label}
-      </Text>
-      {children}
-    </Group>
   );
 }

@@ -16,4 +16,8 @@ expires_in?: number,
 /**
  * Default 1.
  */
-max_uses?: number, };
+max_uses?: number, 
+/**
+ * Whether people without an account may use it too; they come in as guests, whatever `role` says. Default false.
+ */
+guest?: boolean, };

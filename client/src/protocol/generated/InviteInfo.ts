@@ -9,4 +9,8 @@ export type InviteInfo = { invite_id: InviteId, role: Role,
 /**
  * Unix seconds.
  */
-expires_at: number, max_uses: number, uses: number, };
+expires_at: number, max_uses: number, uses: number, 
+/**
+ * Whether people without an account may use it.
+ */
+guest: boolean, };

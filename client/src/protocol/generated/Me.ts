@@ -5,4 +5,12 @@ import type { UserId } from "./UserId";
 /**
  * `GET /me`.
  */
-export type Me = { user_id: UserId, name: string, admin: boolean, device_id: DeviceId, };
+export type Me = { user_id: UserId, name: string, admin: boolean, device_id: DeviceId, 
+/**
+ * Whether there is no account, but one room for as long as the membership lasts.
+ */
+guest: boolean, 
+/**
+ * Whether the account has a password.
+ */
+has_password: boolean, };

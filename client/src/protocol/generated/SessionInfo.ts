@@ -7,6 +7,10 @@ import type { DeviceKind } from "./DeviceKind";
  */
 export type SessionInfo = { id: string, device_id: DeviceId, device_name: string, kind: DeviceKind, 
 /**
+ * Where it was last used from; absent where that is not known.
+ */
+address?: string, 
+/**
  * Unix milliseconds.
  */
 created_at: number, 

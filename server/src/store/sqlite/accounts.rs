@@ -14,7 +14,7 @@ pub(super) async fn has_users(store: &SqliteStore) -> Result<bool> {
         .is_some())
 }
 
-async fn insert(tx: &mut SqliteConnection, user: &NewUser) -> Result<()> {
+pub(super) async fn insert(tx: &mut SqliteConnection, user: &NewUser) -> Result<()> {
     sqlx::query(
         "INSERT INTO users (id, name, name_key, password_hash, admin, created_at) VALUES (?, ?, ?, ?, ?, ?)",
     )
@@ -79,11 +79,11 @@ pub(super) async fn set_up(
 
 pub(super) async fn register(store: &SqliteStore, invite: &TokenHash, user: &NewUser) -> Result<RoomId> {
     let mut tx = store.begin().await?;
-    let (room, role) = invites::use_one(&mut tx, invite, user.now).await?;
+    let used = invites::use_one(&mut tx, invite, user.now).await?;
     insert(&mut tx, user).await?;
-    add_member(&mut tx, &room, &user.id, role, user.now).await?;
+    add_member(&mut tx, &used.room_id, &user.id, used.role, user.now).await?;
     tx.commit().await?;
-    Ok(room)
+    Ok(used.room_id)
 }
 
 fn user(row: &SqliteRow) -> Result<User> {
@@ -92,12 +92,15 @@ fn user(row: &SqliteRow) -> Result<User> {
         name: row.try_get("name")?,
         password_hash: row.try_get("password_hash")?,
         admin: row.try_get("admin")?,
+        guest: row.try_get("guest")?,
     })
 }
 
 pub(super) async fn by_name(store: &SqliteStore, name_key: &str) -> Result<Option<User>> {
-    let query =
-        sqlx::query("SELECT id, name, password_hash, admin FROM users WHERE name_key = ?").bind(name_key);
+    let query = sqlx::query(
+        "SELECT id, name, password_hash, admin, guest_invite IS NOT NULL AS guest FROM users WHERE name_key = ?",
+    )
+    .bind(name_key);
     query
         .fetch_optional(&store.reader)
         .await?
@@ -107,14 +110,46 @@ pub(super) async fn by_name(store: &SqliteStore, name_key: &str) -> Result<Optio
 }
 
 pub(super) async fn by_id(store: &SqliteStore, id: &UserId) -> Result<Option<User>> {
-    let query =
-        sqlx::query("SELECT id, name, password_hash, admin FROM users WHERE id = ?").bind(id.as_str());
+    let query = sqlx::query(
+        "SELECT id, name, password_hash, admin, guest_invite IS NOT NULL AS guest FROM users WHERE id = ?",
+    )
+    .bind(id.as_str());
     query
         .fetch_optional(&store.reader)
         .await?
         .as_ref()
         .map(user)
         .transpose()
+}
+
+pub(super) async fn change_password(
+    store: &SqliteStore,
+    user: &UserId,
+    password_hash: Option<&str>,
+    keep: Option<&SignInId>,
+    now: u64,
+) -> Result<Vec<SignInId>> {
+    let mut tx = store.begin().await?;
+    let changed = sqlx::query("UPDATE users SET password_hash = ? WHERE id = ?")
+        .bind(password_hash)
+        .bind(user.as_str())
+        .execute(&mut *tx)
+        .await?;
+    touched(&changed)?;
+    sqlx::query("DELETE FROM links WHERE user_id = ? AND used_at IS NULL")
+        .bind(user.as_str())
+        .execute(&mut *tx)
+        .await?;
+    let ended = sqlx::query(
+        "UPDATE sessions SET ended_at = ? WHERE user_id = ? AND ended_at IS NULL AND id IS NOT ? RETURNING id",
+    )
+    .bind(integer(now))
+    .bind(user.as_str())
+    .bind(keep.map(|id| id.0.as_str()))
+    .fetch_all(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    ended.iter().map(|row| Ok(SignInId(row.try_get("id")?))).collect()
 }
 
 pub(super) async fn create_link(

@@ -7,8 +7,8 @@ use super::*;
 
 pub(super) async fn create(store: &SqliteStore, invite: &NewInvite) -> Result<()> {
     sqlx::query(
-        "INSERT INTO invites (id, room_id, token_hash, role, created_by, created_at, expires_at, max_uses)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO invites (id, room_id, token_hash, role, created_by, created_at, expires_at, max_uses, guest)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(invite.id.as_str())
     .bind(invite.room_id.as_str())
@@ -18,6 +18,7 @@ pub(super) async fn create(store: &SqliteStore, invite: &NewInvite) -> Result<()
     .bind(integer(invite.now))
     .bind(integer(invite.expires_at))
     .bind(invite.max_uses)
+    .bind(invite.guest)
     .execute(&store.writer)
     .await?;
     Ok(())
@@ -25,7 +26,7 @@ pub(super) async fn create(store: &SqliteStore, invite: &NewInvite) -> Result<()
 
 pub(super) async fn list(store: &SqliteStore, room: &RoomId, now: u64) -> Result<Vec<InviteRow>> {
     let rows = sqlx::query(
-        "SELECT id, role, expires_at, max_uses, uses FROM invites
+        "SELECT id, role, expires_at, max_uses, uses, guest FROM invites
          WHERE room_id = ? AND revoked_at IS NULL AND expires_at > ? AND uses < max_uses ORDER BY created_at, id",
     )
     .bind(room.as_str())
@@ -40,6 +41,7 @@ pub(super) async fn list(store: &SqliteStore, room: &RoomId, now: u64) -> Result
                 expires_at: number(row, "expires_at")?,
                 max_uses: row.try_get("max_uses")?,
                 uses: row.try_get("uses")?,
+                guest: row.try_get("guest")?,
             })
         })
         .collect()
@@ -54,31 +56,49 @@ pub(super) async fn revoke(store: &SqliteStore, room: &RoomId, invite: &InviteId
     touched(&query.execute(&store.writer).await?)
 }
 
-pub(super) async fn peek(store: &SqliteStore, hash: &TokenHash, now: u64) -> Result<RoomId> {
+pub(super) async fn peek(store: &SqliteStore, hash: &TokenHash, now: u64) -> Result<Invited> {
     let row = sqlx::query(
-        "SELECT room_id FROM invites
-         WHERE token_hash = ? AND revoked_at IS NULL AND expires_at > ? AND uses < max_uses",
+        "SELECT i.room_id, r.name, i.guest FROM invites i JOIN rooms r ON r.id = i.room_id
+         WHERE i.token_hash = ? AND i.revoked_at IS NULL AND i.expires_at > ? AND i.uses < i.max_uses",
     )
     .bind(hash.0.as_slice())
     .bind(integer(now))
     .fetch_optional(&store.reader)
     .await?
     .ok_or(StoreError::InviteInvalid)?;
-    parsed(&row, "room_id")
+    Ok(Invited {
+        room_id: parsed(&row, "room_id")?,
+        room_name: row.try_get("name")?,
+        guest: row.try_get("guest")?,
+    })
+}
+
+/// An invitation that was just used.
+pub(super) struct Used {
+    pub(super) id: InviteId,
+    pub(super) room_id: RoomId,
+    pub(super) role: Role,
+    pub(super) guest: bool,
 }
 
 /// Counts one use within the caller's transaction.
-pub(super) async fn use_one(tx: &mut SqliteConnection, hash: &TokenHash, now: u64) -> Result<(RoomId, Role)> {
+pub(super) async fn use_one(tx: &mut SqliteConnection, hash: &TokenHash, now: u64) -> Result<Used> {
     let row = sqlx::query(
         "UPDATE invites SET uses = uses + 1
-         WHERE token_hash = ? AND revoked_at IS NULL AND expires_at > ? AND uses < max_uses RETURNING room_id, role",
+         WHERE token_hash = ? AND revoked_at IS NULL AND expires_at > ? AND uses < max_uses
+         RETURNING id, room_id, role, guest",
     )
     .bind(hash.0.as_slice())
     .bind(integer(now))
     .fetch_optional(tx)
     .await?
     .ok_or(StoreError::InviteInvalid)?;
-    Ok((parsed(&row, "room_id")?, parsed(&row, "role")?))
+    Ok(Used {
+        id: parsed(&row, "id")?,
+        room_id: parsed(&row, "room_id")?,
+        role: parsed(&row, "role")?,
+        guest: row.try_get("guest")?,
+    })
 }
 
 pub(super) async fn join(store: &SqliteStore, hash: &TokenHash, user: &UserId, now: u64) -> Result<RoomId> {
@@ -94,8 +114,8 @@ pub(super) async fn join(store: &SqliteStore, hash: &TokenHash, user: &UserId, n
     if let Some(row) = member {
         return parsed(&row, "room_id");
     }
-    let (room, role) = use_one(&mut tx, hash, now).await?;
-    add_member(&mut tx, &room, user, role, now).await?;
+    let used = use_one(&mut tx, hash, now).await?;
+    add_member(&mut tx, &used.room_id, user, used.role, now).await?;
     tx.commit().await?;
-    Ok(room)
+    Ok(used.room_id)
 }

@@ -5,11 +5,13 @@
 
 mod accounts;
 mod chat;
+mod guests;
 mod invites;
 mod migrate;
 mod rooms;
 mod sign_ins;
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -177,6 +179,21 @@ impl Store for SqliteStore {
     async fn user(&self, id: &UserId) -> Result<Option<User>> {
         accounts::by_id(self, id).await
     }
+    async fn change_password(
+        &self,
+        user: &UserId,
+        password_hash: Option<&str>,
+        keep: Option<&SignInId>,
+        now: u64,
+    ) -> Result<Vec<SignInId>> {
+        accounts::change_password(self, user, password_hash, keep, now).await
+    }
+    async fn admit_guest(&self, invite: &TokenHash, guest: &NewUser) -> Result<RoomId> {
+        guests::admit(self, invite, guest).await
+    }
+    async fn dismiss_guests(&self, room: &RoomId, who: Dismissal<'_>, now: u64) -> Result<Vec<SignInId>> {
+        guests::dismiss(self, room, who, now).await
+    }
     async fn create_link(&self, hash: &TokenHash, user: &UserId, expires_at: u64, now: u64) -> Result<()> {
         accounts::create_link(self, hash, user, expires_at, now).await
     }
@@ -202,8 +219,8 @@ impl Store for SqliteStore {
     async fn sign_ins(&self, user: &UserId, now: u64) -> Result<Vec<SignIn>> {
         sign_ins::list(self, user, now).await
     }
-    async fn touch_sign_in(&self, id: &SignInId, now: u64) -> Result<()> {
-        sign_ins::touch(self, id, now).await
+    async fn touch_sign_in(&self, id: &SignInId, address: IpAddr, now: u64) -> Result<()> {
+        sign_ins::touch(self, id, address, now).await
     }
     async fn end_sign_in(&self, user: &UserId, id: &SignInId, now: u64) -> Result<()> {
         sign_ins::end(self, user, id, now).await
@@ -256,7 +273,7 @@ impl Store for SqliteStore {
     async fn revoke_invite(&self, room: &RoomId, invite: &InviteId, now: u64) -> Result<()> {
         invites::revoke(self, room, invite, now).await
     }
-    async fn peek_invite(&self, hash: &TokenHash, now: u64) -> Result<RoomId> {
+    async fn peek_invite(&self, hash: &TokenHash, now: u64) -> Result<Invited> {
         invites::peek(self, hash, now).await
     }
     async fn join_by_invite(&self, hash: &TokenHash, user: &UserId, now: u64) -> Result<RoomId> {

@@ -82,39 +82,43 @@ pub(super) async fn remove_device(
 
 pub(super) async fn create(store: &SqliteStore, sign_in: &NewSignIn) -> Result<()> {
     sqlx::query(
-        "INSERT INTO sessions (id, user_id, device_id, created_at, last_seen_at, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
+        "INSERT INTO sessions (id, user_id, device_id, created_at, last_seen_at, expires_at, address)
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)",
     )
     .bind(&sign_in.id.0)
     .bind(sign_in.user_id.as_str())
     .bind(sign_in.device_id.as_str())
     .bind(integer(sign_in.now))
     .bind(integer(sign_in.expires_at))
+    .bind(sign_in.address.to_string())
     .execute(&store.writer)
     .await?;
     Ok(())
 }
 
 const SELECT: &str =
-    "SELECT s.id, s.user_id, u.name AS user_name, u.admin, s.device_id, d.name AS device_name, d.kind,
-    s.created_at, s.last_seen_at, s.expires_at, s.ended_at
+    "SELECT s.id, s.user_id, u.name AS user_name, u.admin, u.guest_invite IS NOT NULL AS guest,
+    s.device_id, d.name AS device_name, d.kind, s.address, s.created_at, s.last_seen_at, s.expires_at, s.ended_at
     FROM sessions s JOIN users u ON u.id = s.user_id JOIN devices d ON d.id = s.device_id WHERE s.id = ?";
 const SELECT_OF_USER: &str =
-    "SELECT s.id, s.user_id, u.name AS user_name, u.admin, s.device_id, d.name AS device_name,
-    d.kind, s.created_at, s.last_seen_at, s.expires_at, s.ended_at
+    "SELECT s.id, s.user_id, u.name AS user_name, u.admin, u.guest_invite IS NOT NULL AS guest,
+    s.device_id, d.name AS device_name, d.kind, s.address, s.created_at, s.last_seen_at, s.expires_at, s.ended_at
     FROM sessions s JOIN users u ON u.id = s.user_id JOIN devices d ON d.id = s.device_id
     WHERE s.user_id = ? AND s.ended_at IS NULL AND s.expires_at > ? ORDER BY s.last_seen_at DESC, s.id";
 
 fn sign_in(row: &SqliteRow) -> Result<SignIn> {
     let ended: Option<i64> = row.try_get("ended_at")?;
+    let address: Option<&str> = row.try_get("address")?;
     Ok(SignIn {
         id: SignInId(row.try_get("id")?),
         user_id: parsed(row, "user_id")?,
         user_name: row.try_get("user_name")?,
         admin: row.try_get("admin")?,
+        guest: row.try_get("guest")?,
         device_id: parsed(row, "device_id")?,
         device_name: row.try_get("device_name")?,
         kind: kind(row)?,
+        address: address.and_then(|text| text.parse().ok()),
         created_at: number(row, "created_at")?,
         last_seen_at: number(row, "last_seen_at")?,
         expires_at: number(row, "expires_at")?,
@@ -140,10 +144,11 @@ pub(super) async fn list(store: &SqliteStore, user: &UserId, now: u64) -> Result
         .collect()
 }
 
-pub(super) async fn touch(store: &SqliteStore, id: &SignInId, now: u64) -> Result<()> {
+pub(super) async fn touch(store: &SqliteStore, id: &SignInId, address: IpAddr, now: u64) -> Result<()> {
     let mut tx = store.begin().await?;
-    sqlx::query("UPDATE sessions SET last_seen_at = ? WHERE id = ?")
+    sqlx::query("UPDATE sessions SET last_seen_at = ?, address = ? WHERE id = ?")
         .bind(integer(now))
+        .bind(address.to_string())
         .bind(&id.0)
         .execute(&mut *tx)
         .await?;

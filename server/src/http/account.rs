@@ -1,0 +1,66 @@
+//! One's own account: who one is, and another password.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use mesh_protocol::http::{ChangePassword, Done, Me};
+
+use super::error::ApiError;
+use super::extract::Body;
+use super::headers::ClientAddress;
+use super::session::{Account, Caller};
+use super::sign_in::{check_local_login, check_password, verify_password};
+use crate::app::App;
+use crate::auth::names;
+use crate::bus::BusEvent;
+
+pub(super) fn router() -> Router<Arc<App>> {
+    Router::new().route("/me", get(me).patch(change_password))
+}
+
+async fn me(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Json<Me>, ApiError> {
+    let user = app
+        .store
+        .user(&caller.user_id)
+        .await?
+        .ok_or_else(ApiError::unauthenticated)?;
+    Ok(Json(Me {
+        user_id: caller.user_id,
+        name: caller.user_name,
+        admin: caller.admin,
+        device_id: caller.device_id,
+        guest: caller.guest,
+        has_password: user.password_hash.is_some(),
+    }))
+}
+
+/// The session that asks goes on; every other one ends, and so do links that were not used.
+async fn change_password(
+    State(app): State<Arc<App>>,
+    Account(caller): Account,
+    ClientAddress(address): ClientAddress,
+    Body(body): Body<ChangePassword>,
+) -> Result<Json<Done>, ApiError> {
+    check_local_login(&app)?;
+    check_password(&body.new_password)?;
+    let user = app
+        .store
+        .user(&caller.user_id)
+        .await?
+        .ok_or_else(ApiError::unauthenticated)?;
+    if let Some(stored) = &user.password_hash {
+        let old = body.old_password.unwrap_or_default();
+        verify_password(&app, &names::key(&user.name), address, &old, Some(stored)).await?;
+    }
+    let hash = app.passwords.hash(&body.new_password).await?;
+    let ended = app
+        .store
+        .change_password(&user.id, Some(&hash), Some(&caller.id), app.clock.now_ms())
+        .await?;
+    for sign_in in ended {
+        app.bus.publish(BusEvent::SignInEnded { sign_in });
+    }
+    Ok(Json(Done { ok: true }))
+}

@@ -1,0 +1,158 @@
+//! The part of the contract on passwords and guests.
+
+use anyhow::Result;
+use mesh_protocol::http::Role;
+use mesh_server::auth::random;
+use mesh_server::store::{Dismissal, NewInvite, NewSignIn, NewUser, SignInId, Store, StoreError};
+
+use super::{HERE, NOW, device, invite, new_user, room, user};
+
+pub async fn a_changed_password_ends_what_the_old_one_opened(store: &dyn Store) -> Result<()> {
+    let (alice, bob) = (user(store, "pa").await?, user(store, "pb").await?);
+    let mut sign_ins = Vec::new();
+    for who in [&alice, &alice, &alice, &bob] {
+        let new = NewSignIn {
+            id: SignInId(random::token()),
+            user_id: who.clone(),
+            device_id: store.enroll_device(&device(who, None)).await?,
+            address: HERE,
+            now: NOW,
+            expires_at: NOW + 100,
+        };
+        store.create_sign_in(&new).await?;
+        sign_ins.push(new.id);
+    }
+    let (link, others) = (random::hash("link of pa"), random::hash("link of pb"));
+    store.create_link(&link, &alice, NOW + 100, NOW).await?;
+    store.create_link(&others, &bob, NOW + 100, NOW).await?;
+    let mut ended = store
+        .change_password(&alice, Some("new"), Some(&sign_ins[0]), NOW + 1)
+        .await?;
+    ended.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut expected = sign_ins[1..3].to_vec();
+    expected.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(ended, expected);
+    assert_eq!(store.sign_ins(&alice, NOW + 2).await?.len(), 1);
+    assert!(matches!(
+        store.take_link(&link, NOW + 2).await,
+        Err(StoreError::LinkInvalid)
+    ));
+    assert_eq!(store.take_link(&others, NOW + 2).await?, bob);
+    let hash = async || -> Result<_> { Ok(store.user(&alice).await?.and_then(|user| user.password_hash)) };
+    assert_eq!(hash().await?.as_deref(), Some("new"));
+    assert_eq!(
+        store.change_password(&alice, None, None, NOW + 3).await?,
+        [sign_ins[0].clone()]
+    );
+    assert_eq!(hash().await?, None);
+    assert_eq!(store.sign_ins(&bob, NOW + 3).await?.len(), 1);
+    let nobody = random::id();
+    assert!(matches!(
+        store.change_password(&nobody, None, None, NOW).await,
+        Err(StoreError::Absent)
+    ));
+    Ok(())
+}
+
+pub async fn guests_come_and_go(store: &dyn Store) -> Result<()> {
+    let owner = user(store, "ga").await?;
+    let home = room(store, &owner).await?;
+    let (_, open) = invite(store, &home, &owner, Role::Guest, 4).await?;
+    let (_, closed) = invite(store, &home, &owner, Role::Member, 4).await?;
+    let guest = |now| NewUser {
+        now,
+        password_hash: None,
+        ..new_user(&random::token())
+    };
+    let (ann, ben, eve) = (guest(NOW), guest(NOW), guest(NOW));
+    assert!(matches!(
+        store.admit_guest(&closed, &ann).await,
+        Err(StoreError::InviteInvalid)
+    ));
+    assert_eq!(
+        store.invites(&home, NOW).await?[1].uses,
+        0,
+        "what failed counts nothing"
+    );
+    for one in [&ann, &ben, &eve] {
+        assert_eq!(store.admit_guest(&open, one).await?, home);
+        let known = store.user(&one.id).await?.expect("it exists");
+        assert!(known.guest && known.password_hash.is_none());
+        let sign_in = NewSignIn {
+            id: SignInId(one.id.to_string()),
+            user_id: one.id.clone(),
+            device_id: store.enroll_device(&device(&one.id, None)).await?,
+            address: HERE,
+            now: NOW,
+            expires_at: NOW + 500_000,
+        };
+        store.create_sign_in(&sign_in).await?;
+        assert!(store.sign_in(&sign_in.id).await?.is_some_and(|s| s.guest));
+    }
+    assert_eq!(
+        store.room_of(&home, &ann.id).await?.map(|room| room.role),
+        Some(Role::Guest)
+    );
+    let of = |one: &NewUser| SignInId(one.id.to_string());
+    assert_eq!(
+        store
+            .dismiss_guests(&home, Dismissal::Left(&ann.id), NOW + 1)
+            .await?,
+        [of(&ann)]
+    );
+    assert!(
+        store.peek_invite(&open, NOW + 1).await?.guest,
+        "who leaves closes nothing"
+    );
+    for who in [Dismissal::Left(&ann.id), Dismissal::Removed(&owner)] {
+        assert!(matches!(
+            store.dismiss_guests(&home, who, NOW + 1).await,
+            Err(StoreError::Absent)
+        ));
+    }
+    assert_eq!(
+        store
+            .dismiss_guests(&home, Dismissal::Removed(&ben.id), NOW + 2)
+            .await?,
+        [of(&ben)]
+    );
+    assert!(matches!(
+        store.admit_guest(&open, &guest(NOW + 2)).await,
+        Err(StoreError::InviteInvalid)
+    ));
+    // Whose session has run out has no way back: the place is cleared when the next one comes.
+    let (earlier, _) = invite(store, &home, &owner, Role::Guest, 4).await?;
+    let again = random::hash("again");
+    let lasting = NewInvite {
+        id: random::id(),
+        token_hash: again,
+        expires_at: NOW + 900_000,
+        ..earlier
+    };
+    store.create_invite(&lasting).await?;
+    store.admit_guest(&again, &guest(NOW + 499_999)).await?;
+    assert_eq!(
+        store.members(&home).await?.len(),
+        3,
+        "the owner, who is still here, who has just come"
+    );
+    store.admit_guest(&again, &guest(NOW + 500_000)).await?;
+    assert_eq!(store.members(&home).await?.len(), 3);
+    assert!(store.room_of(&home, &eve.id).await?.is_none());
+    let (_, last) = invite(store, &home, &owner, Role::Guest, 1).await?;
+    let zoe = guest(NOW);
+    store.admit_guest(&last, &zoe).await?;
+    let sign_in = NewSignIn {
+        id: of(&zoe),
+        user_id: zoe.id.clone(),
+        device_id: store.enroll_device(&device(&zoe.id, None)).await?,
+        address: HERE,
+        now: NOW,
+        expires_at: NOW + 100,
+    };
+    store.create_sign_in(&sign_in).await?;
+    let ended = store.dismiss_guests(&home, Dismissal::RoomGone, NOW + 3).await?;
+    assert_eq!(ended, [of(&zoe)]);
+    assert_eq!(store.members(&home).await?.len(), 1, "accounts stay");
+    Ok(())
+}
