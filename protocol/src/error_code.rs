@@ -37,6 +37,8 @@ codes! {
         RoomNotFound = "ROOM_NOT_FOUND",
         NotFound = "NOT_FOUND",
         InviteInvalid = "INVITE_INVALID",
+        RoomLocked = "ROOM_LOCKED",
+        Banned = "BANNED",
         NameTaken = "NAME_TAKEN",
         SetupDone = "SETUP_DONE",
         TooLarge = "TOO_LARGE",
@@ -52,7 +54,9 @@ impl HttpCode {
         match self {
             Self::BadRequest => 400,
             Self::Unauthenticated | Self::WrongCredentials | Self::LinkInvalid => 401,
-            Self::Forbidden | Self::OriginRefused | Self::CapNotAllowed => 403,
+            Self::Forbidden | Self::OriginRefused | Self::CapNotAllowed | Self::RoomLocked | Self::Banned => {
+                403
+            }
             Self::RoomNotFound | Self::NotFound => 404,
             Self::NameTaken | Self::SetupDone => 409,
             Self::InviteInvalid => 410,
@@ -72,6 +76,7 @@ codes! {
         UnknownType = "UNKNOWN_TYPE",
         MissingRoomId = "MISSING_ROOM_ID",
         RoomNotFound = "ROOM_NOT_FOUND",
+        InLobby = "IN_LOBBY",
         CapRequired = "CAP_REQUIRED",
         CapExpired = "CAP_EXPIRED",
         CapReplayed = "CAP_REPLAYED",

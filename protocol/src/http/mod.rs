@@ -2,12 +2,16 @@
 
 mod auth;
 mod capability;
+mod chat;
 mod problem;
 mod room;
+mod room_settings;
 mod server;
 
 pub use auth::*;
 pub use capability::*;
+pub use chat::*;
 pub use problem::*;
 pub use room::*;
+pub use room_settings::*;
 pub use server::*;

@@ -8,12 +8,12 @@ use axum::{Json, Router};
 use mesh_protocol::http::{Done, Member, MemberRole, Members, Role};
 use mesh_protocol::ids::{RoomId, UserId};
 
+use super::announce;
 use super::error::ApiError;
 use super::extract::{At, Body};
 use super::rooms::{gone_is_absent, room_of};
 use super::session::Caller;
 use crate::app::App;
-use crate::bus::BusEvent;
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -24,6 +24,27 @@ pub(super) fn router() -> Router<Arc<App>> {
 /// Whether someone of a role may decide about someone of another, and give that one away.
 pub(super) fn outranks(role: Role, other: Role) -> bool {
     role == Role::Owner || (role == Role::Moderator && other < Role::Moderator)
+}
+
+pub(super) fn too_low() -> ApiError {
+    ApiError::forbidden("your role in this room does not allow that: ask an owner")
+}
+
+/// The caller's role, where they may moderate.
+pub(super) async fn moderated(app: &App, room: &RoomId, user: &UserId) -> Result<Role, ApiError> {
+    let role = room_of(app, room, user).await?.role;
+    if role >= Role::Moderator {
+        Ok(role)
+    } else {
+        Err(ApiError::forbidden(
+            "only owners and moderators of the room may do this",
+        ))
+    }
+}
+
+/// What somebody is in the room; `None` for who is no member.
+pub(super) async fn role_of(app: &App, room: &RoomId, user: &UserId) -> Result<Option<Role>, ApiError> {
+    Ok(app.store.room_of(room, user).await?.map(|room| room.role))
 }
 
 async fn member(app: &App, room: &RoomId, user: &UserId) -> Result<Member, ApiError> {
@@ -52,43 +73,44 @@ async fn set_role(
     Body(MemberRole { role }): Body<MemberRole>,
 ) -> Result<Json<Done>, ApiError> {
     let own = room_of(&app, &room_id, &caller.user_id).await?.role;
-    let before = member(&app, &room_id, &user_id).await?.role;
-    if !outranks(own, before) || !outranks(own, role) {
-        return Err(ApiError::forbidden("your role in this room does not allow that"));
+    let before = member(&app, &room_id, &user_id).await?;
+    if !outranks(own, before.role) || !outranks(own, role) {
+        return Err(too_low());
     }
     app.store
         .set_role(&room_id, &user_id, role)
         .await
         .map_err(gone_is_absent)?;
-    if role == Role::Guest && before != Role::Guest {
-        app.bus.publish(BusEvent::MemberNarrowed { room_id, user_id });
-    }
+    announce::member_changed(&app, room_id, Member { role, ..before });
     Ok(Json(Done { ok: true }))
 }
 
+/// Oneself, or somebody below.
 async fn remove(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     At((room_id, user_id)): At<(RoomId, UserId)>,
 ) -> Result<Json<Done>, ApiError> {
-    let own = room_of(&app, &room_id, &caller.user_id).await?.role;
-    let before = member(&app, &room_id, &user_id).await?.role;
-    if user_id != caller.user_id && !outranks(own, before) {
-        return Err(ApiError::forbidden("your role in this room does not allow that"));
+    if user_id == caller.user_id {
+        return leave(&app, room_id, user_id).await;
     }
+    let own = room_of(&app, &room_id, &caller.user_id).await?.role;
+    if !outranks(own, member(&app, &room_id, &user_id).await?.role) {
+        return Err(too_low());
+    }
+    app.store
+        .expel_member(&room_id, &user_id, app.clock.now_ms())
+        .await
+        .map_err(gone_is_absent)?;
+    announce::member_gone(&app, room_id, user_id, "removed");
+    Ok(Json(Done { ok: true }))
+}
+
+pub(super) async fn leave(app: &App, room_id: RoomId, user_id: UserId) -> Result<Json<Done>, ApiError> {
     app.store
         .remove_member(&room_id, &user_id)
         .await
         .map_err(gone_is_absent)?;
-    let reason = if user_id == caller.user_id {
-        "left"
-    } else {
-        "removed"
-    };
-    app.bus.publish(BusEvent::MemberGone {
-        room_id,
-        user_id,
-        reason,
-    });
+    announce::member_gone(app, room_id, user_id, "left");
     Ok(Json(Done { ok: true }))
 }

@@ -15,6 +15,7 @@ use mesh_protocol::http::{DeviceIntro, DeviceKind, LinkLogin, Login, Register, S
 use mesh_protocol::ids::UserId;
 use mesh_protocol::limits::MIN_PASSWORD_CHARS;
 
+use super::announce;
 use super::error::ApiError;
 use super::extract::Body;
 use super::headers::ClientAddress;
@@ -123,7 +124,8 @@ async fn register(State(app): State<Arc<App>>, Body(register): Body<Register>) -
     check_password(&register.password)?;
     let mut user = new_user(&app, &register.username, None, false)?;
     user.password_hash = Some(app.passwords.hash(&register.password).await?);
-    app.store.register(&invite, &user).await?;
+    let entry = app.store.register(&invite, &user).await?;
+    announce::entry(&app, &entry).await?;
     open_session(&app, account(user), register.device).await
 }
 

@@ -5,7 +5,10 @@ use sqlx::sqlite::SqlitePool;
 
 use super::{Result, StoreError};
 
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/0001_foundation.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/0001_foundation.sql"),
+    include_str!("../../../migrations/0003_rooms.sql"),
+];
 
 /// Two processes may start at once: the version is read under the write lock.
 pub(super) async fn run(pool: &SqlitePool) -> Result<()> {
