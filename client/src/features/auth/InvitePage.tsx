@@ -26,9 +26,11 @@ export function InvitePage() {
     retry: false,
   });
 
-  const register = useSignIn(async ({ username, password }: CredentialsValue) =>
-    mesh.api.register(token ?? '', username, password, await pageDevice()),
-  );
+  const register = useSignIn(async ({ username, password }: CredentialsValue) => {
+    await mesh.api.register(token ?? '', username, password, await pageDevice());
+    // In already, or before the door: this says of which room, and uses nothing up.
+    return mesh.api.joinByInvite(token ?? '');
+  });
   const login = useSignIn(async ({ username, password }: CredentialsValue) => {
     await mesh.api.login(username, password, await pageDevice());
     return mesh.api.joinByInvite(token ?? '');
