@@ -30,12 +30,14 @@ export function MessageList(props: {
   const box = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
   const heightBefore = useRef(0);
+  const topSeen = useRef(0);
   const [away, setAway] = useState(false);
   const firstSeq = chat.messages[0]?.seq;
 
   const scrolled = useCallback(() => {
     const list = box.current;
     if (!list) return;
+    topSeen.current = list.scrollTop;
     atEnd.current = list.scrollHeight - list.scrollTop - list.clientHeight < AT_END_PX;
     setAway(!atEnd.current);
     if (list.scrollTop < LOAD_MORE_PX && chat.ready) void mesh.chatActions.loadOlder(room.roomId);
@@ -55,22 +57,29 @@ export function MessageList(props: {
   useLayoutEffect(() => {
     const list = box.current;
     if (!list) return;
+    // Somebody has just scrolled up, and the event is still to come.
+    if (list.scrollTop < topSeen.current - AT_END_PX) atEnd.current = false;
     if (atEnd.current) list.scrollTop = list.scrollHeight;
+    topSeen.current = list.scrollTop;
     heightBefore.current = list.scrollHeight;
   }, [items]);
 
-  // The keyboard of a phone or a new pane makes the list smaller: the end stays in sight.
+  // The keyboard of a phone or a new pane makes the list smaller, and what is drawn only in sight makes its content
+  // larger than it was thought: the end stays in sight.
+  const empty = chat.ready && items.length === 0;
   useEffect(() => {
     const list = box.current;
-    if (!list) return;
+    if (!list || empty) return;
     const observer = new ResizeObserver(() => {
       if (atEnd.current) list.scrollTop = list.scrollHeight;
+      topSeen.current = list.scrollTop;
     });
     observer.observe(list);
+    if (list.firstElementChild) observer.observe(list.firstElementChild);
     return () => observer.disconnect();
-  }, []);
+  }, [empty]);
 
-  if (chat.ready && items.length === 0)
+  if (empty)
     return (
       <EmptyState icon={<IconMessagePlus size={26} />} title={<Trans>No messages yet</Trans>}>
         <Text size="sm" c="dimmed" maw={400}>
@@ -96,24 +105,26 @@ export function MessageList(props: {
         aria-label={t`Messages`}
         tabIndex={0}
       >
-        <div className={classes.top}>{chat.loading && <Loader size="sm" aria-label={t`Loading`} />}</div>
-        {items.map((item) =>
-          item.kind === 'day' ? (
-            <div key={item.key} className={classes.day}>
-              <span>{formatDay(item.at, i18n.locales ?? i18n.locale, Date.now())}</span>
-            </div>
-          ) : (
-            <MessageRun
-              key={item.key}
-              run={item}
-              room={room}
-              editing={item.lines.some((line) => line.stored?.seq === editing) ? editing : undefined}
-              onEdit={onEdit}
-              lines={item.lines.length}
-              languages={i18n.locales ?? i18n.locale}
-            />
-          ),
-        )}
+        <div className={classes.content}>
+          <div className={classes.top}>{chat.loading && <Loader size="sm" aria-label={t`Loading`} />}</div>
+          {items.map((item) =>
+            item.kind === 'day' ? (
+              <div key={item.key} className={classes.day}>
+                <span>{formatDay(item.at, i18n.locales ?? i18n.locale, Date.now())}</span>
+              </div>
+            ) : (
+              <MessageRun
+                key={item.key}
+                run={item}
+                room={room}
+                editing={item.lines.some((line) => line.stored?.seq === editing) ? editing : undefined}
+                onEdit={onEdit}
+                lines={item.lines.length}
+                languages={i18n.locales ?? i18n.locale}
+              />
+            ),
+          )}
+        </div>
       </div>
       {away && (
         <Button
