@@ -115,6 +115,17 @@ fn expected(
     (!fits || !in_policy).then_some("CAP_REQUIRED")
 }
 
+/// What a sender holds, and what the policy allows it at this moment.
+struct Hand<'a> {
+    token: Option<&'a str>,
+    /// The right that the token was given for.
+    offered: Option<&'a str>,
+    /// Whether it names Bob.
+    bound: bool,
+    allowed: &'a [&'a str],
+    session: &'a str,
+}
+
 struct World {
     server: TestServer,
     owner: TestClient,
@@ -183,16 +194,14 @@ impl World {
     }
 
     /// Sends every kind to one place under one token; compares refusals and deliveries with the model.
-    async fn row(
-        &mut self,
-        sender: &mut Socket,
-        token: Option<&str>,
-        offered: Option<&str>,
-        bound: bool,
-        place: Place,
-        allowed: &[&str],
-        session: &str,
-    ) -> Result<usize> {
+    async fn row(&mut self, sender: &mut Socket, hand: &Hand<'_>, place: Place) -> Result<usize> {
+        let Hand {
+            token,
+            offered,
+            bound,
+            allowed,
+            session,
+        } = *hand;
         let mut sent = BTreeMap::new();
         let (mut to_bob, mut to_dora) = (0, 0);
         for kind in kinds() {
@@ -282,18 +291,15 @@ async fn t13_every_message_right_role_policy_and_target_as_the_model_says() -> R
                         assert_eq!(asked.is_ok(), allowed.contains(&cap), "{role} asks for {cap}");
                         requests += 1;
                     }
+                    let hand = Hand {
+                        token: token.as_deref(),
+                        offered,
+                        bound,
+                        allowed,
+                        session: &session,
+                    };
                     for place in PLACES {
-                        messages += w
-                            .row(
-                                &mut sender,
-                                token.as_deref(),
-                                offered,
-                                bound,
-                                place,
-                                allowed,
-                                &session,
-                            )
-                            .await?;
+                        messages += w.row(&mut sender, &hand, place).await?;
                     }
                 }
             }
