@@ -43,6 +43,8 @@ codes! {
         ExpiredToken = "EXPIRED_TOKEN",
         AccessDenied = "ACCESS_DENIED",
         InviteInvalid = "INVITE_INVALID",
+        RoomLocked = "ROOM_LOCKED",
+        Banned = "BANNED",
         NameTaken = "NAME_TAKEN",
         SetupDone = "SETUP_DONE",
         TooLarge = "TOO_LARGE",
@@ -62,7 +64,12 @@ impl HttpCode {
             | Self::ExpiredToken
             | Self::AccessDenied => 400,
             Self::Unauthenticated | Self::WrongCredentials | Self::LinkInvalid => 401,
-            Self::LocalLoginOff | Self::Forbidden | Self::OriginRefused | Self::CapNotAllowed => 403,
+            Self::LocalLoginOff
+            | Self::Forbidden
+            | Self::OriginRefused
+            | Self::CapNotAllowed
+            | Self::RoomLocked
+            | Self::Banned => 403,
             Self::RoomNotFound | Self::NotFound | Self::CodeInvalid => 404,
             Self::NameTaken | Self::SetupDone => 409,
             Self::InviteInvalid => 410,
@@ -82,6 +89,7 @@ codes! {
         UnknownType = "UNKNOWN_TYPE",
         MissingRoomId = "MISSING_ROOM_ID",
         RoomNotFound = "ROOM_NOT_FOUND",
+        InLobby = "IN_LOBBY",
         CapRequired = "CAP_REQUIRED",
         CapExpired = "CAP_EXPIRED",
         CapReplayed = "CAP_REPLAYED",

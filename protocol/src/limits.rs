@@ -26,6 +26,10 @@ pub const MIN_PASSWORD_CHARS: usize = 8;
 pub const MAX_LISTED_FILES: usize = 100;
 /// The most entries of one manifest.
 pub const MAX_MANIFEST_ENTRIES: usize = 100_000;
+/// The most members that one chat message mentions; further names are plain text.
+pub const MAX_MENTIONS: usize = 50;
+/// The longest that a room can be told to keep its messages, in days.
+pub const MAX_RETENTION_DAYS: u32 = 3_650;
 /// The most chat messages of one page of history.
 pub const MAX_PAGE: u32 = 100;
 

@@ -12,6 +12,8 @@ pub mod clock;
 pub mod config;
 mod http;
 pub mod hub;
+mod mentions;
+mod retention;
 mod server;
 pub mod store;
 mod traffic;

@@ -29,6 +29,7 @@ use crate::config::{Config, ConfigError};
 use crate::http;
 use crate::hub::Hub;
 use crate::hub::tickets::Tickets;
+use crate::retention;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::traffic::{Counted, Counters, Traffic};
@@ -81,9 +82,10 @@ pub struct Server {
     setup_link: Option<String>,
     counters: Arc<Counters>,
     stop: CancellationToken,
-    /// The accept loop, the sweeper and the chat writer.
+    /// The accept loop, the sweeper, what removes old messages, and the chat writer.
     accepting: JoinHandle<()>,
     sweeping: JoinHandle<()>,
+    expiring: JoinHandle<()>,
     chat: JoinHandle<()>,
     connections: TaskTracker,
 }
@@ -154,6 +156,7 @@ impl Server {
             counters,
             accepting: tokio::spawn(accept.run()),
             sweeping: tokio::spawn(sweep(app.clone(), stop.clone())),
+            expiring: tokio::spawn(retention::run(app.store.clone(), app.clock.clone(), stop.clone())),
             chat: tokio::spawn(chat_writer),
             connections,
             stop,
@@ -213,9 +216,10 @@ impl Server {
                 "some clients did not go in time"
             );
         }
-        // These two end by the token.
+        // These end by the token.
         let _ = self.accepting.await;
         let _ = self.sweeping.await;
+        let _ = self.expiring.await;
         let (store, chat) = (self.app.store.clone(), self.chat);
         // The last sender of the chat queue goes with the app; its writer then stores what is queued.
         drop(self.app);

@@ -1,7 +1,9 @@
 //! The first path through everything: sign in, meet in a room, ask for a capability, be introduced.
 
+mod common;
+
 use anyhow::Result;
-use mesh_testkit::{TestClient, TestServer};
+use mesh_testkit::{Socket, TestClient, TestServer};
 use serde_json::json;
 
 #[tokio::test]
@@ -44,6 +46,96 @@ async fn two_people_are_introduced() -> Result<()> {
     host.send("rtc.answer", answer.clone()).await?;
     assert_eq!(viewer.expect("rtc.answer").await?["payload"], answer);
     server.drain().await;
+    Ok(())
+}
+
+/// The calls and messages of the seed's server, as its clients send them. What differs is in `docs/protocol.md`, section 6: here
+/// the invitation, and that `rtc` is asked for beside the feature.
+#[tokio::test]
+async fn t17_the_seeds_own_message_flow_passes() -> Result<()> {
+    let server = TestServer::builder()
+        .config(|config| {
+            config.dev_login = true;
+            config.allow_query_token = true;
+        })
+        .start()
+        .await?;
+    let (mut alice, mut bob) = (server.stranger(), server.stranger());
+    assert_eq!(alice.get("/health").await?["ok"], true);
+    alice.login("alice", "anything").await?;
+    bob.login("bob", "anything").await?;
+    let room = server.room(&alice, &[&bob]).await?;
+    assert_eq!(
+        bob.post(&format!("/rooms/{room}/join"), json!({})).await?["ok"],
+        true
+    );
+    let open = async |who: &TestClient| {
+        let query = format!("?token={}", who.token);
+        Socket::open(&server.url(), &query, None).await?.welcomed().await
+    };
+    let (mut a, mut b) = (open(&alice).await?, open(&bob).await?);
+    let mut passed = 0;
+    for socket in [&mut a, &mut b] {
+        socket.send("room.join", json!({"room_id": room})).await?;
+        let joined = socket.expect("room.joined").await?;
+        assert_eq!(joined["payload"]["room_id"], room.as_str());
+        passed += 1;
+    }
+    let said = json!({"room_id": room, "client_id": "c1", "text": "hello"});
+    a.send("chat.message.created", said).await?;
+    assert_eq!(
+        b.expect("chat.message.created").await?["payload"]["text"],
+        "hello"
+    );
+    passed += 1;
+    for (kind, cap) in [
+        ("call.request", "call"),
+        ("screen.share.request", "screen"),
+        ("share.file.request", "share:file"),
+        ("share.folder.request", "share:folder"),
+        ("terminal.share.request", "terminal:view"),
+        ("terminal.control.take", "terminal:control"),
+        ("terminal.control.release", "terminal:control"),
+    ] {
+        let session = kind.replace('.', "-");
+        let ask = json!({"target_peer_id": b.peer_id, "max_size": null});
+        let token = alice.cap(&room, &a.peer_id, &[cap, "rtc"], ask).await?;
+        let mut kinds = vec![kind];
+        if kind.ends_with("request") {
+            kinds.extend(["rtc.offer", "rtc.answer", "rtc.ice"]);
+        }
+        for kind in kinds {
+            let mut message = common::payload(kind, &room, None, &session, Some(&token));
+            message["target_peer_id"] = json!(b.peer_id);
+            a.send(kind, message).await?;
+            let relayed = b.expect(kind).await?;
+            assert_eq!(
+                (&relayed["from"], &relayed["to"]),
+                (&json!(a.peer_id), &json!(b.peer_id))
+            );
+            assert_eq!(
+                relayed["payload"]["target_peer_id"],
+                b.peer_id.as_str(),
+                "as it was sent"
+            );
+            passed += 1;
+        }
+    }
+    for (kind, code) in [("call.request", "CAP_REQUIRED"), ("rtc.offer", "CAP_REQUIRED")] {
+        let mut message = common::payload(kind, &room, None, "none", None);
+        message["target_peer_id"] = json!(b.peer_id);
+        assert_eq!(a.error_of(kind, message).await?.as_deref(), Some(code));
+    }
+    let nowhere = json!({"room_id": "nowhere"});
+    assert_eq!(
+        a.error_of("room.join", nowhere).await?.as_deref(),
+        Some("ROOM_NOT_FOUND")
+    );
+    assert_eq!(
+        a.error_of("call.request", json!({})).await?.as_deref(),
+        Some("MISSING_ROOM_ID")
+    );
+    println!("t17: {passed} messages of the seed passed");
     Ok(())
 }
 

@@ -7,13 +7,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use anyhow::Result;
-use mesh_protocol::http::{DeviceKind, Role};
+use mesh_protocol::http::{ChangeRoom, DeviceKind, Role};
 use mesh_protocol::ids::{DeviceId, RoomId, UserId};
 use mesh_server::auth::random;
 use mesh_server::store::sqlite::SqliteStore;
 use mesh_server::store::{
-    Appended, NewDevice, NewInvite, NewMessage, NewRoom, NewSignIn, NewUser, SignInId, Store, StoreError,
-    TokenHash,
+    Appended, Entry, MessageEdit, NewDevice, NewInvite, NewMessage, NewRoom, NewSignIn, NewUser, SignInId,
+    Store, StoreError, TokenHash,
 };
 
 const NOW: u64 = 1_700_000_000_000;
@@ -58,6 +58,8 @@ async fn contract(store: Arc<dyn Store>) -> Result<()> {
     invitations_are_counted_exactly(store.clone()).await?;
     chat(&*store).await?;
     chat_is_numbered_without_gaps(store.clone()).await?;
+    chat_changes(&*store).await?;
+    chat_ends(&*store).await?;
     deleting_a_room_takes_all_of_it(&*store).await?;
     store.close().await;
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
@@ -111,6 +113,7 @@ fn message(room: &RoomId, user: &UserId, device: &str, client: &str, text: &str)
         device_id: device.parse().expect("a device id"),
         client_id: client.parse().expect("a client id"),
         text: text.into(),
+        mentions: vec![],
         now: NOW,
     }
 }
@@ -306,7 +309,7 @@ async fn rooms_and_roles(store: &dyn Store) -> Result<()> {
         "not theirs is absent"
     );
     assert!(matches!(
-        store.remove_member(&room, &owner).await,
+        store.remove_member(&room, &owner, NOW).await,
         Err(StoreError::LastOwner)
     ));
     assert!(matches!(
@@ -320,9 +323,9 @@ async fn rooms_and_roles(store: &dyn Store) -> Result<()> {
     let (_, token) = invite(store, &room, &owner, Role::Guest, 1).await?;
     store.join_by_invite(&token, &other, NOW).await?;
     store.set_role(&room, &other, Role::Owner).await?;
-    store.remove_member(&room, &owner).await?;
+    store.remove_member(&room, &owner, NOW).await?;
     assert!(matches!(
-        store.remove_member(&room, &owner).await,
+        store.remove_member(&room, &owner, NOW).await,
         Err(StoreError::Absent)
     ));
     let members = store.members(&room).await?;
@@ -330,13 +333,17 @@ async fn rooms_and_roles(store: &dyn Store) -> Result<()> {
         (members.len(), members[0].role, members[0].name.as_str()),
         (1, Role::Owner, "rb")
     );
-    store.rename_room(&room, "New").await?;
+    let renamed = |name: &str| ChangeRoom {
+        name: Some(name.into()),
+        ..ChangeRoom::default()
+    };
+    store.change_room(&room, &renamed("New")).await?;
     assert_eq!(
         store.room_of(&room, &other).await?.map(|r| r.name).as_deref(),
         Some("New")
     );
     assert!(matches!(
-        store.rename_room(&random::id(), "x").await,
+        store.change_room(&random::id(), &renamed("x")).await,
         Err(StoreError::Absent)
     ));
     Ok(())
@@ -347,8 +354,12 @@ async fn invitations(store: &dyn Store) -> Result<()> {
     let room = room(store, &owner).await?;
     let (first, token) = invite(store, &room, &owner, Role::Guest, 2).await?;
     assert_eq!(store.peek_invite(&token, NOW).await?.room_id, room);
-    assert_eq!(store.join_by_invite(&token, &guest, NOW).await?, room);
-    assert_eq!(store.join_by_invite(&token, &guest, NOW).await?, room);
+    let entry = store.join_by_invite(&token, &guest, NOW).await?;
+    assert!(
+        matches!(entry, Entry::Entered(entered, member) if entered == room && member.role == Role::Guest)
+    );
+    let again = store.join_by_invite(&token, &guest, NOW).await?;
+    assert_eq!(again, Entry::Known(room.clone()));
     assert_eq!(
         store.invites(&room, NOW).await?[0].uses,
         1,
@@ -363,7 +374,7 @@ async fn invitations(store: &dyn Store) -> Result<()> {
         1,
         "a taken name uses nothing up"
     );
-    assert_eq!(store.register(&token, &new_user("ic")).await?, room);
+    assert_eq!(store.register(&token, &new_user("ic")).await?.room_id(), &room);
     assert!(store.invites(&room, NOW).await?.is_empty(), "used up");
     assert!(matches!(
         store.register(&token, &new_user("id")).await,
@@ -487,6 +498,85 @@ async fn chat_is_numbered_without_gaps(store: Arc<dyn Store>) -> Result<()> {
     Ok(())
 }
 
+async fn chat_changes(store: &dyn Store) -> Result<()> {
+    let author = user(store, "ea").await?;
+    let room = room(store, &author).await?;
+    let first = message(&room, &author, "dev5", "e1", "frist");
+    store.append_messages(std::slice::from_ref(&first)).await?;
+    let edit = MessageEdit {
+        room_id: room.clone(),
+        seq: 1,
+        text: "first".into(),
+        mentions: vec![author.clone()],
+        now: NOW + 5,
+    };
+    let edited = store.edit_message(&edit).await?;
+    assert_eq!((edited.text.as_str(), edited.edited_at), ("first", Some(NOW + 5)));
+    let again = store.edit_message(&edit).await?;
+    assert!(again.edited_at > edited.edited_at, "two edits have an order");
+    assert_eq!(store.messages(&room, None, 10).await?, [again]);
+    store.delete_message(&room, 1, NOW + 6).await?;
+    let left = store.messages(&room, None, 10).await?;
+    assert_eq!(
+        (left[0].seq, left[0].text.as_str(), left[0].deleted_at),
+        (1, "", Some(NOW + 6))
+    );
+    assert!(left[0].mentions.is_empty() && left[0].edited_at.is_none());
+    assert!(matches!(store.edit_message(&edit).await, Err(StoreError::Absent)));
+    assert!(matches!(
+        store.delete_message(&room, 1, NOW).await,
+        Err(StoreError::Absent)
+    ));
+    assert!(matches!(store.message(&room, 1).await, Err(StoreError::Absent)));
+    assert_eq!(
+        store.append_messages(&[first]).await?,
+        [Appended::Repeated(1)],
+        "nor does it come back"
+    );
+    Ok(())
+}
+
+async fn chat_ends(store: &dyn Store) -> Result<()> {
+    const DAY: u64 = 24 * 3_600 * 1_000;
+    let author = user(store, "ta").await?;
+    let (brief, whole) = (room(store, &author).await?, room(store, &author).await?);
+    for room in [&brief, &whole] {
+        let messages: Vec<_> = (0..5_u64)
+            .map(|n| NewMessage {
+                now: NOW + n * DAY,
+                ..message(room, &author, "dev6", &format!("{room}{n}"), "x")
+            })
+            .collect();
+        store.append_messages(&messages).await?;
+    }
+    assert_eq!(
+        store.expire_messages(100, NOW + 99 * DAY).await?,
+        0,
+        "nothing was asked for"
+    );
+    let keep_two = ChangeRoom {
+        retention_days: Some(Some(2)),
+        ..ChangeRoom::default()
+    };
+    store.change_room(&brief, &keep_two).await?;
+    assert_eq!(
+        store.expire_messages(2, NOW + 4 * DAY).await?,
+        2,
+        "so many at once"
+    );
+    assert_eq!(store.expire_messages(2, NOW + 4 * DAY).await?, 1);
+    assert_eq!(store.expire_messages(2, NOW + 4 * DAY).await?, 0);
+    let seqs: Vec<_> = store
+        .messages(&brief, None, 10)
+        .await?
+        .iter()
+        .map(|m| m.seq)
+        .collect();
+    assert_eq!(seqs, [4, 5]);
+    assert_eq!(store.messages(&whole, None, 10).await?.len(), 5);
+    Ok(())
+}
+
 async fn deleting_a_room_takes_all_of_it(store: &dyn Store) -> Result<()> {
     let owner = user(store, "del").await?;
     let room = room(store, &owner).await?;
@@ -494,12 +584,15 @@ async fn deleting_a_room_takes_all_of_it(store: &dyn Store) -> Result<()> {
     store
         .append_messages(&[message(&room, &owner, "dev7", "c1", "x")])
         .await?;
-    store.delete_room(&room).await?;
+    store.delete_room(&room, NOW).await?;
     assert!(store.messages(&room, None, 10).await?.is_empty() && store.members(&room).await?.is_empty());
     assert!(matches!(
         store.peek_invite(&token, NOW).await,
         Err(StoreError::InviteInvalid)
     ));
-    assert!(matches!(store.delete_room(&room).await, Err(StoreError::Absent)));
+    assert!(matches!(
+        store.delete_room(&room, NOW).await,
+        Err(StoreError::Absent)
+    ));
     Ok(())
 }

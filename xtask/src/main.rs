@@ -42,6 +42,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Kill the server a hundred times while people write, and count what is lost (minutes)
+    Durability,
     /// Take the pictures of docs/screenshots/ from the real page
     Screenshots,
 }
@@ -64,6 +66,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Codegen { check: false } => codegen::write(),
         Command::Codegen { check: true } => codegen::check(),
         Command::Bench { name, options } => suites::bench(&name, &options),
+        Command::Durability => suites::durability(),
         Command::Screenshots => suites::screenshots(),
     }
 }

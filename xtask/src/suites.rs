@@ -133,6 +133,22 @@ pub fn bench(name: &str, options: &[String]) -> Result<()> {
     step(name, cargo().args(run).args(options))
 }
 
+/// `cargo xtask durability`: the tests that kill the server for minutes.
+pub fn durability() -> Result<()> {
+    let test = [
+        "test",
+        "--locked",
+        "--package",
+        "mesh-server",
+        "--test",
+        "durability",
+    ];
+    step(
+        "durability",
+        cargo().args(test).args(["--", "--ignored", "--nocapture"]),
+    )
+}
+
 /// `cargo xtask screenshots`.
 pub fn screenshots() -> Result<()> {
     install::for_tests()?;

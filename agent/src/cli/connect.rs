@@ -143,6 +143,7 @@ mod tests {
             name: name.into(),
             role: Role::Member,
             last_seq: 0,
+            settings: mesh_protocol::http::RoomSettings::default(),
         }
     }
 

@@ -3,7 +3,32 @@
 import type { Mesh } from '../state/mesh';
 import { isBusy } from '../state/transferStore';
 
-const AWAY_AFTER_MS = 60_000;
+/** Hidden for so long, or in sight without a key or a touch for so long, its person is away. */
+const HIDDEN_AWAY_MS = 60_000;
+const IDLE_AWAY_MS = 5 * 60_000;
+/** Input is noticed at most so often. */
+const NOTICE_MS = 1_000;
+
+/** Tells the rooms whether somebody is at this page. */
+function watchPresence(mesh: Mesh): void {
+  let timer: number | undefined;
+  let noticed = 0;
+  const here = () => {
+    window.clearTimeout(timer);
+    const wait = document.hidden ? HIDDEN_AWAY_MS : IDLE_AWAY_MS;
+    timer = window.setTimeout(() => mesh.roomActions.setStatus('away'), wait);
+    if (!document.hidden) mesh.roomActions.setStatus('online');
+  };
+  const input = () => {
+    if (Date.now() - noticed < NOTICE_MS) return;
+    noticed = Date.now();
+    here();
+  };
+  for (const kind of ['keydown', 'pointerdown', 'pointermove', 'wheel'])
+    document.addEventListener(kind, input, { passive: true, capture: true });
+  document.addEventListener('visibilitychange', here);
+  here();
+}
 
 /** A transfer should not die because the screen went dark. */
 function keepAwake(mesh: Mesh): void {
@@ -27,15 +52,9 @@ function keepAwake(mesh: Mesh): void {
 
 export function watchPage(mesh: Mesh): void {
   keepAwake(mesh);
-  let timer: number | undefined;
+  watchPresence(mesh);
   document.addEventListener('visibilitychange', () => {
-    window.clearTimeout(timer);
-    if (document.hidden) {
-      timer = window.setTimeout(() => mesh.roomActions.setStatus('away'), AWAY_AFTER_MS);
-    } else {
-      mesh.roomActions.setStatus('online');
-      mesh.socket.hurry();
-    }
+    if (!document.hidden) mesh.socket.hurry();
   });
   window.addEventListener('online', () => mesh.socket.hurry());
   window.addEventListener('beforeunload', (event) => {

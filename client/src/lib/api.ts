@@ -35,6 +35,14 @@ export interface CapRequest {
   fingerprint?: string;
 }
 
+export interface RoomChange {
+  name?: string;
+  locked?: boolean;
+  lobby?: boolean;
+  retention_days?: number | null;
+  policy?: Partial<Record<rest.PolicyRole, string[]>>;
+}
+
 type Fetch = typeof fetch;
 
 export function createApi(fetcher: Fetch = (...args) => fetch(...args), onSignedOut: () => void = () => {}) {
@@ -111,6 +119,27 @@ export function createApi(fetcher: Fetch = (...args) => fetch(...args), onSigned
         `${room(roomId)}/messages?limit=${limit}${before === undefined ? '' : `&before=${before}`}`,
         rest.messagePage,
       ).then((answer) => answer.messages),
+    editMessage: (roomId: string, seq: number, text: string) =>
+      call('PATCH', `${room(roomId)}/messages/${seq}`, rest.chatMessage, { text }),
+    deleteMessage: (roomId: string, seq: number) =>
+      call('DELETE', `${room(roomId)}/messages/${seq}`, rest.ok),
+    changeRoom: (roomId: string, change: RoomChange) => call('PATCH', room(roomId), rest.ok, change),
+    deleteRoom: (roomId: string) => call('DELETE', room(roomId), rest.ok),
+    leaveRoom: (roomId: string) => post(`${room(roomId)}/leave`, {}, rest.ok),
+    setRole: (roomId: string, userId: string, role: rest.Role) =>
+      call('PUT', `${room(roomId)}/members/${userId}`, rest.ok, { role }),
+    removeMember: (roomId: string, userId: string) =>
+      call('DELETE', `${room(roomId)}/members/${userId}`, rest.ok),
+    invites: (roomId: string) =>
+      get(`${room(roomId)}/invites`, rest.inviteList).then((answer) => answer.invites),
+    revokeInvite: (roomId: string, inviteId: string) =>
+      call('DELETE', `${room(roomId)}/invites/${inviteId}`, rest.ok),
+    lobby: (roomId: string) => get(`${room(roomId)}/lobby`, rest.lobby).then((answer) => answer.requests),
+    letIn: (roomId: string, userId: string, yes: boolean) =>
+      call(yes ? 'PUT' : 'DELETE', `${room(roomId)}/lobby/${userId}`, rest.ok),
+    bans: (roomId: string) => get(`${room(roomId)}/bans`, rest.banList).then((answer) => answer.bans),
+    ban: (roomId: string, userId: string, yes: boolean) =>
+      call(yes ? 'PUT' : 'DELETE', `${room(roomId)}/bans/${userId}`, rest.ok),
     capability: (request: CapRequest) => post('/caps', request, rest.capGrant),
     ice: () => get('/ice', rest.iceConfig),
     ticket: () => post('/ws/ticket', {}, rest.ticket),

@@ -7,10 +7,12 @@ import {
   type Decoded,
   id,
   lenientArray,
+  nullable,
   object,
   oneOf,
   optional,
   string,
+  withDefault,
 } from './decode';
 
 export const role = oneOf('owner', 'moderator', 'member', 'guest');
@@ -32,6 +34,31 @@ export const me = object({
   has_password: boolean,
 });
 export type Me = Decoded<typeof me>;
+
+const rights = lenientArray(string);
+export const roomSettings = {
+  locked: withDefault(boolean, false),
+  lobby: withDefault(boolean, false),
+  retention_days: nullable(count),
+  policy: withDefault(object({ guest: rights, member: rights, moderator: rights }), {
+    guest: [],
+    member: [],
+    moderator: [],
+  }),
+};
+const settings = object(roomSettings);
+export type RoomSettings = Decoded<typeof settings>;
+export type PolicyRole = keyof RoomSettings['policy'];
+
+export const inviteList = object({
+  invites: lenientArray(object({ invite_id: id, role, expires_at: count, max_uses: count, uses: count })),
+});
+export const banList = object({
+  bans: lenientArray(object({ user_id: id, name: string, banned_at: count })),
+});
+export const lobby = object({
+  requests: lenientArray(object({ user_id: id, name: string, role, asked_at: count })),
+});
 
 const roomSummary = object({ room_id: id, name: string, role, last_seq: count });
 export type RoomSummary = Decoded<typeof roomSummary>;
@@ -76,6 +103,9 @@ export const chatMessage = object({
   client_id: optional(string),
   text: string,
   created_at: count,
+  mentions: optional(lenientArray(id)),
+  edited_at: optional(count),
+  deleted_at: optional(count),
 });
 export type ChatMessage = Decoded<typeof chatMessage>;
 export const messagePage = object({ messages: lenientArray(chatMessage) });

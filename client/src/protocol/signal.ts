@@ -17,7 +17,7 @@ import {
   withDefault,
 } from './decode';
 import type { ClientMessage } from './generated/ClientMessage';
-import { chatMessage, role } from './rest';
+import { chatMessage, role, roomSettings } from './rest';
 
 const feature = oneOf('call', 'screen', 'file', 'folder', 'terminal');
 export type Feature = Decoded<typeof feature>;
@@ -71,14 +71,24 @@ const decoders = {
     peers: lenientArray(peer),
     shares: withDefault(lenientArray(share), []),
     last_seq: count,
+    ...roomSettings,
+    waiting: withDefault(count, 0),
   }),
   'room.joined': object({ room_id: id, ...peerShape }),
   'room.left': object({ room_id: id, peer_id: id, user_id: optional(id) }),
   'presence.changed': object({ room_id: id, ...peerShape }),
+  'room.changed': object({ room_id: id, name: string, ...roomSettings }),
+  'room.member.changed': object({ room_id: id, user_id: id, name: string, role }),
+  'room.member.removed': object({ room_id: id, user_id: id }),
+  'room.lobby.changed': object({ room_id: id, waiting: count }),
+  'room.admitted': object({ room_id: id }),
+  'room.refused': object({ room_id: id }),
   ack: object({ ref: string, seq: optional(count) }),
   error: object({ code: string, detail: withDefault(string, ''), ref: optional(string) }),
   'cap.revoked': object({ session_id: id, jti: optional(string), reason }),
   'chat.message.created': chatMessage,
+  'chat.message.edited': chatMessage,
+  'chat.message.deleted': object({ room_id: id, seq: count }),
   'chat.typing': object({ room_id: id, typing: boolean }),
   'share.file.request': object({
     ...party,

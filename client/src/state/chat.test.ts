@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Socket } from '../lib/ws';
 import { NotConnected, SignalError } from '../lib/ws';
 import type { ChatMessage } from '../protocol/rest';
+import type { SignalEvent } from '../protocol/signal';
 import { createChatActions } from './chatActions';
 import { type ChatState, chatOf, createChatStore, EMPTY_CHAT, merge, withCreated } from './chatStore';
 
@@ -53,8 +54,16 @@ describe('chat actions', () => {
     const send = vi.fn();
     const messages =
       vi.fn<(room: string, before: number | undefined, limit: number) => Promise<ChatMessage[]>>();
+    const editMessage = vi.fn(async (_: string, seq: number, text: string) =>
+      message(seq, { text, edited_at: 5 }),
+    );
     const socket = { sendForAck, send, current: { status: 'online', peerId: 'p', attempt: 0 } };
-    const actions = createChatActions({ messages }, socket as unknown as Socket, store, () => 'me');
+    const actions = createChatActions(
+      { messages, editMessage, deleteMessage: async () => ({}) },
+      socket as unknown as Socket,
+      store,
+      () => 'me',
+    );
     const chat = () => chatOf(store.getState() as ChatState, 'r');
     const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
     return { actions, sendForAck, messages, send, chat, settle };
@@ -98,19 +107,53 @@ describe('chat actions', () => {
     expect(chat().messages).toHaveLength(1);
   });
 
-  it('fills the gap that a loss left, page by page', async () => {
+  it('reads again after a loss what is loaded: gaps are filled, and changes seen', async () => {
     const { actions, messages, chat } = harness();
     const page = (from: number, to: number) =>
       Array.from({ length: to - from + 1 }, (_, at) => message(from + at));
     messages.mockResolvedValueOnce(page(1, 10));
-    await actions.refresh('r', 10);
+    await actions.refresh('r');
+    const gone = message(7, { text: '', deleted_at: 9 });
     messages
       .mockResolvedValueOnce(page(71, 120))
       .mockResolvedValueOnce(page(21, 70))
-      .mockResolvedValueOnce(page(1, 20));
-    await actions.refresh('r', 120);
+      .mockResolvedValueOnce([...page(1, 6), gone, ...page(8, 20)]);
+    await actions.refresh('r');
     expect(chat().messages.map((one) => one.seq)).toEqual(page(1, 120).map((one) => one.seq));
     expect(messages.mock.calls.slice(1).map(([, before]) => before)).toEqual([undefined, 71, 21]);
+    expect(chat().messages[6]).toEqual(gone);
+    expect(chat()).toMatchObject({ more: false, loading: false });
+  });
+
+  it('after a long loss keeps what follows on the newest and nothing with a hole before it', async () => {
+    const { actions, messages, chat } = harness();
+    messages.mockResolvedValueOnce([message(1)]);
+    await actions.refresh('r');
+    messages.mockImplementation(async (_, before = 1001) =>
+      Array.from({ length: 50 }, (_, at) => message(before - 50 + at)),
+    );
+    await actions.refresh('r');
+    const seqs = chat().messages.map((one) => one.seq);
+    expect([seqs.length, seqs[0], seqs.at(-1), chat().more]).toEqual([500, 501, 1000, true]);
+  });
+
+  it('shows edits and deletions of what is loaded, the last change whichever comes first', async () => {
+    const { actions, messages, chat } = harness();
+    messages.mockResolvedValueOnce([message(3), message(4)]);
+    await actions.refresh('r');
+    const changed = (type: string, payload: unknown) =>
+      actions.handle({ type, id: 'e', from: 'server', payload } as SignalEvent);
+    changed('chat.message.edited', message(3, { text: 'second', edited_at: 20 }));
+    changed('chat.message.edited', message(3, { text: 'first', edited_at: 10 }));
+    changed('chat.message.created', message(3));
+    expect(chat().messages[0]).toMatchObject({ text: 'second' });
+    await actions.edit('r', 4, ' mine ');
+    expect(chat().messages[1]).toMatchObject({ text: 'mine', edited_at: 5 });
+    changed('chat.message.deleted', { room_id: 'r', seq: 3 });
+    changed('chat.message.edited', message(3, { text: 'late', edited_at: 30 }));
+    expect(chat().messages[0]).toMatchObject({ text: '' });
+    changed('chat.message.edited', message(1, { text: 'not loaded', edited_at: 30 }));
+    expect(chat().messages.map((one) => one.seq)).toEqual([3, 4]);
   });
 
   it('refuses empty and overlong texts', () => {

@@ -3,6 +3,7 @@
 import type { Api } from '../lib/api';
 import { newId } from '../lib/ids';
 import { NotConnected, type Socket } from '../lib/ws';
+import type { ChatMessage } from '../protocol/rest';
 import type { SignalEvent } from '../protocol/signal';
 import {
   type ChatStore,
@@ -11,20 +12,32 @@ import {
   type PendingMessage,
   TYPING_LAPSES_MS,
   updateRoom,
+  withChanged,
   withCreated,
   withoutPending,
   withPending,
+  withReread,
   withTyping,
 } from './chatStore';
 import { failureOf } from './sessions';
 
 export const MAX_TEXT_CHARS = 8_000;
 const PAGE = 50;
+/** Pages that are read again after a loss; what is older is read when one scrolls there. */
+const PAGES_AGAIN = 10;
 /** How often "is typing" is repeated while somebody types. */
 const TYPING_EVERY_MS = 3_000;
 
+/** A deleted message keeps its place. */
+const deleted = (message: ChatMessage): ChatMessage => ({
+  ...message,
+  text: '',
+  mentions: [],
+  deleted_at: Date.now(),
+});
+
 export function createChatActions(
-  api: Pick<Api, 'messages'>,
+  api: Pick<Api, 'messages' | 'editMessage' | 'deleteMessage'>,
   socket: Socket,
   store: ChatStore,
   myUserId: () => string | undefined,
@@ -98,19 +111,35 @@ export function createChatActions(
       return chat.more ? loadPage(roomId, chat.messages[0]?.seq) : Promise.resolve();
     },
 
-    /** Reads the newest page; after a loss, every page back to what is known. */
-    async refresh(roomId: string, lastSeq: number): Promise<void> {
-      const known = chatOf(store.getState(), roomId).messages.at(-1)?.seq;
-      await loadPage(roomId, undefined);
-      if (known === undefined) return;
-      for (;;) {
-        const { messages } = chatOf(store.getState(), roomId);
-        const after = messages.find((message) => message.seq > known);
-        if (!after || after.seq === known + 1 || known >= lastSeq) return;
-        const before = messages.length;
-        await loadPage(roomId, after.seq);
-        if (chatOf(store.getState(), roomId).messages.length === before) return;
+    /** Reads the newest page; after a loss, everything that is loaded: any of it may have been changed meanwhile. */
+    async refresh(roomId: string): Promise<void> {
+      const first = chatOf(store.getState(), roomId).messages[0]?.seq;
+      if (first === undefined) return loadPage(roomId, undefined);
+      update(roomId, (chat) => ({ ...chat, loading: true }));
+      const read: ChatMessage[] = [];
+      let more = true;
+      try {
+        for (let page = 0; page < PAGES_AGAIN && more && (read[0]?.seq ?? Infinity) > first; page++) {
+          const older = await api.messages(roomId, read[0]?.seq, PAGE);
+          more = older.length === PAGE;
+          read.unshift(...older);
+        }
+        update(roomId, (chat) => withReread(chat, read, more));
+      } catch (error) {
+        console.debug('history not read', error);
+        update(roomId, (chat) => ({ ...chat, loading: false }));
       }
+    },
+
+    /** Resolves when it is stored; rejects with what to tell. */
+    async edit(roomId: string, seq: number, text: string): Promise<void> {
+      const message = await api.editMessage(roomId, seq, text.trim());
+      update(roomId, (chat) => withChanged(chat, seq, () => message));
+    },
+
+    async remove(roomId: string, seq: number): Promise<void> {
+      await api.deleteMessage(roomId, seq);
+      update(roomId, (chat) => withChanged(chat, seq, deleted));
     },
 
     /** Sends again what was not acknowledged before the connection went away. */
@@ -145,6 +174,10 @@ export function createChatActions(
         update(message.room_id, (chat) =>
           withCreated(chat, message, message.user_id === myUserId(), looking === message.room_id),
         );
+      } else if (event.type === 'chat.message.edited') {
+        update(event.payload.room_id, (chat) => withChanged(chat, event.payload.seq, () => event.payload));
+      } else if (event.type === 'chat.message.deleted') {
+        update(event.payload.room_id, (chat) => withChanged(chat, event.payload.seq, deleted));
       } else if (event.type === 'chat.typing' && event.from !== socket.current.peerId) {
         const { room_id, typing } = event.payload;
         update(room_id, (chat) =>

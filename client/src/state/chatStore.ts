@@ -70,10 +70,46 @@ export function merge(chat: RoomChat, incoming: readonly ChatMessage[]): RoomCha
     messages = [...chat.messages, first];
   } else {
     const bySeq = new Map(chat.messages.map((message) => [message.seq, message]));
-    for (const message of incoming) bySeq.set(message.seq, message);
+    for (const message of incoming) bySeq.set(message.seq, newer(bySeq.get(message.seq), message));
     messages = [...bySeq.values()].sort((a, b) => a.seq - b.seq);
   }
   return { ...chat, messages };
+}
+
+/** Of two states of one message the one that was changed last, whichever arrived first. */
+function newer(known: ChatMessage | undefined, other: ChatMessage): ChatMessage {
+  if (!known || other.deleted_at) return other;
+  return known.deleted_at || (known.edited_at ?? 0) > (other.edited_at ?? 0) ? known : other;
+}
+
+/** A change of a message that is not loaded changes nothing: it is read as it is then. */
+export function withChanged(
+  chat: RoomChat,
+  seq: number,
+  change: (message: ChatMessage) => ChatMessage,
+): RoomChat {
+  const at = chat.messages.findIndex((message) => message.seq === seq);
+  const known = chat.messages[at];
+  return known ? { ...chat, messages: chat.messages.with(at, newer(known, change(known))) } : chat;
+}
+
+/** What was read anew takes the place of everything up to its newest message; what came meanwhile follows. */
+export function withReread(chat: RoomChat, messages: readonly ChatMessage[], more: boolean): RoomChat {
+  const last = messages.at(-1)?.seq ?? 0;
+  const known = chat.messages.filter((message) => message.seq >= (messages[0]?.seq ?? 0));
+  const upTo = merge(
+    { ...chat, messages: [...messages] },
+    known.filter((message) => message.seq <= last),
+  );
+  return {
+    ...merge(
+      upTo,
+      known.filter((message) => message.seq > last),
+    ),
+    more,
+    ready: true,
+    loading: false,
+  };
 }
 
 /** A message of our own that came back stored replaces its pending copy. */

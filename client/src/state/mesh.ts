@@ -35,8 +35,8 @@ export function createMesh(events: { refusedInput: (sessionId: string) => void }
   const verify = createVerifier(api.keys);
 
   const chatActions = createChatActions(api, socket, chat, () => session.getState().me?.user_id);
-  const roomActions = createRoomActions(socket, rooms, (roomId, lastSeq) => {
-    void chatActions.refresh(roomId, lastSeq);
+  const roomActions = createRoomActions(socket, rooms, (roomId) => {
+    void chatActions.refresh(roomId);
     chatActions.flush(roomId);
   });
   const terminalActions = createTerminalActions({ api, socket, router, store: terminals, verify, ...events });

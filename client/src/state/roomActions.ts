@@ -2,16 +2,23 @@
 
 import { NotConnected, SignalError, type Socket } from '../lib/ws';
 import type { Feature, Peer, SignalEvent } from '../protocol/signal';
-import { type RoomStore, withoutPeer, withoutShare, withPeer, withRoomState, withShare } from './roomStore';
+import {
+  type RoomStore,
+  withMember,
+  withoutMember,
+  withoutPeer,
+  withoutShare,
+  withPeer,
+  withRoomChange,
+  withRoomState,
+  withShare,
+  withWaiting,
+} from './roomStore';
 
 /** What a page answers requests for. */
 const PAGE_OFFERS: Feature[] = ['file'];
 
-export function createRoomActions(
-  socket: Socket,
-  store: RoomStore,
-  joined: (roomId: string, lastSeq: number) => void,
-) {
+export function createRoomActions(socket: Socket, store: RoomStore, joined: (roomId: string) => void) {
   let status: Peer['status'] = 'online';
   let knownPeer: string | undefined;
   /** The rooms were joined anew on this very connection: a resync that follows asks for nothing more. */
@@ -28,13 +35,13 @@ export function createRoomActions(
     }
   }
 
-  function leave(roomId: string): void {
+  function leave(roomId: string, code: string): void {
     store.setState((state) => {
       const { [roomId]: _, ...rooms } = state.rooms;
       return {
         rooms,
         wanted: state.wanted.filter((one) => one !== roomId),
-        refused: { ...state.refused, [roomId]: 'ROOM_NOT_FOUND' },
+        refused: { ...state.refused, [roomId]: code },
       };
     });
   }
@@ -94,7 +101,7 @@ export function createRoomActions(
         case 'room.state':
           store.setState((state) => withRoomState(state, event.payload));
           announce(event.payload.room_id);
-          joined(event.payload.room_id, event.payload.last_seq);
+          joined(event.payload.room_id);
           return;
         case 'room.joined':
         case 'presence.changed':
@@ -102,8 +109,26 @@ export function createRoomActions(
           return;
         case 'room.left':
           // Removed from the room, or the room is gone: this page itself is what left.
-          if (event.payload.peer_id === socket.current.peerId) leave(event.payload.room_id);
+          if (event.payload.peer_id === socket.current.peerId) leave(event.payload.room_id, 'ROOM_NOT_FOUND');
           else store.setState((state) => withoutPeer(state, event.payload));
+          return;
+        case 'room.changed':
+          store.setState((state) => withRoomChange(state, event.payload));
+          return;
+        case 'room.member.changed':
+          store.setState((state) => withMember(state, event.payload, socket.current.peerId));
+          return;
+        case 'room.member.removed':
+          store.setState((state) => withoutMember(state, event.payload));
+          return;
+        case 'room.lobby.changed':
+          store.setState((state) => withWaiting(state, event.payload));
+          return;
+        case 'room.admitted':
+          if (store.getState().wanted.includes(event.payload.room_id)) join(event.payload.room_id);
+          return;
+        case 'room.refused':
+          leave(event.payload.room_id, 'NOT_ADMITTED');
           return;
         case 'terminal.share.started': {
           const { room_id, share_id, label } = event.payload;

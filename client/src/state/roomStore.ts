@@ -2,7 +2,7 @@
 // the next state are pure.
 
 import { createStore } from 'zustand/vanilla';
-import type { Role } from '../protocol/rest';
+import type { Role, RoomSettings } from '../protocol/rest';
 import type { EventPayload, Member, Peer, Share } from '../protocol/signal';
 
 export interface RoomView {
@@ -12,7 +12,9 @@ export interface RoomView {
   members: Member[];
   peers: Record<string, Peer>;
   shares: Share[];
-  lastSeq: number;
+  settings: RoomSettings;
+  /** How many wait to be let in, as far as this person may let them in. */
+  waiting: number;
 }
 
 export interface RoomState {
@@ -37,10 +39,54 @@ export function withRoomState(state: RoomState, event: EventPayload<'room.state'
     members: event.members,
     peers: Object.fromEntries(event.peers.map((peer) => [peer.peer_id, peer])),
     shares: event.shares,
-    lastSeq: event.last_seq,
+    settings: settingsOf(event),
+    waiting: event.waiting,
   };
   const { [event.room_id]: _, ...refused } = state.refused;
   return { ...state, rooms: { ...state.rooms, [event.room_id]: room }, refused };
+}
+
+function settingsOf({ locked, lobby, retention_days, policy }: RoomSettings): RoomSettings {
+  return { locked, lobby, retention_days, policy };
+}
+
+export function withRoomChange(state: RoomState, event: EventPayload<'room.changed'>): RoomState {
+  const room = state.rooms[event.room_id];
+  return room ? withRoom(state, { ...room, name: event.name, settings: settingsOf(event) }) : state;
+}
+
+export function withWaiting(state: RoomState, event: EventPayload<'room.lobby.changed'>): RoomState {
+  const room = state.rooms[event.room_id];
+  return room ? withRoom(state, { ...room, waiting: event.waiting }) : state;
+}
+
+/** A role that is new or another one; our own counts for the whole room. */
+export function withMember(
+  state: RoomState,
+  event: EventPayload<'room.member.changed'>,
+  myPeerId: string | undefined,
+): RoomState {
+  const room = state.rooms[event.room_id];
+  if (!room) return state;
+  const { room_id: _, ...member } = event;
+  const known = room.members.some((one) => one.user_id === member.user_id);
+  const mine = room.peers[myPeerId ?? '']?.user_id === member.user_id;
+  return withRoom(state, {
+    ...room,
+    role: mine ? member.role : room.role,
+    members: known
+      ? room.members.map((one) => (one.user_id === member.user_id ? member : one))
+      : [...room.members, member],
+  });
+}
+
+export function withoutMember(state: RoomState, event: EventPayload<'room.member.removed'>): RoomState {
+  const room = state.rooms[event.room_id];
+  if (!room) return state;
+  return withRoom(state, {
+    ...room,
+    members: room.members.filter((member) => member.user_id !== event.user_id),
+  });
 }
 
 /** `room.joined` and `presence.changed` carry the whole peer: the last one wins. */
@@ -52,7 +98,7 @@ export function withPeer(state: RoomState, event: EventPayload<'room.joined'>): 
   return withRoom(state, {
     ...room,
     peers: { ...room.peers, [peer.peer_id]: peer },
-    // Somebody who has just joined by an invite is not yet in the list of members.
+    // An older server does not tell who has become a member.
     members: known
       ? room.members
       : [...room.members, { user_id: peer.user_id, name: peer.name, role: 'member' }],

@@ -79,7 +79,7 @@ describe('rooms', () => {
   it('follow who comes, changes and goes; the shares of who goes end', () => {
     const { actions, state, room, joined } = harness();
     state([peer('p1'), peer('a', { kind: 'agent' })]);
-    expect(joined).toHaveBeenCalledWith('r', 3);
+    expect(joined).toHaveBeenCalledWith('r');
     actions.handle(event('room.joined', { room_id: 'r', ...peer('p2', { user_id: 'u2', name: 'Bob' }) }));
     expect(room().members.map((member) => member.name)).toEqual(['Alice', 'Bob']);
     actions.handle(
@@ -94,6 +94,31 @@ describe('rooms', () => {
     expect(room().shares).toEqual([]);
     actions.handle(event('room.left', { room_id: 'r', peer_id: 'p1' }));
     expect(room()).toBeUndefined();
+  });
+});
+
+describe('members', () => {
+  it('change at once, and their own role with them', () => {
+    const { actions, state, room } = harness();
+    state([peer('p1')]);
+    const changed = (user_id: string, name: string, role: string) =>
+      actions.handle(event('room.member.changed', { room_id: 'r', user_id, name, role }));
+    changed('u2', 'Bob', 'guest');
+    expect(room().members.at(-1)).toEqual({ user_id: 'u2', name: 'Bob', role: 'guest' });
+    expect(room().role).toBe('owner');
+    changed('u1', 'Alice', 'moderator');
+    expect(room().role).toBe('moderator');
+    actions.handle(event('room.member.removed', { room_id: 'r', user_id: 'u2' }));
+    expect(room().members.map((member) => member.user_id)).toEqual(['u1']);
+  });
+
+  it('come in when they are let in, and stay out when they are not', () => {
+    const { actions, store, relay } = harness();
+    actions.enter('r');
+    actions.handle(event('room.admitted', { room_id: 'r' }));
+    expect(relay).toHaveBeenCalledTimes(2);
+    actions.handle(event('room.refused', { room_id: 'r' }));
+    expect(store.getState()).toMatchObject({ wanted: [], refused: { r: 'NOT_ADMITTED' } });
   });
 });
 

@@ -13,14 +13,18 @@ macro_rules! redacted {
 
 mod auth;
 mod capability;
+mod chat;
 mod pairing;
 mod problem;
 mod room;
+mod room_settings;
 mod server;
 
 pub use auth::*;
 pub use capability::*;
+pub use chat::*;
 pub use pairing::*;
 pub use problem::*;
 pub use room::*;
+pub use room_settings::*;
 pub use server::*;

@@ -1,8 +1,9 @@
-//! Rooms, members, invitations and chat history.
+//! Rooms, members and invitations.
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ClientId, DeviceId, InviteId, RoomId, UserId};
+use super::RoomSettings;
+use crate::ids::{InviteId, RoomId, UserId};
 
 /// What a member is in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,14 +43,14 @@ impl std::str::FromStr for Role {
     }
 }
 
-/// `POST /rooms` and `PATCH /rooms/{room_id}`.
+/// `POST /rooms`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct RoomName {
     pub name: String,
 }
 
-/// The answer to `POST /rooms` and `POST /rooms/join`.
+/// The answer to `POST /rooms`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct RoomRef {
@@ -66,6 +67,8 @@ pub struct Room {
     pub role: Role,
     /// The `seq` of the newest chat message; 0 when there is none.
     pub last_seq: u64,
+    #[serde(flatten)]
+    pub settings: RoomSettings,
 }
 
 /// `GET /rooms`.
@@ -73,6 +76,17 @@ pub struct Room {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Rooms {
     pub rooms: Vec<Room>,
+}
+
+/// The answer to `POST /rooms/join` and `POST /rooms/{room_id}/join`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+pub struct Joined {
+    pub ok: bool,
+    pub room_id: RoomId,
+    /// Not in yet: an owner or moderator has to let one in.
+    #[serde(default)]
+    pub waiting: bool,
 }
 
 /// `POST /rooms/{room_id}/join` and `POST /rooms/join`.
@@ -177,28 +191,4 @@ pub struct InviteView {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Invites {
     pub invites: Vec<InviteInfo>,
-}
-
-/// A stored chat message: a row of history, and the payload of `chat.message.created`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
-pub struct ChatMessage {
-    pub room_id: RoomId,
-    /// Position in the room, from 1, without gaps.
-    pub seq: u64,
-    pub user_id: UserId,
-    /// The author's name when it was written.
-    pub name: String,
-    pub device_id: DeviceId,
-    pub client_id: ClientId,
-    pub text: String,
-    /// Unix milliseconds.
-    pub created_at: u64,
-}
-
-/// `GET /rooms/{room_id}/messages`, oldest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
-pub struct Messages {
-    pub messages: Vec<ChatMessage>,
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::capability::Feature;
-use crate::http::{DeviceKind, Role};
+use crate::http::{DeviceKind, Member, Role, RoomSettings};
 use crate::ids::{DeviceId, PeerId, RoomId, SessionId, ShareId, UserId};
 
 /// How a device is.
@@ -229,8 +229,47 @@ pub struct RoomState {
     pub room_id: RoomId,
     pub name: String,
     pub role: Role,
-    pub members: Vec<crate::http::Member>,
+    pub members: Vec<Member>,
     pub peers: Vec<Peer>,
     pub shares: Vec<Share>,
     pub last_seq: u64,
+    #[serde(flatten)]
+    pub settings: RoomSettings,
+    /// How many wait to be let in; 0 for those who may not let them in.
+    #[serde(default)]
+    pub waiting: u32,
+}
+
+/// `room.member.changed`: someone is a member, and in this role from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+pub struct MemberChange {
+    pub room_id: RoomId,
+    #[serde(flatten)]
+    pub member: Member,
+}
+
+/// `room.member.removed`: someone is no longer a member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+pub struct MemberRemoved {
+    pub room_id: RoomId,
+    pub user_id: UserId,
+}
+
+/// `room.lobby.changed`, to owners and moderators.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+pub struct LobbyChange {
+    pub room_id: RoomId,
+    /// How many wait.
+    pub waiting: u32,
+}
+
+/// `chat.message.deleted`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+pub struct MessageDeleted {
+    pub room_id: RoomId,
+    pub seq: u64,
 }

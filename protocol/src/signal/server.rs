@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::payload::*;
 use crate::error_code::SignalCode;
-use crate::http::ChatMessage;
+use crate::http::{ChatMessage, RoomChange};
 use crate::ids::{DeviceId, MessageId, PeerId, RoomId, SessionId, TokenId, UserId};
 
 /// Nothing to say beyond the type.
@@ -92,6 +92,20 @@ pub enum ServerMessage {
     RoomLeft(PeerLeft),
     #[serde(rename = "presence.changed")]
     PresenceChanged(PeerInRoom),
+    #[serde(rename = "room.changed")]
+    RoomChanged(RoomChange),
+    #[serde(rename = "room.member.changed")]
+    MemberChanged(MemberChange),
+    #[serde(rename = "room.member.removed")]
+    MemberRemoved(MemberRemoved),
+    #[serde(rename = "room.lobby.changed")]
+    LobbyChanged(LobbyChange),
+    /// To who waited: come in.
+    #[serde(rename = "room.admitted")]
+    RoomAdmitted(InRoom),
+    /// To who waited: not this time.
+    #[serde(rename = "room.refused")]
+    RoomRefused(InRoom),
     #[serde(rename = "ack")]
     Ack(Ack),
     #[serde(rename = "error")]
@@ -100,6 +114,10 @@ pub enum ServerMessage {
     CapRevoked(Revoked),
     #[serde(rename = "chat.message.created")]
     ChatMessageCreated(ChatMessage),
+    #[serde(rename = "chat.message.edited")]
+    ChatMessageEdited(ChatMessage),
+    #[serde(rename = "chat.message.deleted")]
+    ChatMessageDeleted(MessageDeleted),
     #[serde(rename = "chat.typing")]
     ChatTyping(Typing),
     #[serde(rename = "call.request")]

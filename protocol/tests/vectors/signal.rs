@@ -2,7 +2,7 @@
 
 use mesh_protocol::capability::Feature;
 use mesh_protocol::error_code::SignalCode;
-use mesh_protocol::http::{ChatMessage, DeviceKind, Member, Role};
+use mesh_protocol::http::{ChatMessage, DeviceKind, Member, Role, RoomChange, RoomSettings};
 use mesh_protocol::signal::*;
 use serde_json::{Value, json};
 
@@ -156,6 +156,12 @@ fn server_messages() -> Vec<ServerMessage> {
             label: "bash".into(),
         }],
         last_seq: 7,
+        settings: RoomSettings {
+            locked: true,
+            retention_days: Some(30),
+            ..RoomSettings::default()
+        },
+        waiting: 2,
     };
     let in_room = || PeerInRoom {
         room_id: id("r1"),
@@ -175,6 +181,15 @@ fn server_messages() -> Vec<ServerMessage> {
         client_id: id("c1"),
         text: "hé".into(),
         created_at: 1_700_000_000_123,
+        mentions: vec![],
+        edited_at: None,
+        deleted_at: None,
+    };
+    let edited = ChatMessage {
+        text: "@Alice hé".into(),
+        mentions: vec![id("u1")],
+        edited_at: Some(1_700_000_001_000),
+        ..chat.clone()
     };
     vec![
         M::Welcome(welcome),
@@ -188,6 +203,29 @@ fn server_messages() -> Vec<ServerMessage> {
             user_id: id("u1"),
         }),
         M::PresenceChanged(in_room()),
+        M::RoomChanged(RoomChange {
+            room_id: id("r1"),
+            name: "Home".into(),
+            settings: RoomSettings::default(),
+        }),
+        M::MemberChanged(MemberChange {
+            room_id: id("r1"),
+            member: Member {
+                user_id: id("u1"),
+                name: "Alice".into(),
+                role: Role::Guest,
+            },
+        }),
+        M::MemberRemoved(MemberRemoved {
+            room_id: id("r1"),
+            user_id: id("u1"),
+        }),
+        M::LobbyChanged(LobbyChange {
+            room_id: id("r1"),
+            waiting: 1,
+        }),
+        M::RoomAdmitted(InRoom { room_id: id("r1") }),
+        M::RoomRefused(InRoom { room_id: id("r1") }),
         M::Ack(Ack {
             reference: id("m1"),
             seq: Some(7),
@@ -199,6 +237,11 @@ fn server_messages() -> Vec<ServerMessage> {
             reason: "left the room".into(),
         }),
         M::ChatMessageCreated(chat),
+        M::ChatMessageEdited(edited),
+        M::ChatMessageDeleted(MessageDeleted {
+            room_id: id("r1"),
+            seq: 7,
+        }),
     ]
 }
 

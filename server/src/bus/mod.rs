@@ -10,6 +10,7 @@ pub use local::LocalBus;
 use std::sync::Weak;
 
 use axum::extract::ws::Utf8Bytes;
+use mesh_protocol::http::{Policy, Role};
 use mesh_protocol::ids::{PeerId, RoomId, UserId};
 
 use crate::store::SignInId;
@@ -29,8 +30,23 @@ pub enum BusEvent {
         user_id: UserId,
         reason: &'static str,
     },
-    /// A member's role allows less than before: their peers' sessions in the room end.
-    MemberNarrowed { room_id: RoomId, user_id: UserId },
+    /// Someone is a member in this role from now on: the room is told, and what the role allows no more ends.
+    MemberChanged {
+        room_id: RoomId,
+        user_id: UserId,
+        role: Role,
+        frame: Utf8Bytes,
+    },
+    /// The room has this policy from now on: the room is told, and what it allows no more ends.
+    RoomChanged {
+        room_id: RoomId,
+        policy: Policy,
+        frame: Utf8Bytes,
+    },
+    /// A frame for the owners and moderators of a room.
+    Moderators { room_id: RoomId, frame: Utf8Bytes },
+    /// A frame for every live peer of a user.
+    User { user_id: UserId, frame: Utf8Bytes },
     /// The room was deleted: everyone leaves.
     RoomGone { room_id: RoomId },
     /// The server goes away: every socket is told and closed with 1012.

@@ -29,15 +29,6 @@ async fn keys(State(app): State<Arc<App>>) -> Json<Jwks> {
     Json(app.jwks.clone())
 }
 
-/// What a role may ask for by itself.
-fn role_allows(role: Role, capability: Capability) -> bool {
-    role >= Role::Member
-        || matches!(
-            capability,
-            Capability::Call | Capability::Screen | Capability::ShareFile | Capability::Rtc
-        )
-}
-
 async fn issue(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
@@ -63,7 +54,7 @@ async fn issue(
             "fingerprint is \"sha-256 AB:CD:…\", as in the SDP",
         ));
     }
-    let role = room_of(&app, &ask.room_id, &caller.user_id).await?.role;
+    let member = room_of(&app, &ask.room_id, &caller.user_id).await?;
     let now = app.clock.now();
     let own = app
         .hub
@@ -83,7 +74,8 @@ async fn issue(
         return Err(ApiError::cap_not_allowed("the target is not in this room"));
     }
     let answered = answered_feature(&app, &ask, now).map(Feature::capability);
-    let allowed = |c: &Capability| role_allows(role, *c) || answered == Some(*c);
+    let policy = &member.settings.policy;
+    let allowed = |c: &Capability| policy.allows(member.role, *c) || answered == Some(*c);
     if let Some(refused) = ask.caps.iter().find(|c| !allowed(c)) {
         return Err(ApiError::cap_not_allowed(format!(
             "your role in this room does not allow {refused}"

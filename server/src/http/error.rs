@@ -105,6 +105,14 @@ impl From<StoreError> for ApiError {
                 HttpCode::InviteInvalid,
                 "this invitation is no longer good: ask for a new one",
             ),
+            StoreError::RoomLocked => Self::new(
+                HttpCode::RoomLocked,
+                "this room is locked: ask an owner or moderator to unlock it, then try again",
+            ),
+            StoreError::Banned => Self::new(
+                HttpCode::Banned,
+                "you were banned from this room: ask an owner or moderator to lift it",
+            ),
             StoreError::Absent => Self::not_found("there is no such thing"),
             StoreError::LastOwner => {
                 Self::forbidden("a room needs an owner: make somebody else owner first, or delete it")

@@ -8,6 +8,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use mesh_protocol::http::{GuestLogin, InviteView, JoinRoom};
 
+use super::announce;
 use super::error::ApiError;
 use super::extract::Body;
 use super::headers::ClientAddress;
@@ -56,7 +57,8 @@ async fn enter(
         return Err(StoreError::NameTaken.into());
     }
     guest.name_key = names::guest_key(&guest.id);
-    app.store.admit_guest(&invite, &guest).await?;
+    let entry = app.store.admit_guest(&invite, &guest).await?;
+    announce::entry(&app, &entry).await?;
     let user = User {
         id: guest.id,
         name: guest.name,
@@ -64,5 +66,5 @@ async fn enter(
         admin: false,
         guest: true,
     };
-    open_session(&app, user, body.device, address).await
+    open_session(&app, user, body.device, address, Some(entry.room_id().clone())).await
 }

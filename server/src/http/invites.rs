@@ -6,12 +6,11 @@ use axum::extract::State;
 use axum::routing::{delete, post};
 use axum::{Json, Router};
 use mesh_protocol::http::{CreateInvite, Done, Invite, InviteInfo, Invites, Role};
-use mesh_protocol::ids::{InviteId, RoomId, UserId};
+use mesh_protocol::ids::{InviteId, RoomId};
 
 use super::error::ApiError;
 use super::extract::{At, Body};
-use super::members::outranks;
-use super::rooms::room_of;
+use super::members::{moderated, outranks, too_low};
 use super::session::Caller;
 use crate::app::App;
 use crate::auth::random;
@@ -26,17 +25,6 @@ pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/rooms/{room_id}/invites", post(create).get(list))
         .route("/rooms/{room_id}/invites/{invite_id}", delete(revoke))
-}
-
-async fn moderated(app: &App, room: &RoomId, user: &UserId) -> Result<Role, ApiError> {
-    let role = room_of(app, room, user).await?.role;
-    if role >= Role::Moderator {
-        Ok(role)
-    } else {
-        Err(ApiError::forbidden(
-            "only owners and moderators of the room may invite",
-        ))
-    }
 }
 
 async fn create(
@@ -109,7 +97,10 @@ async fn revoke(
     Caller(caller): Caller,
     At((room, invite)): At<(RoomId, InviteId)>,
 ) -> Result<Json<Done>, ApiError> {
-    moderated(&app, &room, &caller.user_id).await?;
+    let own = moderated(&app, &room, &caller.user_id).await?;
+    if !outranks(own, app.store.invite_role(&room, &invite).await?) {
+        return Err(too_low());
+    }
     app.store
         .revoke_invite(&room, &invite, app.clock.now_ms())
         .await?;

@@ -8,13 +8,12 @@ use axum::{Json, Router};
 use mesh_protocol::http::{Done, Member, MemberRole, Members, Role};
 use mesh_protocol::ids::{RoomId, UserId};
 
+use super::announce;
 use super::error::ApiError;
 use super::extract::{At, Body};
 use super::rooms::{gone_is_absent, room_of};
 use super::session::Caller;
 use crate::app::App;
-use crate::bus::BusEvent;
-use crate::store::Dismissal;
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -27,6 +26,27 @@ pub(super) fn outranks(role: Role, other: Role) -> bool {
     role == Role::Owner || (role == Role::Moderator && other < Role::Moderator)
 }
 
+pub(super) fn too_low() -> ApiError {
+    ApiError::forbidden("your role in this room does not allow that: ask an owner")
+}
+
+/// The caller's role, where they may moderate.
+pub(super) async fn moderated(app: &App, room: &RoomId, user: &UserId) -> Result<Role, ApiError> {
+    let role = room_of(app, room, user).await?.role;
+    if role >= Role::Moderator {
+        Ok(role)
+    } else {
+        Err(ApiError::forbidden(
+            "only owners and moderators of the room may do this",
+        ))
+    }
+}
+
+/// What somebody is in the room; `None` for who is no member.
+pub(super) async fn role_of(app: &App, room: &RoomId, user: &UserId) -> Result<Option<Role>, ApiError> {
+    Ok(app.store.room_of(room, user).await?.map(|room| room.role))
+}
+
 async fn member(app: &App, room: &RoomId, user: &UserId) -> Result<Member, ApiError> {
     let members = app.store.members(room).await?;
     members
@@ -37,38 +57,6 @@ async fn member(app: &App, room: &RoomId, user: &UserId) -> Result<Member, ApiEr
 
 async fn is_guest(app: &App, user: &UserId) -> Result<bool, ApiError> {
     Ok(app.store.user(user).await?.is_some_and(|user| user.guest))
-}
-
-/// Ends a membership; that of a guest takes the session along, and where they were removed the invitation.
-pub(super) async fn part(
-    app: &App,
-    room_id: RoomId,
-    user_id: UserId,
-    guest: bool,
-    reason: &'static str,
-) -> Result<(), ApiError> {
-    let ended = if guest {
-        let who = match reason {
-            "left" => Dismissal::Left(&user_id),
-            _ => Dismissal::Removed(&user_id),
-        };
-        app.store.dismiss_guests(&room_id, who, app.clock.now_ms()).await
-    } else {
-        app.store
-            .remove_member(&room_id, &user_id)
-            .await
-            .map(|()| Vec::new())
-    };
-    let ended = ended.map_err(gone_is_absent)?;
-    app.bus.publish(BusEvent::MemberGone {
-        room_id,
-        user_id,
-        reason,
-    });
-    for sign_in in ended {
-        app.bus.publish(BusEvent::SignInEnded { sign_in });
-    }
-    Ok(())
 }
 
 async fn list(
@@ -89,9 +77,9 @@ async fn set_role(
     Body(MemberRole { role }): Body<MemberRole>,
 ) -> Result<Json<Done>, ApiError> {
     let own = room_of(&app, &room_id, &caller.user_id).await?.role;
-    let before = member(&app, &room_id, &user_id).await?.role;
-    if !outranks(own, before) || !outranks(own, role) {
-        return Err(ApiError::forbidden("your role in this room does not allow that"));
+    let before = member(&app, &room_id, &user_id).await?;
+    if !outranks(own, before.role) || !outranks(own, role) {
+        return Err(too_low());
     }
     if role != Role::Guest && is_guest(&app, &user_id).await? {
         return Err(ApiError::forbidden(
@@ -102,28 +90,41 @@ async fn set_role(
         .set_role(&room_id, &user_id, role)
         .await
         .map_err(gone_is_absent)?;
-    if role == Role::Guest && before != Role::Guest {
-        app.bus.publish(BusEvent::MemberNarrowed { room_id, user_id });
-    }
+    announce::member_changed(&app, room_id, Member { role, ..before });
     Ok(Json(Done { ok: true }))
 }
 
+/// Oneself, or somebody below.
 async fn remove(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     At((room_id, user_id)): At<(RoomId, UserId)>,
 ) -> Result<Json<Done>, ApiError> {
-    let own = room_of(&app, &room_id, &caller.user_id).await?.role;
-    let before = member(&app, &room_id, &user_id).await?.role;
-    if user_id != caller.user_id && !outranks(own, before) {
-        return Err(ApiError::forbidden("your role in this room does not allow that"));
+    if user_id == caller.user_id {
+        leave(&app, room_id, user_id).await?;
+        return Ok(Json(Done { ok: true }));
     }
-    let guest = is_guest(&app, &user_id).await?;
-    let reason = if user_id == caller.user_id {
-        "left"
-    } else {
-        "removed"
-    };
-    part(&app, room_id, user_id, guest, reason).await?;
+    let own = room_of(&app, &room_id, &caller.user_id).await?.role;
+    if !outranks(own, member(&app, &room_id, &user_id).await?.role) {
+        return Err(too_low());
+    }
+    let expelled = app
+        .store
+        .expel_member(&room_id, &user_id, app.clock.now_ms())
+        .await;
+    let ended = expelled.map_err(gone_is_absent)?;
+    announce::member_gone(&app, room_id, user_id, "removed");
+    announce::sign_ins_ended(&app, ended);
     Ok(Json(Done { ok: true }))
+}
+
+pub(super) async fn leave(app: &App, room_id: RoomId, user_id: UserId) -> Result<(), ApiError> {
+    let left = app
+        .store
+        .remove_member(&room_id, &user_id, app.clock.now_ms())
+        .await;
+    let ended = left.map_err(gone_is_absent)?;
+    announce::member_gone(app, room_id, user_id, "left");
+    announce::sign_ins_ended(app, ended);
+    Ok(())
 }

@@ -1,9 +1,11 @@
 //! REST: one file per resource, each with its handlers and its `router()`. Shapes and codes are in `docs/protocol.md`.
 
 mod account;
+mod announce;
 mod assets;
 mod caps;
 mod devices;
+mod door;
 pub(crate) mod error;
 mod extract;
 mod guest;
@@ -48,6 +50,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(devices::router())
         .merge(rooms::router())
         .merge(members::router())
+        .merge(door::router())
         .merge(invites::router())
         .merge(messages::router())
         .merge(caps::router())

@@ -98,7 +98,7 @@ async fn poll(
                 }
             })?;
             let user = app.store.user(&by.user_id).await?.ok_or(StoreError::Absent)?;
-            open_session(&app, user, Some(device), address).await
+            open_session(&app, user, Some(device), address, None).await
         }
     }
 }

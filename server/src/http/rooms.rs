@@ -1,27 +1,30 @@
-//! Rooms, and joining and leaving them.
+//! Rooms and their settings, and joining and leaving them.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use mesh_protocol::http::{Done, JoinRoom, Role, Room, RoomName, RoomRef, Rooms};
+use mesh_protocol::capability::Capability;
+use mesh_protocol::http::{ChangeRoom, Done, JoinRoom, Joined, Role, Room, RoomName, RoomRef, Rooms};
 use mesh_protocol::ids::{RoomId, UserId};
+use mesh_protocol::limits::MAX_RETENTION_DAYS;
 
 use super::error::ApiError;
 use super::extract::{At, Body};
-use super::members::part;
+use super::members::moderated;
 use super::session::{Account, Caller};
+use super::{announce, members};
 use crate::app::App;
 use crate::auth::{names, random};
 use crate::bus::BusEvent;
-use crate::store::{Dismissal, NewRoom, StoreError};
+use crate::store::{Entry, NewRoom, StoreError};
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/rooms", post(create).get(list))
         .route("/rooms/join", post(join_by_invite))
-        .route("/rooms/{room_id}", get(show).patch(rename).delete(remove))
+        .route("/rooms/{room_id}", get(show).patch(change).delete(remove))
         .route("/rooms/{room_id}/join", post(join))
         .route("/rooms/{room_id}/leave", post(leave))
 }
@@ -76,25 +79,50 @@ async fn show(
     Ok(Json(room_of(&app, &room, &caller.user_id).await?))
 }
 
-async fn own(app: &App, room: &RoomId, user: &UserId) -> Result<Room, ApiError> {
-    let room = room_of(app, room, user).await?;
-    if room.role == Role::Owner {
-        Ok(room)
+async fn own(app: &App, room: &RoomId, user: &UserId) -> Result<(), ApiError> {
+    if room_of(app, room, user).await?.role == Role::Owner {
+        Ok(())
     } else {
         Err(ApiError::forbidden("only an owner of the room may do this"))
     }
 }
 
-async fn rename(
+/// Moderators look after the door; everything else is the owners'.
+async fn change(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     At(id): At<RoomId>,
-    Body(body): Body<RoomName>,
+    Body(mut change): Body<ChangeRoom>,
 ) -> Result<Json<Room>, ApiError> {
-    let room = own(&app, &id, &caller.user_id).await?;
-    let name = clean(&body.name)?;
-    app.store.rename_room(&id, &name).await.map_err(gone_is_absent)?;
-    Ok(Json(Room { name, ..room }))
+    let is_door = change.name.is_none() && change.retention_days.is_none() && change.policy.is_none();
+    if is_door {
+        moderated(&app, &id, &caller.user_id).await?;
+    } else {
+        own(&app, &id, &caller.user_id).await?;
+    }
+    if let Some(name) = &mut change.name {
+        *name = clean(name)?;
+    }
+    if change.retention_days.flatten() > Some(MAX_RETENTION_DAYS) {
+        return Err(ApiError::bad_request(format!(
+            "retention_days is 0 to {MAX_RETENTION_DAYS}, or null to keep all"
+        )));
+    }
+    if let Some(policy) = &mut change.policy {
+        let lists = [&mut policy.guest, &mut policy.member, &mut policy.moderator];
+        for list in lists.into_iter().flatten() {
+            list.retain(|capability| *capability != Capability::Rtc);
+            list.sort_unstable();
+            list.dedup();
+        }
+    }
+    let changed = app
+        .store
+        .change_room(&id, &change)
+        .await
+        .map_err(gone_is_absent)?;
+    announce::room_changed(&app, changed);
+    Ok(Json(room_of(&app, &id, &caller.user_id).await?))
 }
 
 async fn remove(
@@ -103,32 +131,33 @@ async fn remove(
     At(room_id): At<RoomId>,
 ) -> Result<Json<Done>, ApiError> {
     own(&app, &room_id, &caller.user_id).await?;
-    let now = app.clock.now_ms();
-    let ended = app
-        .store
-        .dismiss_guests(&room_id, Dismissal::RoomGone, now)
-        .await?;
-    app.store.delete_room(&room_id).await.map_err(gone_is_absent)?;
+    let deleted = app.store.delete_room(&room_id, app.clock.now_ms()).await;
+    let ended = deleted.map_err(gone_is_absent)?;
     app.bus.publish(BusEvent::RoomGone { room_id });
-    for sign_in in ended {
-        app.bus.publish(BusEvent::SignInEnded { sign_in });
-    }
+    announce::sign_ins_ended(&app, ended);
     Ok(Json(Done { ok: true }))
+}
+
+async fn enter(app: &App, invite: &str, user: &UserId) -> Result<Json<Joined>, ApiError> {
+    let hash = random::hash(invite);
+    let entry = app.store.join_by_invite(&hash, user, app.clock.now_ms()).await?;
+    announce::entry(app, &entry).await?;
+    Ok(Json(Joined {
+        ok: true,
+        room_id: entry.room_id().clone(),
+        waiting: matches!(entry, Entry::Waits(_)),
+    }))
 }
 
 async fn join_by_invite(
     State(app): State<Arc<App>>,
     Account(caller): Account,
     Body(body): Body<JoinRoom>,
-) -> Result<Json<RoomRef>, ApiError> {
+) -> Result<Json<Joined>, ApiError> {
     let invite = body
         .invite
         .ok_or_else(|| ApiError::bad_request("invite is missing"))?;
-    let room_id = app
-        .store
-        .join_by_invite(&random::hash(&invite), &caller.user_id, app.clock.now_ms())
-        .await?;
-    Ok(Json(RoomRef { room_id }))
+    enter(&app, &invite, &caller.user_id).await
 }
 
 async fn join(
@@ -136,19 +165,19 @@ async fn join(
     Caller(caller): Caller,
     At(room): At<RoomId>,
     Body(body): Body<JoinRoom>,
-) -> Result<Json<Done>, ApiError> {
+) -> Result<Json<Joined>, ApiError> {
     match body.invite {
-        Some(_) if caller.guest => return Err(ApiError::guest()),
-        Some(invite) => {
-            app.store
-                .join_by_invite(&random::hash(&invite), &caller.user_id, app.clock.now_ms())
-                .await?;
-        }
+        Some(_) if caller.guest => Err(ApiError::guest()),
+        Some(invite) => enter(&app, &invite, &caller.user_id).await,
         None => {
-            room_of(&app, &room, &caller.user_id).await?;
+            let room = room_of(&app, &room, &caller.user_id).await?;
+            Ok(Json(Joined {
+                ok: true,
+                room_id: room.room_id,
+                waiting: false,
+            }))
         }
     }
-    Ok(Json(Done { ok: true }))
 }
 
 async fn leave(
@@ -156,6 +185,6 @@ async fn leave(
     Caller(caller): Caller,
     At(room_id): At<RoomId>,
 ) -> Result<Json<Done>, ApiError> {
-    part(&app, room_id, caller.user_id, caller.guest, "left").await?;
+    members::leave(&app, room_id, caller.user_id).await?;
     Ok(Json(Done { ok: true }))
 }

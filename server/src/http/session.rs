@@ -14,7 +14,7 @@ use mesh_protocol::http::{Done, SessionInfo, Sessions};
 use super::error::ApiError;
 use super::extract::At;
 use super::headers::ClientAddress;
-use super::members::part;
+use super::members::leave;
 use crate::app::App;
 use crate::bus::BusEvent;
 use crate::store::{SignIn, SignInId};
@@ -178,10 +178,14 @@ async fn end(
 async fn end_sign_in(app: &App, caller: &SignIn, sign_in: SignInId) -> Result<(), ApiError> {
     if caller.guest && sign_in == caller.id {
         // A guest has no way back, so the membership ends too, and with it the session.
-        for room in app.store.rooms_of(&caller.user_id).await? {
-            part(app, room.room_id, caller.user_id.clone(), true, "left").await?;
+        let rooms = app.store.rooms_of(&caller.user_id).await?;
+        let inside = !rooms.is_empty();
+        for room in rooms {
+            leave(app, room.room_id, caller.user_id.clone()).await?;
         }
-        return Ok(());
+        if inside {
+            return Ok(());
+        }
     }
     app.store
         .end_sign_in(&caller.user_id, &sign_in, app.clock.now_ms())

@@ -13,9 +13,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mesh_protocol::error_code::HttpCode;
 use mesh_protocol::http::{DeviceIntro, DeviceKind, LinkLogin, Login, Register, Session, Setup, SignInLink};
-use mesh_protocol::ids::UserId;
+use mesh_protocol::ids::{RoomId, UserId};
 use mesh_protocol::limits::MIN_PASSWORD_CHARS;
 
+use super::announce;
 use super::error::ApiError;
 use super::extract::Body;
 use super::headers::ClientAddress;
@@ -53,14 +54,14 @@ async fn login(
     check_local_login(&app)?;
     if app.config.dev_login {
         let user = any_user(&app, &login.username).await?;
-        return open_session(&app, user, login.device, address).await;
+        return open_session(&app, user, login.device, address, None).await;
     }
     let name_key = names::key(&login.username);
     let user = app.store.user_by_name(&name_key).await?;
     let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
     verify_password(&app, &name_key, address, &login.password, stored).await?;
     let user = user.ok_or_else(wrong_credentials)?;
-    open_session(&app, user, login.device, address).await
+    open_session(&app, user, login.device, address, None).await
 }
 
 /// Refuses wherever name and password would be used or made, when the operator has switched that off.
@@ -138,7 +139,7 @@ async fn setup(
     app.store
         .set_up(&random::hash(&setup.setup_token), &user, &room)
         .await?;
-    open_session(&app, account(user), setup.device, address).await
+    open_session(&app, account(user), setup.device, address, None).await
 }
 
 async fn register(
@@ -154,8 +155,9 @@ async fn register(
     check_password(&register.password)?;
     let mut user = new_user(&app, &register.username, None, false)?;
     user.password_hash = Some(app.passwords.hash(&register.password).await?);
-    app.store.register(&invite, &user).await?;
-    open_session(&app, account(user), register.device, address).await
+    let entry = app.store.register(&invite, &user).await?;
+    announce::entry(&app, &entry).await?;
+    open_session(&app, account(user), register.device, address, None).await
 }
 
 async fn by_link(
@@ -169,7 +171,7 @@ async fn by_link(
         .take_link(&random::hash(&link.token), app.clock.now_ms())
         .await?;
     let user = app.store.user(&user).await?.ok_or(StoreError::LinkInvalid)?;
-    open_session(&app, user, link.device, address).await
+    open_session(&app, user, link.device, address, None).await
 }
 
 async fn create_link(
@@ -258,6 +260,7 @@ pub(super) async fn open_session(
     user: User,
     device: Option<DeviceIntro>,
     address: IpAddr,
+    room_id: Option<RoomId>,
 ) -> Result<Response, ApiError> {
     let now = app.clock.now_ms();
     let device = device.unwrap_or_else(|| DeviceIntro {
@@ -295,6 +298,7 @@ pub(super) async fn open_session(
         .map_err(|e| ApiError::internal(&e))?;
     let cookie = set_cookie(app, &token, life.as_secs())?;
     let mut response = Json(Session {
+        room_id,
         token,
         user_id: user.id,
         name: user.name,

@@ -11,7 +11,7 @@ pub mod tickets;
 pub mod tokens;
 
 pub use peer::{LivePeer, SocketPlace};
-pub use room::{LiveRoom, ShareRefused};
+pub use room::{LiveRoom, Loser, ShareRefused};
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -80,6 +80,7 @@ impl Hub {
         if broke {
             self.show_absent(peer, true);
         } else if peer.outbound.end_detached() {
+            self.disconnect(peer);
         }
     }
 
@@ -263,6 +264,16 @@ impl Hub {
         self.leave(room, peer);
     }
 
+    /// Ends what peers asked for and may ask for no more.
+    fn narrow(&self, room: &LiveRoom, losers: Vec<Loser>, reason: &str) {
+        for Loser { peer, lost } in losers {
+            let ended = self
+                .sessions
+                .end_requested(&peer, room.id(), &lost, self.clock.now());
+            self.tell_ended(ended, reason);
+        }
+    }
+
     fn end_socket(&self, peer: &LivePeer) {
         self.tell_ended(
             self.sessions.end_of(&peer.id, None, self.clock.now()),
@@ -314,13 +325,33 @@ impl Listener for Hub {
                     self.expel(&room, &peer, reason);
                 }
             }
-            BusEvent::MemberNarrowed { room_id, user_id } => {
+            BusEvent::MemberChanged {
+                room_id,
+                user_id,
+                role,
+                frame,
+            } => {
                 let Some(room) = self.room(room_id) else { return };
-                for peer in self.peers_of(&room, user_id) {
-                    self.tell_ended(
-                        self.sessions.end_of(&peer.id, Some(room_id), self.clock.now()),
-                        "role_changed",
-                    );
+                self.narrow(&room, room.set_role(user_id, *role), "role_changed");
+                room.send(frame);
+            }
+            BusEvent::RoomChanged {
+                room_id,
+                policy,
+                frame,
+            } => {
+                let Some(room) = self.room(room_id) else { return };
+                self.narrow(&room, room.set_policy(policy), "policy_changed");
+                room.send(frame);
+            }
+            BusEvent::Moderators { room_id, frame } => {
+                if let Some(room) = self.room(room_id) {
+                    room.send_to_moderators(frame);
+                }
+            }
+            BusEvent::User { user_id, frame } => {
+                for peer in self.peers.read().values().filter(|p| p.user_id == *user_id) {
+                    peer.outbound.push(frame.clone());
                 }
             }
             BusEvent::RoomGone { room_id } => {

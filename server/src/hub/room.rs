@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
-use mesh_protocol::capability::Feature;
-use mesh_protocol::ids::{PeerId, RoomId, ShareId};
+use mesh_protocol::capability::{Capability, Feature};
+use mesh_protocol::http::{Policy, Role};
+use mesh_protocol::ids::{PeerId, RoomId, ShareId, UserId};
 use mesh_protocol::signal::{Peer, Share, Status};
 use parking_lot::RwLock;
 
@@ -20,6 +21,8 @@ struct Present {
     offers: Vec<Feature>,
     /// Its socket is gone and may come back: it is shown as away.
     absent: bool,
+    /// `None` until the store has told it: nothing is allowed before.
+    role: Option<Role>,
 }
 
 impl Present {
@@ -33,6 +36,44 @@ impl Present {
 struct Inside {
     present: HashMap<PeerId, Present>,
     shares: Vec<Share>,
+    /// `None` until the first who came in has read it.
+    policy: Option<Policy>,
+}
+
+impl Inside {
+    fn allowed(&self, role: Option<Role>) -> Vec<Capability> {
+        let (Some(policy), Some(role)) = (&self.policy, role) else {
+            return Vec::new();
+        };
+        let allowed = |c: &Capability| policy.allows(role, *c);
+        Capability::ALL.into_iter().filter(allowed).collect()
+    }
+
+    /// Who may ask for less after the change than before it.
+    fn losers(&mut self, change: impl FnOnce(&mut Self)) -> Vec<Loser> {
+        let before: Vec<_> = self
+            .present
+            .iter()
+            .map(|(id, present)| (id.clone(), self.allowed(present.role)))
+            .collect();
+        change(self);
+        let mut losers = Vec::new();
+        for (peer, mut lost) in before {
+            let allowed = self.allowed(self.present.get(&peer).and_then(|present| present.role));
+            lost.retain(|c| !allowed.contains(c));
+            if !lost.is_empty() {
+                losers.push(Loser { peer, lost });
+            }
+        }
+        losers
+    }
+}
+
+/// A peer that may ask for less than before.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Loser {
+    pub peer: PeerId,
+    pub lost: Vec<Capability>,
 }
 
 /// Why a share was not announced.
@@ -93,6 +134,7 @@ impl LiveRoom {
                 status: Status::Online,
                 offers: Vec::new(),
                 absent: false,
+                role: None,
             }
         });
         new
@@ -111,6 +153,53 @@ impl LiveRoom {
         for present in self.inside.read().present.values() {
             present.peer.outbound.push(frame.clone());
         }
+    }
+
+    /// The same for those who may let people in.
+    pub(super) fn send_to_moderators(&self, frame: &Utf8Bytes) {
+        let inside = self.inside.read();
+        for present in inside
+            .present
+            .values()
+            .filter(|p| p.role >= Some(Role::Moderator))
+        {
+            present.peer.outbound.push(frame.clone());
+        }
+    }
+
+    /// What a peer read from the store when it came in; what an event has told since is newer, and stays.
+    pub fn settle(&self, peer: &PeerId, role: Role, policy: &Policy) {
+        let mut inside = self.inside.write();
+        inside.policy.get_or_insert_with(|| policy.clone());
+        if let Some(present) = inside.present.get_mut(peer) {
+            present.role.get_or_insert(role);
+        }
+    }
+
+    /// The user has this role from now on. Returns whoever may ask for less.
+    pub(super) fn set_role(&self, user: &UserId, role: Role) -> Vec<Loser> {
+        self.inside.write().losers(|inside| {
+            for present in inside.present.values_mut().filter(|p| p.peer.user_id == *user) {
+                present.role = Some(role);
+            }
+        })
+    }
+
+    /// The room has this policy from now on. Returns whoever may ask for less.
+    pub(super) fn set_policy(&self, policy: &Policy) -> Vec<Loser> {
+        self.inside
+            .write()
+            .losers(|inside| inside.policy = Some(policy.clone()))
+    }
+
+    /// Whether the peer's role may ask for the capability.
+    pub fn allows(&self, peer: &PeerId, capability: Capability) -> bool {
+        let inside = self.inside.read();
+        let role = inside.present.get(peer).and_then(|present| present.role);
+        let policy = inside.policy.as_ref();
+        policy
+            .zip(role)
+            .is_some_and(|(policy, role)| policy.allows(role, capability))
     }
 
     /// Shows the room as it is to a peer, before anything that happens after.

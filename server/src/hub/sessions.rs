@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use mesh_protocol::capability::Feature;
+use mesh_protocol::capability::{Capability, Feature};
 use mesh_protocol::ids::{PeerId, RoomId, SessionId};
 use parking_lot::Mutex;
 
@@ -242,16 +242,33 @@ impl Sessions {
         may: impl Fn(&RoomId, &[PeerId]) -> bool,
         now: u64,
     ) -> Vec<Ended> {
+        self.take_back(session, |s| may(&s.room_id, &s.parties()), now)
+    }
+
+    /// Takes back what the peer asked for in a room by a capability that it has `lost`. A terminal that may not be
+    /// controlled any more ends whole: it can be opened again to look on.
+    pub fn end_requested(&self, peer: &PeerId, room: &RoomId, lost: &[Capability], now: u64) -> Vec<Ended> {
+        let needs = |s: &Session| {
+            lost.contains(&s.feature.capability())
+                || s.feature == Feature::Terminal && lost.contains(&Capability::TerminalControl)
+        };
+        let concerned = |s: &Session| s.requester == *peer && s.room_id == *room && needs(s);
+        let ids = self.table.lock().of_peer.get(peer).cloned().unwrap_or_default();
+        ids.iter()
+            .flat_map(|id| self.take_back(id, concerned, now))
+            .collect()
+    }
+
+    fn take_back(&self, id: &SessionId, concerned: impl Fn(&Session) -> bool, now: u64) -> Vec<Ended> {
         let mut table = self.table.lock();
         let mut ended = Vec::new();
-        for found in table.by_id.get_mut(session).into_iter().flatten() {
-            let parties = found.parties();
-            if found.state == State::Open && may(&found.room_id, &parties) {
+        for found in table.by_id.get_mut(id).into_iter().flatten() {
+            if found.state == State::Open && concerned(found) {
                 found.state = State::Revoked;
                 found.until = now + AFTER_REVOCATION;
                 ended.push(Ended {
-                    session_id: session.clone(),
-                    parties,
+                    session_id: id.clone(),
+                    parties: found.parties(),
                 });
             }
         }

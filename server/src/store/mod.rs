@@ -12,7 +12,7 @@ pub use rows::*;
 use std::net::IpAddr;
 
 use async_trait::async_trait;
-use mesh_protocol::http::{ChatMessage, Member, Role, Room};
+use mesh_protocol::http::{Ban, ChangeRoom, ChatMessage, LobbyRequest, Member, Role, Room, RoomChange};
 use mesh_protocol::ids::{DeviceId, InviteId, RoomId, UserId};
 
 /// Why the store did not do what it was asked.
@@ -34,6 +34,10 @@ pub enum StoreError {
     Absent,
     #[error("a room needs an owner")]
     LastOwner,
+    #[error("the room is locked")]
+    RoomLocked,
+    #[error("the user was banned from the room")]
+    Banned,
 }
 
 /// The result of every method of [`Store`].
@@ -60,9 +64,9 @@ pub trait Store: Send + Sync + 'static {
     async fn put_setup_token(&self, hash: &TokenHash) -> Result<()>;
     /// Makes the first account and its room. Fails with `SetupDone` or `LinkInvalid`.
     async fn set_up(&self, token: &TokenHash, user: &NewUser, room: &NewRoom) -> Result<()>;
-    /// Counts one use of the invitation, makes the account and puts it into the room. Fails with `InviteInvalid` or
-    /// `NameTaken`, and then counts nothing.
-    async fn register(&self, invite: &TokenHash, user: &NewUser) -> Result<RoomId>;
+    /// Counts one use of the invitation, makes the account and lets it in as [`Self::join_by_invite`] does. Fails with
+    /// `InviteInvalid`, `RoomLocked` or `NameTaken`, and then counts nothing.
+    async fn register(&self, invite: &TokenHash, user: &NewUser) -> Result<Entry>;
     async fn user_by_name(&self, name_key: &str) -> Result<Option<User>>;
     async fn user(&self, id: &UserId) -> Result<Option<User>>;
     /// Sets another password, or none, and ends what the old one opened: unused links and all sign-ins but `keep`. Returns
@@ -74,11 +78,9 @@ pub trait Store: Send + Sync + 'static {
         keep: Option<&SignInId>,
         now: u64,
     ) -> Result<Vec<SignInId>>;
-    /// Counts one use of an invitation that takes guests, and puts the guest into its room. Fails with `InviteInvalid`.
-    async fn admit_guest(&self, invite: &TokenHash, guest: &NewUser) -> Result<RoomId>;
-    /// Ends memberships and sign-ins of guests of the room. Returns the sign-ins. Fails with `Absent` where the one that
-    /// is named is no guest there.
-    async fn dismiss_guests(&self, room: &RoomId, who: Dismissal<'_>, now: u64) -> Result<Vec<SignInId>>;
+    /// Counts one use of an invitation that takes guests, and lets the guest in as [`Self::join_by_invite`] does. Fails with
+    /// `InviteInvalid` or `RoomLocked`.
+    async fn admit_guest(&self, invite: &TokenHash, guest: &NewUser) -> Result<Entry>;
 
     async fn create_link(&self, hash: &TokenHash, user: &UserId, expires_at: u64, now: u64) -> Result<()>;
     /// Uses the link up. Fails with `LinkInvalid`.
@@ -109,27 +111,47 @@ pub trait Store: Send + Sync + 'static {
     /// The room as this user sees it; `None` where it is absent or not theirs.
     async fn room_of(&self, room: &RoomId, user: &UserId) -> Result<Option<Room>>;
     async fn rooms_of(&self, user: &UserId) -> Result<Vec<Room>>;
+    /// Changes what is given, and returns the room's name and settings as they are then. Fails with `Absent`.
+    async fn change_room(&self, room: &RoomId, change: &ChangeRoom) -> Result<RoomChange>;
     /// Fails with `Absent`.
-    async fn rename_room(&self, room: &RoomId, name: &str) -> Result<()>;
-    /// Fails with `Absent`.
-    async fn delete_room(&self, room: &RoomId) -> Result<()>;
+    async fn delete_room(&self, room: &RoomId, now: u64) -> Result<Vec<SignInId>>;
 
     /// In the order in which they joined.
     async fn members(&self, room: &RoomId) -> Result<Vec<Member>>;
     /// Fails with `Absent` or `LastOwner`.
     async fn set_role(&self, room: &RoomId, user: &UserId, role: Role) -> Result<()>;
-    /// Fails with `Absent` or `LastOwner`.
-    async fn remove_member(&self, room: &RoomId, user: &UserId) -> Result<()>;
+    /// The user goes by themselves, and may come back by any good invitation. Fails with `Absent` or `LastOwner`.
+    async fn remove_member(&self, room: &RoomId, user: &UserId, now: u64) -> Result<Vec<SignInId>>;
+    /// The user is put out and cannot come back by an invitation from before; the one by which a guest came is revoked,
+    /// since a guest comes back under another name. Fails with `Absent` or `LastOwner`.
+    async fn expel_member(&self, room: &RoomId, user: &UserId, now: u64) -> Result<Vec<SignInId>>;
+    /// The same for a member or anybody else, and for every invitation to come. Fails with `Absent` where there is no
+    /// such user, or `LastOwner`.
+    async fn ban(&self, room: &RoomId, user: &UserId, now: u64) -> Result<Vec<SignInId>>;
+    async fn bans(&self, room: &RoomId) -> Result<Vec<Ban>>;
+    /// Fails with `Absent`.
+    async fn unban(&self, room: &RoomId, user: &UserId) -> Result<()>;
+
+    /// Who waits to be let in, the first first.
+    async fn lobby(&self, room: &RoomId) -> Result<Vec<LobbyRequest>>;
+    async fn waits(&self, room: &RoomId, user: &UserId) -> Result<bool>;
+    /// Makes who waits a member. Fails with `Absent`.
+    async fn admit(&self, room: &RoomId, user: &UserId, now: u64) -> Result<Member>;
+    /// Who waits goes: put out like a member, or by themselves (`withdrawn`). Fails with `Absent`.
+    async fn refuse(&self, room: &RoomId, user: &UserId, withdrawn: bool, now: u64) -> Result<Vec<SignInId>>;
 
     async fn create_invite(&self, invite: &NewInvite) -> Result<()>;
     /// Those that are still good.
     async fn invites(&self, room: &RoomId, now: u64) -> Result<Vec<InviteRow>>;
+    /// Good or not. Fails with `Absent`.
+    async fn invite_role(&self, room: &RoomId, invite: &InviteId) -> Result<Role>;
     /// Fails with `Absent`.
     async fn revoke_invite(&self, room: &RoomId, invite: &InviteId, now: u64) -> Result<()>;
     /// Where a good invitation leads, without using it. Fails with `InviteInvalid`.
     async fn peek_invite(&self, hash: &TokenHash, now: u64) -> Result<Invited>;
-    /// Counts one use and makes the user a member; a member already uses nothing up. Fails with `InviteInvalid`.
-    async fn join_by_invite(&self, hash: &TokenHash, user: &UserId, now: u64) -> Result<RoomId>;
+    /// Counts one use and makes the user a member, or lets them wait where the room has a lobby; who is or waits there
+    /// already uses nothing up. Fails with `InviteInvalid`, `RoomLocked` or `Banned`, and then counts nothing.
+    async fn join_by_invite(&self, hash: &TokenHash, user: &UserId, now: u64) -> Result<Entry>;
 
     // Chat -------------------------------------------------------------------------------------------------------
 
@@ -137,4 +159,12 @@ pub trait Store: Send + Sync + 'static {
     async fn append_messages(&self, messages: &[NewMessage]) -> Result<Vec<Appended>>;
     /// The newest `limit` messages before `before`, oldest first.
     async fn messages(&self, room: &RoomId, before: Option<u64>, limit: u32) -> Result<Vec<ChatMessage>>;
+    /// Fails with `Absent`, also where it was deleted.
+    async fn message(&self, room: &RoomId, seq: u64) -> Result<ChatMessage>;
+    /// Fails with `Absent`, also where it was deleted.
+    async fn edit_message(&self, edit: &MessageEdit) -> Result<ChatMessage>;
+    /// Takes the text away and leaves the place. Fails with `Absent`, also where it was deleted.
+    async fn delete_message(&self, room: &RoomId, seq: u64, now: u64) -> Result<()>;
+    /// Removes at most `limit` messages of each room that are older than it keeps them. Returns how many.
+    async fn expire_messages(&self, limit: u32, now: u64) -> Result<u64>;
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use mesh_protocol::http::{ChatMessage, DeviceKind, Role};
+use mesh_protocol::http::{ChatMessage, DeviceKind, Member, Role};
 use mesh_protocol::ids::{ClientId, DeviceId, InviteId, RoomId, UserId};
 
 /// SHA-256 of a secret with at least 128 random bits, which is all that the store keeps of it.
@@ -129,17 +129,6 @@ pub struct Invited {
     pub guest: bool,
 }
 
-/// Which guests a room lets go.
-#[derive(Clone, Copy, Debug)]
-pub enum Dismissal<'a> {
-    /// One who goes.
-    Left(&'a UserId),
-    /// One who was removed: the invitation by which they came is revoked too.
-    Removed(&'a UserId),
-    /// All of them.
-    RoomGone,
-}
-
 /// A good invitation.
 #[derive(Clone, Debug)]
 pub struct InviteRow {
@@ -160,14 +149,46 @@ pub struct NewMessage {
     pub device_id: DeviceId,
     pub client_id: ClientId,
     pub text: String,
+    /// Whom the text names.
+    pub mentions: Vec<UserId>,
     pub now: u64,
+}
+
+/// A new text for a message.
+#[derive(Clone, Debug)]
+pub struct MessageEdit {
+    pub room_id: RoomId,
+    pub seq: u64,
+    pub text: String,
+    pub mentions: Vec<UserId>,
+    pub now: u64,
+}
+
+/// Where an invitation led.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A member already; nothing changed.
+    Known(RoomId),
+    /// In the lobby, as before or from now on.
+    Waits(RoomId),
+    /// A member from now on.
+    Entered(RoomId, Member),
+}
+
+impl Entry {
+    /// The room.
+    pub fn room_id(&self) -> &RoomId {
+        match self {
+            Self::Known(room) | Self::Waits(room) | Self::Entered(room, _) => room,
+        }
+    }
 }
 
 /// What became of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Appended {
     /// It is stored now.
-    Stored(ChatMessage),
+    Stored(Box<ChatMessage>),
     /// The device had sent it to this room before; this is the `seq` it got then.
     Repeated(u64),
     /// The device used this `client_id` in another room.

@@ -4,10 +4,13 @@
 //! `seq`. Bound of its queue: 1,024 messages; past it the sender gets `STORE_UNAVAILABLE` and nobody waits. Ends with the
 //! last sender, after what is queued.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::sync::Arc;
 
 use mesh_protocol::error_code::SignalCode;
-use mesh_protocol::ids::MessageId;
+use mesh_protocol::http::Member;
+use mesh_protocol::ids::{MessageId, RoomId};
 use mesh_protocol::signal::ServerMessage;
 use tokio::sync::mpsc;
 
@@ -15,7 +18,8 @@ use super::event::{ack, error, event};
 use crate::bus::{Bus, BusEvent};
 use crate::clock::Clock;
 use crate::hub::LivePeer;
-use crate::store::{Appended, NewMessage, Store};
+use crate::mentions;
+use crate::store::{Appended, NewMessage, Store, StoreError};
 
 const QUEUE: usize = 1_024;
 /// The most messages of one transaction.
@@ -62,8 +66,8 @@ impl Writer {
     async fn run(self, mut waiting: mpsc::Receiver<Pending>) {
         let mut batch = Vec::new();
         while waiting.recv_many(&mut batch, BATCH).await > 0 {
-            let messages: Vec<_> = batch.iter().map(|pending| pending.message.clone()).collect();
-            match self.store.append_messages(&messages).await {
+            let messages = batch.iter().map(|pending| pending.message.clone()).collect();
+            match self.append(messages).await {
                 Ok(outcomes) => {
                     for (pending, outcome) in batch.drain(..).zip(outcomes) {
                         self.tell(&pending, outcome);
@@ -86,6 +90,22 @@ impl Writer {
         }
     }
 
+    async fn append(&self, mut messages: Vec<NewMessage>) -> Result<Vec<Appended>, StoreError> {
+        let mut members: HashMap<RoomId, Vec<Member>> = HashMap::new();
+        for message in messages.iter_mut().filter(|message| message.text.contains('@')) {
+            let room = message.room_id.clone();
+            let members = match members.entry(room) {
+                Occupied(known) => known.into_mut(),
+                Vacant(unknown) => {
+                    let read = self.store.members(unknown.key()).await?;
+                    unknown.insert(read)
+                }
+            };
+            message.mentions = mentions::resolve(&message.text, members);
+        }
+        self.store.append_messages(&messages).await
+    }
+
     fn tell(&self, pending: &Pending, outcome: Appended) {
         match outcome {
             Appended::Stored(message) => {
@@ -94,7 +114,7 @@ impl Writer {
                 let frame = event(
                     &*self.clock,
                     room_id.as_str(),
-                    ServerMessage::ChatMessageCreated(message),
+                    ServerMessage::ChatMessageCreated(*message),
                 );
                 self.bus.publish(BusEvent::Room { room_id, frame });
             }

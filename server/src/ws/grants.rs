@@ -40,6 +40,8 @@ pub(super) struct Granted {
     pub(super) session: SessionId,
     /// Whether the token is bound to the message's target, who may then see it.
     pub(super) bound_to_target: bool,
+    /// The policy of the room has to allow one of these still: `rtc` stands beside the capability of a feature.
+    pub(super) rights: Vec<Capability>,
 }
 
 /// The tokens of one socket.
@@ -78,6 +80,15 @@ impl Grants {
         if !fits {
             return Err(SignalCode::CapRequired);
         }
+        let rights = match want.capability {
+            Capability::Rtc => claims
+                .caps
+                .iter()
+                .filter(|c| **c != Capability::Rtc)
+                .copied()
+                .collect(),
+            named => vec![named],
+        };
         let bound_to_target = claims.target_peer_id.is_some();
         let (jti, exp) = (claims.jti.clone(), claims.exp);
         let asked = want.session.or_else(|| claims.session_id.clone());
@@ -85,6 +96,7 @@ impl Grants {
         Ok(Granted {
             session,
             bound_to_target,
+            rights,
         })
     }
 

@@ -248,6 +248,17 @@ impl Relay {
         {
             return refuse(SignalCode::CapRequired, capability.as_str());
         }
+        // The policy of this moment, and not of when the token was signed. Who was asked may answer all the same.
+        let answers = || {
+            let (session, requester) = (&granted.session, payload.target.as_ref()?);
+            let sessions = &self.app.hub.sessions;
+            let feature = sessions.answering(room.id(), session, &self.peer.id, requester, now)?;
+            Some(feature.capability())
+        };
+        let mut rights = granted.rights.iter();
+        if !rights.any(|right| room.allows(&self.peer.id, *right) || answers() == Some(*right)) {
+            return refuse(SignalCode::CapRequired, capability.as_str());
+        }
         let session = (!is_notice).then_some(granted.session);
         Ok(Admitted {
             session,
@@ -315,6 +326,8 @@ impl Relay {
                     device_id: peer.device_id.clone(),
                     client_id: message.client_id.clone(),
                     text: message.text.clone(),
+                    // The writer names them, from the members of that moment.
+                    mentions: Vec::new(),
                     now: app.clock.now_ms(),
                 };
                 // A client that names no message still learns which one was stored.

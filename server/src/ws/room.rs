@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mesh_protocol::error_code::SignalCode;
+use mesh_protocol::http::Role;
 use mesh_protocol::ids::RoomId;
 use mesh_protocol::signal::{PeerInRoom, RoomState, ServerMessage};
 
@@ -18,6 +19,10 @@ pub(super) async fn join(app: &Arc<App>, peer: &Arc<LivePeer>, room_id: &RoomId)
     let absent = || Refusal {
         code: SignalCode::RoomNotFound,
         detail: "there is no such room, or you are not a member: ask for an invitation".into(),
+    };
+    let in_lobby = || Refusal {
+        code: SignalCode::InLobby,
+        detail: "an owner or moderator has to let you in: room.admitted says when".into(),
     };
     let unavailable = |error: StoreError| {
         tracing::error!(
@@ -36,7 +41,12 @@ pub(super) async fn join(app: &Arc<App>, peer: &Arc<LivePeer>, room_id: &RoomId)
         .map_err(unavailable)?
         .is_none()
     {
-        return Err(absent());
+        let waits = app
+            .store
+            .waits(room_id, &peer.user_id)
+            .await
+            .map_err(unavailable)?;
+        return Err(if waits { in_lobby() } else { absent() });
     }
     // First in, then read: what happens from now on reaches the peer, so that nothing falls between the state and it. And a
     // membership that ends meanwhile is either seen below or ends this entry by its event.
@@ -49,15 +59,21 @@ pub(super) async fn join(app: &Arc<App>, peer: &Arc<LivePeer>, room_id: &RoomId)
             .map_err(unavailable)?
             .ok_or_else(absent)?;
         let members = app.store.members(room_id).await.map_err(unavailable)?;
-        Ok((room, members))
+        let lobby = if room.role >= Role::Moderator {
+            app.store.lobby(room_id).await.map_err(unavailable)?
+        } else {
+            Vec::new()
+        };
+        Ok((room, members, lobby.len()))
     };
-    let (room, members) = match read.await {
+    let (room, members, waiting) = match read.await {
         Ok(read) => read,
         Err(refusal) => {
             app.hub.leave(&live, peer);
             return Err(refusal);
         }
     };
+    live.settle(&peer.id, room.role, &room.settings.policy);
     live.show(|peers, shares| {
         let state = RoomState {
             room_id: room.room_id,
@@ -67,6 +83,8 @@ pub(super) async fn join(app: &Arc<App>, peer: &Arc<LivePeer>, room_id: &RoomId)
             peers,
             shares,
             last_seq: room.last_seq,
+            settings: room.settings,
+            waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
         };
         peer.outbound.push(event(
             &*app.clock,

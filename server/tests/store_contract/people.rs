@@ -3,7 +3,7 @@
 use anyhow::Result;
 use mesh_protocol::http::Role;
 use mesh_server::auth::random;
-use mesh_server::store::{Dismissal, NewInvite, NewSignIn, NewUser, SignInId, Store, StoreError};
+use mesh_server::store::{NewInvite, NewSignIn, NewUser, SignInId, Store, StoreError};
 
 use super::{HERE, NOW, device, invite, new_user, room, user};
 
@@ -75,7 +75,7 @@ pub async fn guests_come_and_go(store: &dyn Store) -> Result<()> {
         "what failed counts nothing"
     );
     for one in [&ann, &ben, &eve] {
-        assert_eq!(store.admit_guest(&open, one).await?, home);
+        assert_eq!(*store.admit_guest(&open, one).await?.room_id(), home);
         let known = store.user(&one.id).await?.expect("it exists");
         assert!(known.guest && known.password_hash.is_none());
         let sign_in = NewSignIn {
@@ -94,28 +94,16 @@ pub async fn guests_come_and_go(store: &dyn Store) -> Result<()> {
         Some(Role::Guest)
     );
     let of = |one: &NewUser| SignInId(one.id.to_string());
-    assert_eq!(
-        store
-            .dismiss_guests(&home, Dismissal::Left(&ann.id), NOW + 1)
-            .await?,
-        [of(&ann)]
-    );
+    assert_eq!(store.remove_member(&home, &ann.id, NOW + 1).await?, [of(&ann)]);
     assert!(
         store.peek_invite(&open, NOW + 1).await?.guest,
         "who leaves closes nothing"
     );
-    for who in [Dismissal::Left(&ann.id), Dismissal::Removed(&owner)] {
-        assert!(matches!(
-            store.dismiss_guests(&home, who, NOW + 1).await,
-            Err(StoreError::Absent)
-        ));
-    }
-    assert_eq!(
-        store
-            .dismiss_guests(&home, Dismissal::Removed(&ben.id), NOW + 2)
-            .await?,
-        [of(&ben)]
-    );
+    assert!(matches!(
+        store.remove_member(&home, &ann.id, NOW + 1).await,
+        Err(StoreError::Absent)
+    ));
+    assert_eq!(store.expel_member(&home, &ben.id, NOW + 2).await?, [of(&ben)]);
     assert!(matches!(
         store.admit_guest(&open, &guest(NOW + 2)).await,
         Err(StoreError::InviteInvalid)
@@ -151,8 +139,6 @@ pub async fn guests_come_and_go(store: &dyn Store) -> Result<()> {
         expires_at: NOW + 100,
     };
     store.create_sign_in(&sign_in).await?;
-    let ended = store.dismiss_guests(&home, Dismissal::RoomGone, NOW + 3).await?;
-    assert_eq!(ended, [of(&zoe)]);
-    assert_eq!(store.members(&home).await?.len(), 1, "accounts stay");
+    assert_eq!(store.delete_room(&home, NOW + 3).await?, [of(&zoe)]);
     Ok(())
 }

@@ -88,7 +88,7 @@ impl Recipients {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mesh_protocol::http::{DeviceKind, Role};
+    use mesh_protocol::http::{DeviceKind, Role, RoomSettings};
     use mesh_protocol::signal::{RoomState, ServerMessage, Status};
 
     fn peer(id: &str, name: &str, device: &str, offers: &[Feature]) -> Peer {
@@ -123,6 +123,8 @@ mod tests {
                     ],
                     shares: vec![],
                     last_seq: 0,
+                    settings: RoomSettings::default(),
+                    waiting: 0,
                 }),
             );
         }
@@ -135,6 +137,7 @@ mod tests {
             name: "Home".into(),
             role: Role::Member,
             last_seq: 0,
+            settings: RoomSettings::default(),
         }];
         let recipients = Recipients::new(to, &rooms, "alice".parse().unwrap(), "desk".parse().unwrap());
         let me = "me".parse().unwrap();

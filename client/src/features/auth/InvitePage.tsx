@@ -37,9 +37,11 @@ export function InvitePage() {
   const enter = useSignIn(async (name: string) =>
     mesh.api.enterAsGuest(token ?? '', name, await pageDevice()),
   );
-  const register = useSignIn(async ({ username, password }: CredentialsValue) =>
-    mesh.api.register(token ?? '', username, password, await pageDevice()),
-  );
+  const register = useSignIn(async ({ username, password }: CredentialsValue) => {
+    await mesh.api.register(token ?? '', username, password, await pageDevice());
+    // In already, or before the door: this says of which room, and uses nothing up.
+    return mesh.api.joinByInvite(token ?? '');
+  });
   const login = useSignIn(async ({ username, password }: CredentialsValue) => {
     await mesh.api.login(username, password, await pageDevice());
     return mesh.api.joinByInvite(token ?? '');

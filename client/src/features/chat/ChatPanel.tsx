@@ -1,5 +1,5 @@
 import { useLingui } from '@lingui/react/macro';
-import { type RefObject, useEffect, useMemo } from 'react';
+import { type RefObject, useCallback, useEffect, useMemo, useState } from 'react';
 import { useStore } from 'zustand';
 import { useMesh, useSession } from '../../app/mesh';
 import { chatOf } from '../../state/chatStore';
@@ -26,7 +26,25 @@ export function ChatPanel({
   const { roomId } = room;
   const me = useSession((state) => state.me);
   const chat = useStore(mesh.chat, (state) => chatOf(state, roomId));
+  const [editing, setEditing] = useState<number>();
   const items = useMemo(() => timeline(chat.messages, chat.pending, me), [chat.messages, chat.pending, me]);
+
+  /** The last own message before one; whether there is one. */
+  function editBefore(seq: number): boolean {
+    const own = chat.messages.findLast(
+      (message) => message.user_id === me?.user_id && !message.deleted_at && message.seq < seq,
+    );
+    if (own) setEditing(own.seq);
+    return own !== undefined;
+  }
+
+  const edit = useCallback(
+    (seq: number | undefined) => {
+      setEditing(seq);
+      if (seq === undefined) composer.current?.focus();
+    },
+    [composer],
+  );
 
   useEffect(() => {
     const look = () => mesh.chatActions.look(visible && !document.hidden ? roomId : undefined);
@@ -40,9 +58,16 @@ export function ChatPanel({
 
   return (
     <section className={classes.chat} aria-label={t`Chat`}>
-      <MessageList room={room} chat={chat} items={items} onInvite={onInvite} />
+      <MessageList
+        room={room}
+        chat={chat}
+        items={items}
+        editing={editing}
+        onEdit={edit}
+        onInvite={onInvite}
+      />
       <Typing room={room} typing={chat.typing} />
-      <Composer roomId={roomId} roomName={room.name} field={composer} />
+      <Composer room={room} field={composer} onEditLast={() => editBefore(Infinity)} />
     </section>
   );
 }

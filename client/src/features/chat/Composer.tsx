@@ -4,23 +4,28 @@ import { IconSend2 } from '@tabler/icons-react';
 import { type KeyboardEvent, type RefObject, useEffect, useState } from 'react';
 import { useMesh } from '../../app/mesh';
 import { MAX_TEXT_CHARS } from '../../state/chatActions';
+import type { RoomView } from '../../state/roomStore';
 import classes from './chat.module.css';
+import { useCompletion } from './useCompletion';
 
 /** Drafts outlive a change of room. */
 const drafts = new Map<string, string>();
 
 export function Composer({
-  roomId,
-  roomName,
+  room,
   field,
+  onEditLast,
 }: {
-  roomId: string;
-  roomName: string;
+  room: RoomView;
   field: RefObject<HTMLTextAreaElement | null>;
+  /** Whether there was a message to edit. */
+  onEditLast: () => boolean;
 }) {
+  const { roomId, name: roomName } = room;
   const { t } = useLingui();
   const mesh = useMesh();
   const [text, setText] = useState(() => drafts.get(roomId) ?? '');
+  const completion = useCompletion(room.members, field, text, setText);
   const tooLong = text.trim().length > MAX_TEXT_CHARS;
   const empty = text.trim() === '';
 
@@ -35,6 +40,11 @@ export function Composer({
   }
 
   function keyDown(event: KeyboardEvent) {
+    if (completion.keyDown(event)) return;
+    if (event.key === 'ArrowUp' && text === '' && onEditLast()) {
+      event.preventDefault();
+      return;
+    }
     // While an input method composes a word, Enter chooses it.
     if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
     event.preventDefault();
@@ -49,8 +59,10 @@ export function Composer({
         send();
       }}
     >
+      {completion.list}
       <Textarea
         ref={field}
+        {...completion.aria}
         className={classes.input}
         aria-label={t`Message`}
         aria-keyshortcuts="/"
@@ -64,6 +76,7 @@ export function Composer({
         error={tooLong ? t`A message has at most ${MAX_TEXT_CHARS} characters.` : undefined}
         onChange={(event) => {
           setText(event.currentTarget.value);
+          completion.follow();
           mesh.chatActions.typing(roomId, event.currentTarget.value.trim() !== '');
         }}
         onKeyDown={keyDown}

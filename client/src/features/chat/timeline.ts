@@ -12,6 +12,8 @@ export interface Line {
   text: string;
   at: number;
   pending?: PendingMessage;
+  /** Absent while it is on its way. */
+  stored?: ChatMessage;
 }
 
 export interface Run {
@@ -53,6 +55,7 @@ export function timeline(
       key: String(message.seq),
       text: message.text,
       at: message.created_at,
+      stored: message,
     });
   for (const one of pending)
     add(me?.user_id ?? '', me?.name ?? '', true, {

@@ -67,9 +67,10 @@ function MachineItem({
 }: { machine: Machine; room: RoomView } & Pick<Props, 'onTerminal' | 'onSend'>) {
   const { t } = useLingui();
   const { name, mine, sharesTerminal, terminal, files } = machine;
-  const guest = room.role === 'guest';
-  const terminalReason = guest
-    ? t`Guests may not open terminals in this room.`
+  const { role, settings } = room;
+  const allowed = role === 'owner' || settings.policy[role].includes('terminal:view');
+  const terminalReason = !allowed
+    ? t`Your role may not open terminals in this room.`
     : terminal
       ? undefined
       : t`This machine answers no requests for its terminal. On it, run: mesh share terminal`;

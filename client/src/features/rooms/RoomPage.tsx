@@ -2,9 +2,9 @@
 // at the side; on a narrow one each has a tab at the bottom.
 
 import { Trans, useLingui } from '@lingui/react/macro';
-import { Button, Center, Loader } from '@mantine/core';
+import { ActionIcon, Button, Center, Indicator, Loader } from '@mantine/core';
 import { useDisclosure, useMediaQuery } from '@mantine/hooks';
-import { IconDoorOff, IconUserPlus } from '@tabler/icons-react';
+import { IconAdjustments, IconDoorOff, IconUserPlus } from '@tabler/icons-react';
 import { Link, useParams } from '@tanstack/react-router';
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
 import { flushSync } from 'react-dom';
@@ -28,6 +28,9 @@ import classes from './rooms.module.css';
 import { NARROW } from './Shell';
 
 // Not on the first screen: loaded when they are opened.
+const RoomSettings = lazy(() =>
+  import('./settings/RoomSettings').then((module) => ({ default: module.RoomSettings })),
+);
 const Invite = lazy(() => import('./Invite').then((module) => ({ default: module.Invite })));
 const TerminalPane = lazy(() =>
   import('../terminal/TerminalPane').then((module) => ({ default: module.TerminalPane })),
@@ -48,7 +51,16 @@ export function RoomPage() {
       <>
         <PageHeader title={<Trans>Room</Trans>} />
         <main id="main" className={classes.page}>
-          <EmptyState icon={<IconDoorOff size={26} />} title={<Trans>You cannot enter this room</Trans>}>
+          <EmptyState
+            icon={<IconDoorOff size={26} />}
+            title={
+              refused === 'IN_LOBBY' ? (
+                <Trans>Waiting to be let in</Trans>
+              ) : (
+                <Trans>You cannot enter this room</Trans>
+              )
+            }
+          >
             <span role="alert">{explain(i18n, { code: refused, detail: '' })}</span>
             <Button component={Link} to="/" variant="light">
               <Trans>Go to your rooms</Trans>
@@ -65,12 +77,14 @@ export function RoomPage() {
 }
 
 function Room({ room }: { room: RoomView }) {
+  const { t } = useLingui();
   const mesh = useMesh();
   const me = useSession((state) => state.me);
   const myPeerId = useSession((state) => state.connection.peerId);
   const narrow = useMediaQuery(NARROW, window.matchMedia(NARROW).matches, { getInitialValueInEffect: false });
   const [view, setView] = useState<View>({ kind: 'chat' });
   const [inviting, invite] = useDisclosure(false);
+  const [setting, settings] = useDisclosure(false);
   const sending = useSendFiles(room);
   const composer = useRef<HTMLTextAreaElement>(null);
 
@@ -134,6 +148,11 @@ function Room({ room }: { room: RoomView }) {
           </Button>
         )}
         <SendFiles sending={sending} />
+        <Indicator label={room.waiting} disabled={room.waiting === 0} size={16}>
+          <ActionIcon size="lg" aria-label={t`Room settings`} onClick={settings.open}>
+            <IconAdjustments size={20} />
+          </ActionIcon>
+        </Indicator>
       </PageHeader>
       <div className={classes.room}>
         <main id="main" className={classes.roomMain}>
@@ -185,6 +204,11 @@ function Room({ room }: { room: RoomView }) {
         )}
       </div>
       {narrow && <BottomTabs roomId={room.roomId} terminals={terminals} view={shown} onView={setView} />}
+      {setting && (
+        <Suspense>
+          <RoomSettings room={room} onClose={settings.close} />
+        </Suspense>
+      )}
       {inviting && (
         <Suspense>
           <Invite roomId={room.roomId} onClose={invite.close} />

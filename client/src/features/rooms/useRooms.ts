@@ -1,4 +1,4 @@
-import { useQuery } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { useMesh } from '../../app/mesh';
 
@@ -15,5 +15,15 @@ export function useRooms() {
   useEffect(() => {
     for (const room of data?.slice(0, JOIN_AT_ONCE) ?? []) mesh.roomActions.enter(room.room_id);
   }, [data, mesh]);
+  const queries = useQueryClient();
+  useEffect(
+    () =>
+      mesh.socket.onEvent((event) => {
+        const own = event.type === 'room.left' && event.payload.peer_id === mesh.socket.current.peerId;
+        if (own || event.type === 'room.admitted' || event.type === 'room.changed')
+          void queries.invalidateQueries({ queryKey: ROOMS_KEY });
+      }),
+    [mesh, queries],
+  );
   return query;
 }

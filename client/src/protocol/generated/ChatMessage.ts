@@ -5,7 +5,7 @@ import type { RoomId } from "./RoomId";
 import type { UserId } from "./UserId";
 
 /**
- * A stored chat message: a row of history, and the payload of `chat.message.created`.
+ * A stored chat message: a row of history, and the payload of `chat.message.created` and `chat.message.edited`.
  */
 export type ChatMessage = { room_id: RoomId, 
 /**
@@ -15,8 +15,24 @@ seq: number, user_id: UserId,
 /**
  * The author's name when it was written.
  */
-name: string, device_id: DeviceId, client_id: ClientId, text: string, 
+name: string, device_id: DeviceId, client_id: ClientId, 
+/**
+ * Empty where the message was deleted.
+ */
+text: string, 
 /**
  * Unix milliseconds.
  */
-created_at: number, };
+created_at: number, 
+/**
+ * The members whom the text names as `@name`, resolved when it was stored.
+ */
+mentions: Array<UserId>, 
+/**
+ * Unix milliseconds of the last edit.
+ */
+edited_at?: number, 
+/**
+ * Unix milliseconds; the message keeps its place and nothing else.
+ */
+deleted_at?: number, };

@@ -2,6 +2,6 @@
 import type { RoomId } from "./RoomId";
 
 /**
- * The answer to `POST /rooms` and `POST /rooms/join`.
+ * The answer to `POST /rooms`.
  */
 export type RoomRef = { room_id: RoomId, };

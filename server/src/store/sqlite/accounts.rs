@@ -77,13 +77,13 @@ pub(super) async fn set_up(
     Ok(tx.commit().await?)
 }
 
-pub(super) async fn register(store: &SqliteStore, invite: &TokenHash, user: &NewUser) -> Result<RoomId> {
+pub(super) async fn register(store: &SqliteStore, invite: &TokenHash, user: &NewUser) -> Result<Entry> {
     let mut tx = store.begin().await?;
     let used = invites::use_one(&mut tx, invite, user.now).await?;
     insert(&mut tx, user).await?;
-    add_member(&mut tx, &used.room_id, &user.id, used.role, user.now).await?;
+    let entry = door::enter(&mut tx, &used, &user.id, user.now).await?;
     tx.commit().await?;
-    Ok(used.room_id)
+    Ok(entry)
 }
 
 fn user(row: &SqliteRow) -> Result<User> {

@@ -43,8 +43,8 @@ async fn append_one(tx: &mut SqliteConnection, message: &NewMessage) -> Result<A
     };
     let seq = number(&row, "last_seq")?;
     sqlx::query(
-        "INSERT INTO messages (room_id, seq, user_id, name, device_id, client_id, text, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO messages (room_id, seq, user_id, name, device_id, client_id, text, created_at, mentions)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(message.room_id.as_str())
     .bind(integer(seq))
@@ -54,9 +54,10 @@ async fn append_one(tx: &mut SqliteConnection, message: &NewMessage) -> Result<A
     .bind(message.client_id.as_str())
     .bind(&message.text)
     .bind(integer(message.now))
+    .bind(joined(&message.mentions))
     .execute(&mut *tx)
     .await?;
-    Ok(Appended::Stored(ChatMessage {
+    Ok(Appended::Stored(Box::new(ChatMessage {
         room_id: message.room_id.clone(),
         seq,
         user_id: message.user_id.clone(),
@@ -65,10 +66,28 @@ async fn append_one(tx: &mut SqliteConnection, message: &NewMessage) -> Result<A
         client_id: message.client_id.clone(),
         text: message.text.clone(),
         created_at: message.now,
-    }))
+        mentions: message.mentions.clone(),
+        edited_at: None,
+        deleted_at: None,
+    })))
 }
 
-fn message(row: &SqliteRow) -> Result<ChatMessage> {
+/// Identifiers hold no space.
+pub(super) fn joined(mentions: &[UserId]) -> String {
+    let ids: Vec<_> = mentions.iter().map(UserId::as_str).collect();
+    ids.join(" ")
+}
+
+pub(super) fn message(row: &SqliteRow) -> Result<ChatMessage> {
+    let time = |column| -> Result<Option<u64>> {
+        let at: Option<i64> = row.try_get(column)?;
+        Ok(at.and_then(|at| u64::try_from(at).ok()))
+    };
+    let mentions: &str = row.try_get("mentions")?;
+    let mentions = mentions
+        .split_ascii_whitespace()
+        .map(str::parse)
+        .collect::<Result<_, _>>();
     Ok(ChatMessage {
         room_id: parsed(row, "room_id")?,
         seq: number(row, "seq")?,
@@ -78,6 +97,10 @@ fn message(row: &SqliteRow) -> Result<ChatMessage> {
         client_id: parsed(row, "client_id")?,
         text: row.try_get("text")?,
         created_at: number(row, "created_at")?,
+        mentions: mentions
+            .map_err(|_: mesh_protocol::ids::InvalidId| StoreError::Corrupt("column mentions".into()))?,
+        edited_at: time("edited_at")?,
+        deleted_at: time("deleted_at")?,
     })
 }
 

@@ -1,13 +1,14 @@
 //! Guests: people without an account, each in the one room of the invitation by which they came.
 
 use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
 
 use super::*;
 
 /// A guest who has just come has a membership a moment before the session.
 const ARRIVAL_MS: u64 = 60_000;
 
-pub(super) async fn admit(store: &SqliteStore, invite: &TokenHash, guest: &NewUser) -> Result<RoomId> {
+pub(super) async fn admit(store: &SqliteStore, invite: &TokenHash, guest: &NewUser) -> Result<Entry> {
     let mut tx = store.begin().await?;
     let used = invites::use_one(&mut tx, invite, guest.now).await?;
     if !used.guest {
@@ -30,57 +31,40 @@ pub(super) async fn admit(store: &SqliteStore, invite: &TokenHash, guest: &NewUs
         .bind(guest.id.as_str())
         .execute(&mut *tx)
         .await?;
-    add_member(&mut tx, &used.room_id, &guest.id, Role::Guest, guest.now).await?;
+    let used = invites::Used {
+        role: Role::Guest,
+        ..used
+    };
+    let entry = door::enter(&mut tx, &used, &guest.id, guest.now).await?;
     tx.commit().await?;
-    Ok(used.room_id)
+    Ok(entry)
 }
 
-pub(super) async fn dismiss(
-    store: &SqliteStore,
-    room: &RoomId,
-    who: Dismissal<'_>,
+/// Ends the sessions of who has no account, within the caller's transaction: they are for one room only.
+pub(super) async fn end_sign_ins(
+    tx: &mut SqliteConnection,
+    user: &UserId,
     now: u64,
 ) -> Result<Vec<SignInId>> {
-    let one = match who {
-        Dismissal::Left(user) | Dismissal::Removed(user) => Some(user.as_str()),
-        Dismissal::RoomGone => None,
-    };
-    let mut tx = store.begin().await?;
-    let gone = sqlx::query(
-        "DELETE FROM members WHERE room_id = ?1 AND (?2 IS NULL OR user_id = ?2)
-            AND user_id IN (SELECT id FROM users WHERE guest_invite IS NOT NULL) RETURNING user_id",
+    let query = sqlx::query(
+        "UPDATE sessions SET ended_at = ? WHERE user_id = ? AND ended_at IS NULL
+            AND user_id IN (SELECT id FROM users WHERE guest_invite IS NOT NULL) RETURNING id",
+    );
+    let rows = query.bind(integer(now)).bind(user.as_str()).fetch_all(tx).await?;
+    rows.iter().map(|row| Ok(SignInId(row.try_get("id")?))).collect()
+}
+
+/// The same for all guests of a room, those who wait before it too.
+pub(super) async fn end_all(tx: &mut SqliteConnection, room: &RoomId, now: u64) -> Result<Vec<SignInId>> {
+    let rows = sqlx::query(
+        "SELECT user_id FROM members WHERE room_id = ?1 UNION SELECT user_id FROM lobby WHERE room_id = ?1",
     )
     .bind(room.as_str())
-    .bind(one)
     .fetch_all(&mut *tx)
     .await?;
-    if one.is_some() && gone.is_empty() {
-        return Err(StoreError::Absent);
-    }
     let mut ended = Vec::new();
-    for row in &gone {
-        let user: &str = row.try_get("user_id")?;
-        if matches!(who, Dismissal::Removed(_)) {
-            sqlx::query(
-                "UPDATE invites SET revoked_at = ?1
-                 WHERE id = (SELECT guest_invite FROM users WHERE id = ?2) AND revoked_at IS NULL",
-            )
-            .bind(integer(now))
-            .bind(user)
-            .execute(&mut *tx)
-            .await?;
-        }
-        let sign_ins = sqlx::query(
-            "UPDATE sessions SET ended_at = ? WHERE user_id = ? AND ended_at IS NULL RETURNING id",
-        )
-        .bind(integer(now))
-        .bind(user)
-        .fetch_all(&mut *tx)
-        .await?;
-        for row in &sign_ins {
-            ended.push(SignInId(row.try_get("id")?));
-        }
+    for row in &rows {
+        ended.extend(end_sign_ins(tx, &parsed(row, "user_id")?, now).await?);
     }
-    tx.commit().await?;
     Ok(ended)
 }

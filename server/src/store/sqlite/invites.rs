@@ -79,43 +79,67 @@ pub(super) struct Used {
     pub(super) room_id: RoomId,
     pub(super) role: Role,
     pub(super) guest: bool,
+    /// When the invitation was made.
+    pub(super) created_at: u64,
 }
 
-/// Counts one use within the caller's transaction.
+/// Counts one use within the caller's transaction. Fails with `InviteInvalid` or `RoomLocked`.
 pub(super) async fn use_one(tx: &mut SqliteConnection, hash: &TokenHash, now: u64) -> Result<Used> {
     let row = sqlx::query(
         "UPDATE invites SET uses = uses + 1
          WHERE token_hash = ? AND revoked_at IS NULL AND expires_at > ? AND uses < max_uses
-         RETURNING id, room_id, role, guest",
+         RETURNING id, room_id, role, guest, created_at, (SELECT locked FROM rooms WHERE rooms.id = invites.room_id) AS locked",
     )
     .bind(hash.0.as_slice())
     .bind(integer(now))
     .fetch_optional(tx)
     .await?
     .ok_or(StoreError::InviteInvalid)?;
+    if row.try_get("locked")? {
+        return Err(StoreError::RoomLocked);
+    }
     Ok(Used {
         id: parsed(&row, "id")?,
         room_id: parsed(&row, "room_id")?,
         role: parsed(&row, "role")?,
         guest: row.try_get("guest")?,
+        created_at: number(&row, "created_at")?,
     })
 }
 
-pub(super) async fn join(store: &SqliteStore, hash: &TokenHash, user: &UserId, now: u64) -> Result<RoomId> {
+pub(super) async fn role(store: &SqliteStore, room: &RoomId, invite: &InviteId) -> Result<Role> {
+    let row = sqlx::query("SELECT role FROM invites WHERE id = ? AND room_id = ?")
+        .bind(invite.as_str())
+        .bind(room.as_str())
+        .fetch_optional(&store.reader)
+        .await?
+        .ok_or(StoreError::Absent)?;
+    parsed(&row, "role")
+}
+
+pub(super) async fn join(store: &SqliteStore, hash: &TokenHash, user: &UserId, now: u64) -> Result<Entry> {
     let mut tx = store.begin().await?;
-    let member = sqlx::query(
-        "SELECT i.room_id FROM invites i JOIN members m ON m.room_id = i.room_id
-         WHERE i.token_hash = ? AND m.user_id = ?",
+    let known = sqlx::query(
+        "SELECT i.room_id, m.user_id IS NOT NULL AS member FROM invites i
+         LEFT JOIN members m ON m.room_id = i.room_id AND m.user_id = ?2
+         LEFT JOIN lobby l ON l.room_id = i.room_id AND l.user_id = ?2
+         WHERE i.token_hash = ?1 AND (m.user_id IS NOT NULL OR l.user_id IS NOT NULL)",
     )
     .bind(hash.0.as_slice())
     .bind(user.as_str())
     .fetch_optional(&mut *tx)
     .await?;
-    if let Some(row) = member {
-        return parsed(&row, "room_id");
+    if let Some(row) = known {
+        let room = parsed(&row, "room_id")?;
+        let member = row.try_get("member")?;
+        return Ok(if member {
+            Entry::Known(room)
+        } else {
+            Entry::Waits(room)
+        });
     }
     let used = use_one(&mut tx, hash, now).await?;
-    add_member(&mut tx, &used.room_id, user, used.role, now).await?;
+    let entry = door::enter(&mut tx, &used, user, now).await?;
     tx.commit().await?;
-    Ok(used.room_id)
+    Ok(entry)
 }

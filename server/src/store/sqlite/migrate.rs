@@ -8,6 +8,7 @@ use super::{Result, StoreError};
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0001_foundation.sql"),
     include_str!("../../../migrations/0002_accounts.sql"),
+    include_str!("../../../migrations/0003_rooms.sql"),
 ];
 
 /// Two processes may start at once: the version is read under the write lock.

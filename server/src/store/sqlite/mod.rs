@@ -5,6 +5,8 @@
 
 mod accounts;
 mod chat;
+mod chat_changes;
+mod door;
 mod guests;
 mod invites;
 mod migrate;
@@ -16,11 +18,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mesh_protocol::http::{ChatMessage, Member, Role, Room};
+use mesh_protocol::http::{Ban, ChangeRoom, ChatMessage, LobbyRequest, Member, Role, Room, RoomChange};
 use mesh_protocol::ids::{DeviceId, InviteId, RoomId, UserId};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{Row as _, Sqlite, Transaction};
 
@@ -106,25 +107,6 @@ fn touched(done: &sqlx::sqlite::SqliteQueryResult) -> Result<()> {
     }
 }
 
-async fn add_member(
-    tx: &mut SqliteConnection,
-    room: &RoomId,
-    user: &UserId,
-    role: Role,
-    now: u64,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO members (room_id, user_id, role, joined_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-    )
-    .bind(room.as_str())
-    .bind(user.as_str())
-    .bind(role.as_str())
-    .bind(integer(now))
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
 #[async_trait]
 impl Store for SqliteStore {
     async fn ping(&self) -> Result<()> {
@@ -170,7 +152,7 @@ impl Store for SqliteStore {
     async fn set_up(&self, token: &TokenHash, user: &NewUser, room: &NewRoom) -> Result<()> {
         accounts::set_up(self, token, user, room).await
     }
-    async fn register(&self, invite: &TokenHash, user: &NewUser) -> Result<RoomId> {
+    async fn register(&self, invite: &TokenHash, user: &NewUser) -> Result<Entry> {
         accounts::register(self, invite, user).await
     }
     async fn user_by_name(&self, name_key: &str) -> Result<Option<User>> {
@@ -188,11 +170,8 @@ impl Store for SqliteStore {
     ) -> Result<Vec<SignInId>> {
         accounts::change_password(self, user, password_hash, keep, now).await
     }
-    async fn admit_guest(&self, invite: &TokenHash, guest: &NewUser) -> Result<RoomId> {
+    async fn admit_guest(&self, invite: &TokenHash, guest: &NewUser) -> Result<Entry> {
         guests::admit(self, invite, guest).await
-    }
-    async fn dismiss_guests(&self, room: &RoomId, who: Dismissal<'_>, now: u64) -> Result<Vec<SignInId>> {
-        guests::dismiss(self, room, who, now).await
     }
     async fn create_link(&self, hash: &TokenHash, user: &UserId, expires_at: u64, now: u64) -> Result<()> {
         accounts::create_link(self, hash, user, expires_at, now).await
@@ -240,19 +219,11 @@ impl Store for SqliteStore {
     async fn rooms_of(&self, user: &UserId) -> Result<Vec<Room>> {
         rooms::rooms_of(self, user).await
     }
-    async fn rename_room(&self, room: &RoomId, name: &str) -> Result<()> {
-        let query = sqlx::query("UPDATE rooms SET name = ? WHERE id = ?")
-            .bind(name)
-            .bind(room.as_str());
-        touched(&query.execute(&self.writer).await?)
+    async fn change_room(&self, room: &RoomId, change: &ChangeRoom) -> Result<RoomChange> {
+        rooms::change(self, room, change).await
     }
-    async fn delete_room(&self, room: &RoomId) -> Result<()> {
-        touched(
-            &sqlx::query("DELETE FROM rooms WHERE id = ?")
-                .bind(room.as_str())
-                .execute(&self.writer)
-                .await?,
-        )
+    async fn delete_room(&self, room: &RoomId, now: u64) -> Result<Vec<SignInId>> {
+        rooms::delete(self, room, now).await
     }
     async fn members(&self, room: &RoomId) -> Result<Vec<Member>> {
         rooms::members(self, room).await
@@ -260,8 +231,36 @@ impl Store for SqliteStore {
     async fn set_role(&self, room: &RoomId, user: &UserId, role: Role) -> Result<()> {
         rooms::set_role(self, room, user, role).await
     }
-    async fn remove_member(&self, room: &RoomId, user: &UserId) -> Result<()> {
-        rooms::remove_member(self, room, user).await
+    async fn remove_member(&self, room: &RoomId, user: &UserId, now: u64) -> Result<Vec<SignInId>> {
+        let mut tx = self.begin().await?;
+        rooms::remove_member(&mut tx, room, user).await?;
+        let ended = guests::end_sign_ins(&mut tx, user, now).await?;
+        tx.commit().await?;
+        Ok(ended)
+    }
+    async fn expel_member(&self, room: &RoomId, user: &UserId, now: u64) -> Result<Vec<SignInId>> {
+        door::expel(self, room, user, now).await
+    }
+    async fn ban(&self, room: &RoomId, user: &UserId, now: u64) -> Result<Vec<SignInId>> {
+        door::ban(self, room, user, now).await
+    }
+    async fn bans(&self, room: &RoomId) -> Result<Vec<Ban>> {
+        door::bans(self, room).await
+    }
+    async fn unban(&self, room: &RoomId, user: &UserId) -> Result<()> {
+        door::unban(self, room, user).await
+    }
+    async fn lobby(&self, room: &RoomId) -> Result<Vec<LobbyRequest>> {
+        door::lobby(self, room).await
+    }
+    async fn waits(&self, room: &RoomId, user: &UserId) -> Result<bool> {
+        door::waits(self, room, user).await
+    }
+    async fn admit(&self, room: &RoomId, user: &UserId, now: u64) -> Result<Member> {
+        door::admit(self, room, user, now).await
+    }
+    async fn refuse(&self, room: &RoomId, user: &UserId, withdrawn: bool, now: u64) -> Result<Vec<SignInId>> {
+        door::refuse(self, room, user, withdrawn, now).await
     }
 
     async fn create_invite(&self, invite: &NewInvite) -> Result<()> {
@@ -270,13 +269,16 @@ impl Store for SqliteStore {
     async fn invites(&self, room: &RoomId, now: u64) -> Result<Vec<InviteRow>> {
         invites::list(self, room, now).await
     }
+    async fn invite_role(&self, room: &RoomId, invite: &InviteId) -> Result<Role> {
+        invites::role(self, room, invite).await
+    }
     async fn revoke_invite(&self, room: &RoomId, invite: &InviteId, now: u64) -> Result<()> {
         invites::revoke(self, room, invite, now).await
     }
     async fn peek_invite(&self, hash: &TokenHash, now: u64) -> Result<Invited> {
         invites::peek(self, hash, now).await
     }
-    async fn join_by_invite(&self, hash: &TokenHash, user: &UserId, now: u64) -> Result<RoomId> {
+    async fn join_by_invite(&self, hash: &TokenHash, user: &UserId, now: u64) -> Result<Entry> {
         invites::join(self, hash, user, now).await
     }
 
@@ -285,5 +287,17 @@ impl Store for SqliteStore {
     }
     async fn messages(&self, room: &RoomId, before: Option<u64>, limit: u32) -> Result<Vec<ChatMessage>> {
         chat::page(self, room, before, limit).await
+    }
+    async fn message(&self, room: &RoomId, seq: u64) -> Result<ChatMessage> {
+        chat_changes::get(self, room, seq).await
+    }
+    async fn edit_message(&self, edit: &MessageEdit) -> Result<ChatMessage> {
+        chat_changes::edit(self, edit).await
+    }
+    async fn delete_message(&self, room: &RoomId, seq: u64, now: u64) -> Result<()> {
+        chat_changes::delete(self, room, seq, now).await
+    }
+    async fn expire_messages(&self, limit: u32, now: u64) -> Result<u64> {
+        chat_changes::expire(self, limit, now).await
     }
 }

@@ -1,5 +1,6 @@
 //! Rooms and their members.
 
+use mesh_protocol::http::{Policy, RoomSettings};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -12,7 +13,26 @@ pub(super) async fn insert(tx: &mut SqliteConnection, room: &NewRoom) -> Result<
         .bind(integer(room.now))
         .execute(&mut *tx)
         .await?;
-    Ok(add_member(tx, &room.id, &room.owner, Role::Owner, room.now).await?)
+    sqlx::query("INSERT INTO members (room_id, user_id, role, joined_at) VALUES (?, ?, 'owner', ?)")
+        .bind(room.id.as_str())
+        .bind(room.owner.as_str())
+        .bind(integer(room.now))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+fn settings(row: &SqliteRow) -> Result<RoomSettings> {
+    let policy: Option<&str> = row.try_get("policy")?;
+    let policy = policy.map(serde_json::from_str).transpose();
+    Ok(RoomSettings {
+        locked: row.try_get("locked")?,
+        lobby: row.try_get("lobby")?,
+        retention_days: row.try_get("retention_days")?,
+        policy: policy
+            .map_err(|_| StoreError::Corrupt("column policy".into()))?
+            .unwrap_or_default(),
+    })
 }
 
 fn room(row: &SqliteRow) -> Result<Room> {
@@ -21,12 +41,13 @@ fn room(row: &SqliteRow) -> Result<Room> {
         name: row.try_get("name")?,
         role: parsed(row, "role")?,
         last_seq: number(row, "last_seq")?,
+        settings: settings(row)?,
     })
 }
 
 pub(super) async fn room_of(store: &SqliteStore, id: &RoomId, user: &UserId) -> Result<Option<Room>> {
     let query = sqlx::query(
-        "SELECT r.id, r.name, r.last_seq, m.role FROM rooms r JOIN members m ON m.room_id = r.id
+        "SELECT r.*, m.role FROM rooms r JOIN members m ON m.room_id = r.id
          WHERE r.id = ? AND m.user_id = ?",
     );
     let row = query
@@ -39,7 +60,7 @@ pub(super) async fn room_of(store: &SqliteStore, id: &RoomId, user: &UserId) -> 
 
 pub(super) async fn rooms_of(store: &SqliteStore, user: &UserId) -> Result<Vec<Room>> {
     let query = sqlx::query(
-        "SELECT r.id, r.name, r.last_seq, m.role FROM rooms r JOIN members m ON m.room_id = r.id
+        "SELECT r.*, m.role FROM rooms r JOIN members m ON m.room_id = r.id
          WHERE m.user_id = ? ORDER BY m.joined_at, r.id",
     );
     query
@@ -102,13 +123,66 @@ pub(super) async fn set_role(store: &SqliteStore, room: &RoomId, user: &UserId, 
     Ok(tx.commit().await?)
 }
 
-pub(super) async fn remove_member(store: &SqliteStore, room: &RoomId, user: &UserId) -> Result<()> {
+pub(super) async fn delete(store: &SqliteStore, room: &RoomId, now: u64) -> Result<Vec<SignInId>> {
     let mut tx = store.begin().await?;
-    spare_owner(&mut tx, room, user).await?;
+    let ended = guests::end_all(&mut tx, room, now).await?;
+    let done = sqlx::query("DELETE FROM rooms WHERE id = ?")
+        .bind(room.as_str())
+        .execute(&mut *tx)
+        .await?;
+    touched(&done)?;
+    tx.commit().await?;
+    Ok(ended)
+}
+
+/// Within the caller's transaction.
+pub(super) async fn remove_member(tx: &mut SqliteConnection, room: &RoomId, user: &UserId) -> Result<()> {
+    spare_owner(tx, room, user).await?;
     sqlx::query("DELETE FROM members WHERE room_id = ? AND user_id = ?")
         .bind(room.as_str())
         .bind(user.as_str())
-        .execute(&mut *tx)
+        .execute(tx)
         .await?;
-    Ok(tx.commit().await?)
+    Ok(())
+}
+
+pub(super) async fn change(store: &SqliteStore, room: &RoomId, change: &ChangeRoom) -> Result<RoomChange> {
+    let mut tx = store.begin().await?;
+    let row = sqlx::query("SELECT * FROM rooms WHERE id = ?")
+        .bind(room.as_str())
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(StoreError::Absent)?;
+    let before = settings(&row)?;
+    let policy = change.policy.clone().unwrap_or_default();
+    let name: String = row.try_get("name")?;
+    let now = RoomChange {
+        room_id: room.clone(),
+        name: change.name.clone().unwrap_or(name),
+        settings: RoomSettings {
+            locked: change.locked.unwrap_or(before.locked),
+            lobby: change.lobby.unwrap_or(before.lobby),
+            retention_days: change.retention_days.unwrap_or(before.retention_days),
+            policy: Policy {
+                guest: policy.guest.unwrap_or(before.policy.guest),
+                member: policy.member.unwrap_or(before.policy.member),
+                moderator: policy.moderator.unwrap_or(before.policy.moderator),
+            },
+        },
+    };
+    let policy = serde_json::to_string(&now.settings.policy)
+        .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    sqlx::query(
+        "UPDATE rooms SET name = ?, locked = ?, lobby = ?, retention_days = ?, policy = ? WHERE id = ?",
+    )
+    .bind(&now.name)
+    .bind(now.settings.locked)
+    .bind(now.settings.lobby)
+    .bind(now.settings.retention_days)
+    .bind(policy)
+    .bind(room.as_str())
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(now)
 }

@@ -1,0 +1,107 @@
+//! Tells rooms and people what requests have changed.
+
+use mesh_protocol::http::{Member, RoomChange};
+use mesh_protocol::ids::{RoomId, UserId};
+use mesh_protocol::signal::{InRoom, LobbyChange, MemberChange, MemberRemoved, ServerMessage};
+
+use super::error::ApiError;
+use crate::app::App;
+use crate::bus::BusEvent;
+use crate::store::{Entry, SignInId};
+use crate::ws::event::event;
+
+pub(super) fn to_room(app: &App, room_id: &RoomId, message: ServerMessage) {
+    let frame = event(&*app.clock, room_id.as_str(), message);
+    app.bus.publish(BusEvent::Room {
+        room_id: room_id.clone(),
+        frame,
+    });
+}
+
+pub(super) fn room_changed(app: &App, change: RoomChange) {
+    let (room_id, policy) = (change.room_id.clone(), change.settings.policy.clone());
+    let frame = event(&*app.clock, room_id.as_str(), ServerMessage::RoomChanged(change));
+    app.bus.publish(BusEvent::RoomChanged {
+        room_id,
+        policy,
+        frame,
+    });
+}
+
+pub(super) fn member_changed(app: &App, room_id: RoomId, member: Member) {
+    let (user_id, role) = (member.user_id.clone(), member.role);
+    let change = MemberChange {
+        room_id: room_id.clone(),
+        member,
+    };
+    let frame = event(
+        &*app.clock,
+        room_id.as_str(),
+        ServerMessage::MemberChanged(change),
+    );
+    app.bus.publish(BusEvent::MemberChanged {
+        room_id,
+        user_id,
+        role,
+        frame,
+    });
+}
+
+/// Their own peers leave first, and learn it so.
+pub(super) fn member_gone(app: &App, room_id: RoomId, user_id: UserId, reason: &'static str) {
+    app.bus.publish(BusEvent::MemberGone {
+        room_id: room_id.clone(),
+        user_id: user_id.clone(),
+        reason,
+    });
+    let gone = MemberRemoved {
+        room_id: room_id.clone(),
+        user_id,
+    };
+    to_room(app, &room_id, ServerMessage::MemberRemoved(gone));
+}
+
+/// Sessions ended with what they were for.
+pub(super) fn sign_ins_ended(app: &App, ended: Vec<SignInId>) {
+    for sign_in in ended {
+        app.bus.publish(BusEvent::SignInEnded { sign_in });
+    }
+}
+
+pub(super) async fn lobby_changed(app: &App, room_id: &RoomId) -> Result<(), ApiError> {
+    let waiting = app.store.lobby(room_id).await?.len();
+    let change = LobbyChange {
+        room_id: room_id.clone(),
+        waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
+    };
+    let frame = event(&*app.clock, room_id.as_str(), ServerMessage::LobbyChanged(change));
+    app.bus.publish(BusEvent::Moderators {
+        room_id: room_id.clone(),
+        frame,
+    });
+    Ok(())
+}
+
+/// Tells the room who came by an invitation, or its moderators who waits.
+pub(super) async fn entry(app: &App, entry: &Entry) -> Result<(), ApiError> {
+    match entry {
+        Entry::Known(_) => Ok(()),
+        Entry::Waits(room) => lobby_changed(app, room).await,
+        Entry::Entered(room, member) => {
+            member_changed(app, room.clone(), member.clone());
+            Ok(())
+        }
+    }
+}
+
+/// Tells who waited what became of it.
+pub(super) fn to_who_waited(app: &App, room_id: RoomId, user_id: UserId, admitted: bool) {
+    let room = InRoom { room_id };
+    let message = if admitted {
+        ServerMessage::RoomAdmitted(room)
+    } else {
+        ServerMessage::RoomRefused(room)
+    };
+    let frame = event(&*app.clock, user_id.as_str(), message);
+    app.bus.publish(BusEvent::User { user_id, frame });
+}

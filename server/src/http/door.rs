@@ -1,0 +1,144 @@
+//! Who waits before a room, and who may not come back.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::routing::{get, put};
+use axum::{Json, Router};
+use mesh_protocol::http::{Bans, Done, Lobby, Role};
+use mesh_protocol::ids::{RoomId, UserId};
+
+use super::announce;
+use super::error::ApiError;
+use super::extract::At;
+use super::members::{moderated, outranks, role_of, too_low};
+use super::session::Caller;
+use crate::app::App;
+use crate::store::StoreError;
+
+pub(super) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/rooms/{room_id}/lobby", get(lobby))
+        .route("/rooms/{room_id}/lobby/{user_id}", put(admit).delete(refuse))
+        .route("/rooms/{room_id}/bans", get(bans))
+        .route("/rooms/{room_id}/bans/{user_id}", put(ban).delete(unban))
+}
+
+async fn lobby(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    At(room): At<RoomId>,
+) -> Result<Json<Lobby>, ApiError> {
+    moderated(&app, &room, &caller.user_id).await?;
+    let requests = app.store.lobby(&room).await?;
+    Ok(Json(Lobby { requests }))
+}
+
+fn nobody_waits(error: StoreError) -> ApiError {
+    match error {
+        StoreError::Absent => ApiError::not_found("this person does not wait here any more"),
+        other => other.into(),
+    }
+}
+
+/// Nobody lets in more than they could invite.
+async fn decides_about(app: &App, room: &RoomId, caller: &UserId, who: &UserId) -> Result<(), ApiError> {
+    let own = moderated(app, room, caller).await?;
+    let requests = app.store.lobby(room).await?;
+    let request = requests.into_iter().find(|request| request.user_id == *who);
+    let request = request.ok_or(StoreError::Absent).map_err(nobody_waits)?;
+    if outranks(own, request.role) {
+        Ok(())
+    } else {
+        Err(too_low())
+    }
+}
+
+async fn admit(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    At((room, user)): At<(RoomId, UserId)>,
+) -> Result<Json<Done>, ApiError> {
+    decides_about(&app, &room, &caller.user_id, &user).await?;
+    let admitted = app.store.admit(&room, &user, app.clock.now_ms()).await;
+    let member = admitted.map_err(nobody_waits)?;
+    announce::member_changed(&app, room.clone(), member);
+    announce::lobby_changed(&app, &room).await?;
+    announce::to_who_waited(&app, room, user, true);
+    Ok(Json(Done { ok: true }))
+}
+
+async fn refuse(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    At((room, user)): At<(RoomId, UserId)>,
+) -> Result<Json<Done>, ApiError> {
+    let withdrawn = user == caller.user_id;
+    if withdrawn {
+        if !app.store.waits(&room, &user).await? {
+            return Err(ApiError::room_not_found());
+        }
+    } else {
+        decides_about(&app, &room, &caller.user_id, &user).await?;
+    }
+    let now = app.clock.now_ms();
+    let refused = app.store.refuse(&room, &user, withdrawn, now).await;
+    let ended = refused.map_err(nobody_waits)?;
+    announce::lobby_changed(&app, &room).await?;
+    announce::to_who_waited(&app, room, user, false);
+    announce::sign_ins_ended(&app, ended);
+    Ok(Json(Done { ok: true }))
+}
+
+async fn bans(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    At(room): At<RoomId>,
+) -> Result<Json<Bans>, ApiError> {
+    moderated(&app, &room, &caller.user_id).await?;
+    let bans = app.store.bans(&room).await?;
+    Ok(Json(Bans { bans }))
+}
+
+async fn ban(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    At((room, user)): At<(RoomId, UserId)>,
+) -> Result<Json<Done>, ApiError> {
+    let own = moderated(&app, &room, &caller.user_id).await?;
+    if user == caller.user_id {
+        return Err(ApiError::forbidden("nobody bans themselves: leave the room"));
+    }
+    // Who is no member has no rank.
+    let rank = role_of(&app, &room, &user).await?.unwrap_or(Role::Guest);
+    if !outranks(own, rank) {
+        return Err(too_low());
+    }
+    let waited = app.store.waits(&room, &user).await?;
+    let banned = app.store.ban(&room, &user, app.clock.now_ms()).await;
+    let ended = banned.map_err(|error| match error {
+        StoreError::Absent => ApiError::not_found("there is no such person"),
+        other => other.into(),
+    })?;
+    announce::member_gone(&app, room.clone(), user.clone(), "removed");
+    if waited {
+        announce::lobby_changed(&app, &room).await?;
+        announce::to_who_waited(&app, room, user, false);
+    }
+    announce::sign_ins_ended(&app, ended);
+    Ok(Json(Done { ok: true }))
+}
+
+async fn unban(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    At((room, user)): At<(RoomId, UserId)>,
+) -> Result<Json<Done>, ApiError> {
+    moderated(&app, &room, &caller.user_id).await?;
+    let unbanned = app.store.unban(&room, &user).await;
+    unbanned.map_err(|error| match error {
+        StoreError::Absent => ApiError::not_found("this person is not banned"),
+        other => other.into(),
+    })?;
+    Ok(Json(Done { ok: true }))
+}

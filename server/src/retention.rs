@@ -1,0 +1,41 @@
+//! Removes chat messages that are older than their room keeps them.
+//!
+//! One task, ended by the server's stop token. Its work is bounded: a few hundred messages of a room in one transaction, and
+//! so many rounds at a time, so that chat that is being written never waits long for the database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::store::Store;
+
+const EVERY: Duration = Duration::from_secs(5);
+/// Messages of one room in one transaction.
+const AT_ONCE: u32 = 500;
+/// Rounds before the next pause; what is left then waits for the next time.
+const ROUNDS: usize = 20;
+
+/// Runs until `stop`.
+pub(crate) async fn run(store: Arc<dyn Store>, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        for _ in 0..ROUNDS {
+            match store.expire_messages(AT_ONCE, clock.now_ms()).await {
+                Ok(0) => break,
+                Ok(_) if stop.is_cancelled() => return,
+                Ok(_) => {}
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "old chat messages were not removed");
+                    break;
+                }
+            }
+        }
+    }
+}
