@@ -23,6 +23,10 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 
 /// What happened and is not a session's.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "handed from call to caller, one at a time, and nearly always a message"
+)]
 pub enum Incoming {
     Connected,
     Disconnected,
