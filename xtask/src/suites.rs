@@ -96,6 +96,9 @@ fn end_to_end_packages() -> Result<()> {
 
 /// `cargo xtask bench NAME`.
 pub fn bench(name: &str, options: &[String]) -> Result<()> {
+    if name == "relay" {
+        return relay(options);
+    }
     install::for_benchmarks()?;
     let build = [
         "build",
@@ -125,6 +128,23 @@ pub fn bench(name: &str, options: &[String]) -> Result<()> {
         name,
     ];
     step(name, cargo().args(run).args(options))
+}
+
+/// The benchmark starts the real server, which is built beside it.
+fn relay(options: &[String]) -> Result<()> {
+    install::for_relay()?;
+    let release = ["--release", "--locked", "--package", "mesh-bench"];
+    let build = ["build", "--package", "mesh-server"];
+    step("mesh-server and the benchmark", cargo().args(build).args(release))?;
+    let run = ["run", "--quiet"];
+    step(
+        "relay",
+        cargo()
+            .args(run)
+            .args(release)
+            .args(["--", "relay"])
+            .args(options),
+    )
 }
 
 /// `cargo xtask screenshots`.
