@@ -92,6 +92,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         measured.retain(|one| !one.readings.is_empty());
         report::print_case(&measured);
         results.append(&mut measured);
+        // After each case: a run that is stopped has been of use.
+        report::write(&options.results, &options.host, &results)?;
     }
-    report::write(&options.results, &options.host, &results)
+    Ok(())
 }

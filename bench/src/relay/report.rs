@@ -100,6 +100,6 @@ pub(super) fn write(results: &Path, host: &str, measured: &[Measured]) -> anyhow
     std::fs::create_dir_all(&folder)?;
     let file = folder.join("relay.json");
     std::fs::write(&file, serde_json::to_string_pretty(measured)? + "\n")?;
-    println!("\n{}", file.display());
+    println!("→ {}", file.display());
     Ok(())
 }
