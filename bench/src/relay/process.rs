@@ -42,10 +42,12 @@ pub(super) fn prepare_generator() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `program` on the servers' core.
+/// `program` on the servers' core. It does not outlive this process, even where that is killed.
 pub(super) fn pinned(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    let mut command = Command::new("taskset");
-    command.args(["-c", SERVER_CORE]).arg(program);
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL", "taskset", "-c", SERVER_CORE])
+        .arg(program);
     command
 }
 
