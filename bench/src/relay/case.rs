@@ -181,7 +181,7 @@ fn open(subject: &dyn Subject, openers: Vec<Opener>, time: Duration) -> anyhow::
 fn idle(subject: &mut dyn Subject) -> anyhow::Result<Reading> {
     // What the first ones cost (accounts, code that is paged in, pools) is no cost of a connection.
     let warm = subject.idle(IDLE_SOCKETS / 10)?;
-    std::thread::sleep(SETTLE);
+    std::thread::sleep(SETTLE * 4);
     let before = subject.process().resident()?;
     let sockets = subject.idle(IDLE_SOCKETS)?;
     std::thread::sleep(SETTLE);

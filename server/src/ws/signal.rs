@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use mesh_protocol::capability::Feature;
+use mesh_protocol::ids::RoomId;
 use mesh_protocol::signal::{ClientType, IceCandidate};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -45,7 +46,7 @@ pub(super) fn decode(kind: ClientType, text: &str) -> Option<(Head<'_>, Payload<
     if description && form.sdp.is_none() {
         return None;
     }
-    plain(form.room_id)?;
+    let _: RoomId = plain(form.room_id)?.parse().ok()?;
     let token = plain(form.cap_token).filter(|token| token.len() <= MAX_TOKEN_BYTES)?;
     let payload = Payload {
         target: Some(form.target.parse().ok()?),

@@ -7,6 +7,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -22,6 +23,10 @@ pub(super) const NAME: &str = "mesh";
 pub(super) const UNCHECKED: &str = "mesh, no capability";
 
 const SOCKETS_OF_A_USER: usize = 20;
+/// Enough for every idle socket.
+const ACCOUNTS: usize = 60;
+/// Tokio keeps an idle thread for blocking work for ten seconds.
+const THREADS_END: Duration = Duration::from_secs(12);
 const SESSION: &str = "7d0a8c1e-53d1-4a3c-9b1f-7f3a3c7c2a10";
 
 struct User {
@@ -205,6 +210,12 @@ impl Subject for Mesh {
     fn idle(&mut self, count: usize) -> anyhow::Result<Vec<Client>> {
         let first = self.idle;
         self.idle += count;
+        // All accounts before the first reading: the memory of their password hashes is given back when the runtime ends
+        // the threads that made them, and would hide what the sockets need.
+        if self.users.len() < ACCOUNTS {
+            self.users(ACCOUNTS)?;
+            std::thread::sleep(THREADS_END);
+        }
         self.users(self.idle.div_ceil(SOCKETS_OF_A_USER))?;
         (first..self.idle)
             .map(|n| Ok(self.connect(n / SOCKETS_OF_A_USER)?.0))
