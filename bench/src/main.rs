@@ -1,6 +1,7 @@
 //! `mesh-bench`: load generators and comparisons. Every benchmark prints a table and keeps its raw results.
 
 mod datachannel;
+mod relay;
 
 use clap::{Parser, Subcommand};
 
@@ -18,7 +19,9 @@ struct Cli {
 enum Command {
     /// Throughput, set-up time and memory of one data channel between two processes on this machine.
     Datachannel(datachannel::Options),
-    /// One end of it, speaking JSON lines on standard input and output.
+    /// Messages, fan-out, connections and memory of the control plane, beside other servers.
+    Relay(relay::Options),
+    /// One end of a data channel, speaking JSON lines on standard input and output.
     #[command(hide = true)]
     DatachannelEnd(datachannel::end::Options),
 }
@@ -26,6 +29,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Datachannel(options) => datachannel::run(&options),
+        Command::Relay(options) => relay::run(&options),
         Command::DatachannelEnd(options) => datachannel::end::run(options),
     }
 }

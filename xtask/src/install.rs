@@ -20,6 +20,13 @@ const COMPARED: &[(&str, &str)] = &[
     ("clang", "clang libclang-dev libssl-dev"),
 ];
 
+/// The servers that the relay is compared with, beside those from npm and PyPI.
+const RELAYS: &[(&str, &str)] = &[
+    ("python3", "python3 python3-venv"),
+    ("nats-server", "nats-server"),
+    ("mosquitto", "mosquitto"),
+];
+
 /// Installs what is missing.
 pub fn for_tests() -> Result<()> {
     have(PROGRAMS)?;
@@ -35,6 +42,11 @@ pub fn for_tests() -> Result<()> {
 /// Installs what is missing.
 pub fn for_benchmarks() -> Result<()> {
     have(COMPARED)
+}
+
+/// Installs what is missing.
+pub fn for_relay() -> Result<()> {
+    have(RELAYS)
 }
 
 fn have(programs: &[(&str, &str)]) -> Result<()> {

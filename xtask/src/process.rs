@@ -28,8 +28,16 @@ pub fn program(name: &str, folder: &str) -> Command {
 
 /// Where cargo puts binaries of the dev profile.
 pub fn binary(name: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    target.join("debug").join(name)
+    target().join("debug").join(name)
+}
+
+/// Where cargo puts binaries of the release profile.
+pub fn release_binary(name: &str) -> PathBuf {
+    target().join("release").join(name)
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// Runs one step to its end and fails with its name.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::process::{cargo, program, root, step};
+use crate::process::{cargo, program, release_binary, root, step};
 use crate::{codegen, install, tidy};
 
 /// `cargo xtask test`: quick checks first, the browser last.
@@ -102,6 +102,9 @@ fn npm_packages(title: &str, folder: &str) -> Result<()> {
 
 /// `cargo xtask bench NAME`.
 pub fn bench(name: &str, options: &[String]) -> Result<()> {
+    if name == "relay" {
+        return relay(options);
+    }
     install::for_benchmarks()?;
     let build = [
         "build",
@@ -147,6 +150,24 @@ pub fn durability() -> Result<()> {
         "durability",
         cargo().args(test).args(["--", "--ignored", "--nocapture"]),
     )
+}
+
+/// The benchmark starts the real server, which is built beside it.
+fn relay(options: &[String]) -> Result<()> {
+    install::for_relay()?;
+    // Both in one build, and started as built: apart, they would share fewer of their dependencies.
+    let build = [
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "mesh-bench",
+        "--package",
+        "mesh-server",
+    ];
+    step("mesh-server and the benchmark", cargo().args(build))?;
+    let mut bench = Command::new(release_binary("mesh-bench"));
+    step("relay", bench.current_dir(root()).arg("relay").args(options))
 }
 
 /// `cargo xtask screenshots`.

@@ -10,7 +10,6 @@ import {
   Outlet,
   redirect,
 } from '@tanstack/react-router';
-import { LoginPage } from '../features/auth/LoginPage';
 import { RoomPage } from '../features/rooms/RoomPage';
 import { RoomsPage } from '../features/rooms/RoomsPage';
 import { Shell } from '../features/rooms/Shell';
@@ -34,7 +33,7 @@ const loginRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/login',
   validateSearch: (search): { next?: string } => (search.next ? { next: safeNext(search.next) } : {}),
-  component: LoginPage,
+  component: lazyRouteComponent(() => import('../features/auth/LoginPage'), 'LoginPage'),
 });
 // What is opened once, by a link, is not part of the first screen.
 const setupRoute = createRoute({

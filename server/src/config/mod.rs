@@ -35,7 +35,8 @@ pub enum TurnCredentials {
     Static { user: String, password: Secret },
 }
 
-/// The bounds of one socket and one user. Only tests and benchmarks differ from `mesh_protocol::limits`.
+/// The bounds of one socket and one user. The rate is an operator's to set; in the rest only tests differ from
+/// `mesh_protocol::limits`.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub frames_per_second: u32,

@@ -91,6 +91,7 @@ const SETTINGS: &[Setting] = &[
     plain("allow_query_token", "MESH_ALLOW_QUERY_TOKEN"),
     plain("allowed_origins", "MESH_ALLOWED_ORIGINS"),
     plain("log_format", "MESH_LOG_FORMAT"),
+    plain("frames_per_second", "MESH_FRAMES_PER_SECOND"),
 ];
 
 type Layer = BTreeMap<&'static str, String>;
@@ -310,6 +311,12 @@ fn parse(layer: &Layer) -> Result<Config, ConfigError> {
             origin(text).ok_or_else(|| wrong("allowed_origins", "origins such as https://mesh.example.com"))
         })
         .collect::<Result<_, _>>()?;
+    if let Some(rate) = text("frames_per_second") {
+        let rate = rate.parse().ok().filter(|rate| (10..=1_000_000).contains(rate));
+        let rate = rate.ok_or_else(|| wrong("frames_per_second", "10 to 1000000 (frames of one socket)"))?;
+        config.limits.frames_per_second = rate;
+        config.limits.frame_burst = rate * 2;
+    }
     config.log_format = match text("log_format").unwrap_or("text") {
         "text" => LogFormat::Text,
         "json" => LogFormat::Json,
@@ -365,6 +372,7 @@ mod tests {
             ("MESH_LISTEN", "127.0.0.1:2"),
             ("MESH_DATA_DIR", ""),
             ("STUN_URL", "stun:a,stun:b"),
+            ("MESH_FRAMES_PER_SECOND", "200"),
         ];
         let mut flags = Flags {
             config: Some(file),
@@ -380,6 +388,10 @@ mod tests {
         );
         assert_eq!(config.public_url.as_deref(), Some("https://mesh.example.com"));
         assert_eq!(config.stun_urls, ["stun:a", "stun:b"]);
+        assert_eq!(
+            (config.limits.frames_per_second, config.limits.frame_burst),
+            (200, 400)
+        );
         flags.listen = Some("127.0.0.1:3".into());
         assert_eq!(load(&flags, &env(&variables)).unwrap().listen.port(), 3);
     }
@@ -411,6 +423,7 @@ mod tests {
             ("MESH_PUBLIC_URL", "mesh"),
             ("MESH_DEV_LOGIN", "maybe"),
             ("MESH_LOCAL_LOGIN", "maybe"),
+            ("MESH_FRAMES_PER_SECOND", "0"),
         ] {
             let error = load(&Flags::default(), &env(&[(name, value)]))
                 .unwrap_err()

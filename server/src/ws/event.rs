@@ -1,5 +1,7 @@
 //! Writes what goes out: the server's own messages and the envelope of relayed ones.
 
+use std::cell::RefCell;
+
 use axum::extract::ws::Utf8Bytes;
 use mesh_protocol::error_code::SignalCode;
 use mesh_protocol::ids::MessageId;
@@ -51,13 +53,37 @@ pub fn ack(clock: &dyn Clock, to: &str, reference: MessageId, seq: Option<u64>) 
     event(clock, to, ServerMessage::Ack(Ack { reference, seq }))
 }
 
+thread_local! {
+    /// The second that was written last, and its text: messages of one second share it.
+    static STAMP: RefCell<(u64, String)> = RefCell::default();
+}
+
 /// The envelope of a relayed message: everything but the payload is the server's.
 pub fn relayed(clock: &dyn Clock, kind: &str, from: &str, to: &str, payload: &str) -> Utf8Bytes {
     let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
-    let timestamp = rfc3339(clock.now());
+    let mut buffer = uuid::Uuid::encode_buffer();
+    let id: &str = id.hyphenated().encode_lower(&mut buffer);
+    let now = clock.now();
     // Type, peers and rooms are checked identifiers: nothing in them needs an escape.
-    format!(
-        "{{\"type\":\"{kind}\",\"id\":\"{id}\",\"timestamp\":\"{timestamp}\",\"from\":\"{from}\",\"to\":\"{to}\",\"payload\":{payload}}}"
-    )
-    .into()
+    STAMP.with_borrow_mut(|(second, text)| {
+        if text.is_empty() || *second != now {
+            (*second, *text) = (now, rfc3339(now));
+        }
+        let parts = [
+            "{\"type\":\"",
+            kind,
+            "\",\"id\":\"",
+            id,
+            "\",\"timestamp\":\"",
+            text,
+            "\",\"from\":\"",
+            from,
+            "\",\"to\":\"",
+            to,
+            "\",\"payload\":",
+            payload,
+            "}",
+        ];
+        parts.concat().into()
+    })
 }

@@ -73,6 +73,15 @@ impl<'a> Head<'a> {
         serde_json::from_str(payload)
     }
 
+    /// All three of them are there, once.
+    pub(super) fn of(room_id: &'a RawValue, session_id: &'a RawValue, cap_token: &'a RawValue) -> Self {
+        Self {
+            room_id: Some(room_id),
+            session_id: Some(session_id),
+            cap_token: Some(cap_token),
+        }
+    }
+
     /// The text of `room_id`; `None` where it is absent, null or empty.
     pub fn room_id(&self) -> Option<&'a str> {
         self.room_id

@@ -12,4 +12,5 @@ mod payload;
 mod rate;
 mod relay;
 mod room;
+mod signal;
 pub(crate) mod upgrade;

@@ -1,5 +1,7 @@
 //! Decodes the payload of a known type, and checks what the types cannot say.
 
+use std::borrow::Cow;
+
 use mesh_protocol::capability::Feature;
 use mesh_protocol::ids::{PeerId, SessionId, ShareId};
 use mesh_protocol::limits::{MAX_CHAT_CHARS, MAX_LISTED_FILES};
@@ -13,7 +15,7 @@ use serde::Deserialize;
 /// The longest label of a share, in characters.
 const MAX_LABEL_CHARS: usize = 256;
 /// The longest capability token looked at, in bytes. Ours have some 600.
-const MAX_TOKEN_BYTES: usize = 4_096;
+pub(super) const MAX_TOKEN_BYTES: usize = 4_096;
 
 /// What a client asks for beside passing the message on.
 #[derive(Debug)]
@@ -36,23 +38,23 @@ pub(super) enum Act {
 
 /// A payload whose form is right.
 #[derive(Debug)]
-pub(super) struct Payload {
+pub(super) struct Payload<'a> {
     pub(super) target: Option<PeerId>,
     pub(super) session_id: Option<SessionId>,
-    pub(super) cap_token: Option<String>,
+    pub(super) cap_token: Option<Cow<'a, str>>,
     /// What `rtc.*` names.
     pub(super) feature: Option<Feature>,
     pub(super) act: Act,
 }
 
 /// What is wrong with a payload; the text goes to the client.
-pub(super) type BadPayload = std::borrow::Cow<'static, str>;
+pub(super) type BadPayload = Cow<'static, str>;
 
 fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, BadPayload> {
     serde_json::from_str(text).map_err(|error| error.to_string().into())
 }
 
-const PLAIN: Payload = Payload {
+const PLAIN: Payload<'static> = Payload {
     target: None,
     session_id: None,
     cap_token: None,
@@ -60,7 +62,7 @@ const PLAIN: Payload = Payload {
     act: Act::Relay,
 };
 
-pub(super) fn decode(kind: ClientType, text: &str) -> Result<Payload, BadPayload> {
+pub(super) fn decode(kind: ClientType, text: &str) -> Result<Payload<'static>, BadPayload> {
     let payload = decode_form(kind, text)?;
     if kind.destination() == Destination::Target && payload.target.is_none() {
         return Err("target is missing".into());
@@ -75,7 +77,7 @@ pub(super) fn decode(kind: ClientType, text: &str) -> Result<Payload, BadPayload
     Ok(payload)
 }
 
-fn decode_form(kind: ClientType, text: &str) -> Result<Payload, BadPayload> {
+fn decode_form(kind: ClientType, text: &str) -> Result<Payload<'static>, BadPayload> {
     use ClientType as T;
     Ok(match kind {
         T::RoomJoin => {
@@ -151,7 +153,7 @@ fn decode_form(kind: ClientType, text: &str) -> Result<Payload, BadPayload> {
                 Act::ShareEnded(notice.share_id)
             };
             Payload {
-                cap_token: notice.cap_token,
+                cap_token: notice.cap_token.map(Cow::Owned),
                 act,
                 ..PLAIN
             }
@@ -161,7 +163,7 @@ fn decode_form(kind: ClientType, text: &str) -> Result<Payload, BadPayload> {
             Payload {
                 target: Some(rtc.target),
                 session_id: Some(rtc.session_id),
-                cap_token: rtc.cap_token,
+                cap_token: rtc.cap_token.map(Cow::Owned),
                 feature: rtc.feature,
                 act: Act::Relay,
             }
@@ -171,7 +173,7 @@ fn decode_form(kind: ClientType, text: &str) -> Result<Payload, BadPayload> {
             Payload {
                 target: Some(rtc.target),
                 session_id: Some(rtc.session_id),
-                cap_token: rtc.cap_token,
+                cap_token: rtc.cap_token.map(Cow::Owned),
                 feature: rtc.feature,
                 act: Act::Relay,
             }
@@ -179,18 +181,18 @@ fn decode_form(kind: ClientType, text: &str) -> Result<Payload, BadPayload> {
     })
 }
 
-fn request(text: &str, act: Act) -> Result<Payload, BadPayload> {
+fn request(text: &str, act: Act) -> Result<Payload<'static>, BadPayload> {
     let request: SessionRequest = read(text)?;
     Ok(Payload {
         target: request.target,
         session_id: request.session_id,
-        cap_token: request.cap_token,
+        cap_token: request.cap_token.map(Cow::Owned),
         feature: None,
         act,
     })
 }
 
-fn answer(text: &str, act: Act) -> Result<Payload, BadPayload> {
+fn answer(text: &str, act: Act) -> Result<Payload<'static>, BadPayload> {
     let answer: SessionAnswer = read(text)?;
     Ok(Payload {
         target: answer.target,
@@ -200,7 +202,7 @@ fn answer(text: &str, act: Act) -> Result<Payload, BadPayload> {
     })
 }
 
-fn transfer(text: &str, feature: Feature) -> Result<Payload, BadPayload> {
+fn transfer(text: &str, feature: Feature) -> Result<Payload<'static>, BadPayload> {
     let request: TransferRequest = read(text)?;
     if request.files.len() > MAX_LISTED_FILES {
         return Err(format!("files may list at most {MAX_LISTED_FILES}").into());
@@ -215,7 +217,7 @@ fn transfer(text: &str, feature: Feature) -> Result<Payload, BadPayload> {
     Ok(Payload {
         target: request.target,
         session_id: request.session_id,
-        cap_token: request.cap_token,
+        cap_token: request.cap_token.map(Cow::Owned),
         feature: None,
         act: Act::Transfer(feature, request.size),
     })

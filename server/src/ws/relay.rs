@@ -19,6 +19,7 @@ use super::frame::{self, Head, Incoming};
 use super::grants::{Grants, Want};
 use super::payload::{self, Act, Payload};
 use super::rate::{BadFrames, Rate};
+use super::signal;
 use crate::app::App;
 use crate::bus::BusEvent;
 use crate::hub::sessions::Opening;
@@ -124,9 +125,12 @@ impl Relay {
             return refuse(SignalCode::UnknownType, "clients do not send this type");
         };
         // Rule 3.
-        let head = match Head::parse(incoming.payload) {
-            Ok(head) => head,
-            Err(error) => return refuse(SignalCode::BadPayload, error.to_string()),
+        let (head, decoded) = match signal::decode(kind, incoming.payload) {
+            Some((head, payload)) => (head, Some(payload)),
+            None => match Head::parse(incoming.payload) {
+                Ok(head) => (head, None),
+                Err(error) => return refuse(SignalCode::BadPayload, error.to_string()),
+            },
         };
         let Some(room_id) = head.room_id() else {
             return refuse(SignalCode::MissingRoomId, "the payload needs a room_id");
@@ -150,7 +154,7 @@ impl Relay {
         let Some(room) = self.app.hub.room_with(&room_id, &self.peer.id) else {
             return refuse(SignalCode::RoomNotFound, NO_ROOM);
         };
-        let payload = match payload::decode(kind, incoming.payload) {
+        let payload = match decoded.map_or_else(|| payload::decode(kind, incoming.payload), Ok) {
             Ok(payload) => payload,
             Err(detail) => return refuse(SignalCode::BadPayload, detail),
         };

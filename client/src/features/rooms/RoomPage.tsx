@@ -19,7 +19,6 @@ import { ChatPanel } from '../chat/ChatPanel';
 import { DropZone } from '../files/DropZone';
 import { Offers } from '../files/Offers';
 import { SendFiles, useSendFiles } from '../files/SendFiles';
-import { TransfersPanel } from '../files/TransfersPanel';
 import { PeoplePanel } from '../people/PeoplePanel';
 import { useShortcuts } from '../shortcuts/useShortcuts';
 import { PageHeader } from './PageHeader';
@@ -30,6 +29,9 @@ import { NARROW } from './Shell';
 // Not on the first screen: loaded when they are opened.
 const RoomSettings = lazy(() =>
   import('./settings/RoomSettings').then((module) => ({ default: module.RoomSettings })),
+);
+const TransfersPanel = lazy(() =>
+  import('../files/TransfersPanel').then((module) => ({ default: module.TransfersPanel })),
 );
 const Invite = lazy(() => import('./Invite').then((module) => ({ default: module.Invite })));
 const TerminalPane = lazy(() =>
@@ -192,14 +194,18 @@ function Room({ room }: { room: RoomView }) {
           {narrow && shown.kind === 'people' && <div className={classes.panel}>{peoplePanel}</div>}
           {narrow && shown.kind === 'files' && (
             <div className={classes.panel}>
-              <TransfersPanel roomId={room.roomId} />
+              <Suspense>
+                <TransfersPanel roomId={room.roomId} />
+              </Suspense>
             </div>
           )}
         </main>
         {!narrow && (
           <aside className={classes.side}>
             {peoplePanel}
-            <TransfersPanel roomId={room.roomId} />
+            <Suspense>
+              <TransfersPanel roomId={room.roomId} />
+            </Suspense>
           </aside>
         )}
       </div>
