@@ -25,7 +25,11 @@ export function createMesh(events: { refusedInput: (sessionId: string) => void }
   const terminals = createTerminalStore();
   const transfers = createTransferStore();
 
-  const api = createApi(undefined, () => signedOut(session.getState().phase === 'in'));
+  // What was on its way when the session ended is refused too: that it ended has been told by then.
+  const api = createApi(undefined, () => {
+    const { phase } = session.getState();
+    if (phase !== 'out') signedOut(phase === 'in');
+  });
   const socket = new Socket({
     ticket: () => api.ticket().then((answer) => answer.ticket),
     open: (path) =>
