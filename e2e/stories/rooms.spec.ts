@@ -27,7 +27,7 @@ test("a message names somebody, is edited by the keyboard, and deleted", async (
   await alice.keyboard.press("Enter");
   await expect(field).toHaveValue("helo @bob ");
   await alice.keyboard.press("Enter");
-  await expect(bob.locator("mark", { hasText: "@bob" })).toBeVisible();
+  for (const page of [alice, bob]) await expect(page.locator("mark", { hasText: "@bob" })).toBeVisible();
 
   // ↑ in the empty field opens the last own message.
   await alice.keyboard.press("ArrowUp");
