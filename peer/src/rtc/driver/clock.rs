@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rtc::sansio::Protocol;
 
 use super::Driver;
+use super::datagrams::feed_repaired;
 use crate::rtc::ConnectionEvent;
 use crate::rtc::channel::Channel;
 use crate::rtc::repair::Repair;
@@ -74,7 +75,7 @@ impl Driver {
         if let Some(repair) = &mut self.repair {
             repair.handle_timeout(now);
         }
-        self.feed_repaired();
+        feed_repaired(&mut self.pc, &mut self.repair);
         for turn in &mut self.turns {
             if turn.next_timeout().is_some_and(|at| at <= now) {
                 turn.handle_timeout(now);

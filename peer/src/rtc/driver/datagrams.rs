@@ -13,7 +13,7 @@ use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
 use super::Driver;
 use crate::rtc::candidate::Kind;
 use crate::rtc::channel::Channel;
-use crate::rtc::repair::{HEADER_BYTES, Received, Repair};
+use crate::rtc::repair::{HEADER_BYTES, Repair};
 use crate::rtc::socket::Socket;
 use crate::rtc::turn::{Turn, TurnEvent};
 
@@ -54,7 +54,8 @@ impl Driver {
                 ecn: None,
                 transport_protocol: TransportProtocol::UDP,
             };
-            read_datagram(&mut self.pc, &mut self.repair, now, transport, datagram);
+            let message = BytesMut::from(datagram);
+            read_datagram(&mut self.pc, &mut self.repair, now, transport, message);
         }
         for (socket, _, addr) in mapped {
             let base = self.sockets[socket].addr();
@@ -92,7 +93,7 @@ impl Driver {
                                 transport_protocol: TransportProtocol::UDP,
                             };
                             let now = Instant::now() + self.ahead;
-                            read_datagram(&mut self.pc, &mut self.repair, now, transport, &message);
+                            read_datagram(&mut self.pc, &mut self.repair, now, transport, message);
                         }
                     }
                 }
@@ -103,15 +104,6 @@ impl Driver {
         }
         turns.append(&mut self.turns);
         self.turns = turns;
-    }
-
-    /// Gives the stack what is no longer waited for.
-    pub(super) fn feed_repaired(&mut self) {
-        if let Some(repair) = &mut self.repair {
-            while let Some(datagram) = repair.poll_read() {
-                let _ = self.pc.handle_read(datagram);
-            }
-        }
     }
 
     /// Drains the stack: datagrams out, events, messages for the application.
@@ -229,27 +221,28 @@ fn read_datagram(
     repair: &mut Option<Repair<TaggedBytesMut>>,
     now: Instant,
     transport: TransportContext,
-    datagram: &[u8],
+    message: BytesMut,
 ) {
-    let tagged = |datagram: &[u8]| TaggedBytesMut {
+    let tagged = |message| TaggedBytesMut {
         now,
         transport,
-        message: BytesMut::from(datagram),
+        message,
     };
-    // The stack refuses what is malformed or unexpected; anybody may send that, so it is no error here.
-    let Some(repair) = repair.as_mut() else {
-        let _ = pc.handle_read(tagged(datagram));
-        return;
+    let plain = match repair {
+        Some(repair) => repair.handle_read(Instant::now(), message, tagged),
+        None => Some(message),
     };
-    match repair.handle_read(Instant::now(), datagram, tagged) {
-        Received::Plain => {
-            let _ = pc.handle_read(tagged(datagram));
-        }
-        Received::Taken => {
-            while let Some(datagram) = repair.poll_read() {
-                let _ = pc.handle_read(datagram);
-            }
-        }
+    if let Some(message) = plain {
+        // The stack refuses what is malformed or unexpected; anybody may send that, so it is no error here.
+        let _ = pc.handle_read(tagged(message));
+    }
+    feed_repaired(pc, repair);
+}
+
+/// Gives the stack what is in its turn, or no longer waited for.
+pub(super) fn feed_repaired(pc: &mut RTCPeerConnection, repair: &mut Option<Repair<TaggedBytesMut>>) {
+    while let Some(datagram) = repair.as_mut().and_then(Repair::poll_read) {
+        let _ = pc.handle_read(datagram);
     }
 }
 

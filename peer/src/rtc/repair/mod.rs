@@ -23,7 +23,7 @@ mod sim;
 
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use receiver::Receiver;
 use sender::Sender;
 
@@ -48,15 +48,6 @@ const REPORT_DELAY: Duration = Duration::from_millis(2);
 struct Run {
     missing: u16,
     received: u16,
-}
-
-/// What a received datagram was.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Received {
-    /// Not of this layer: to be handled as it is.
-    Plain,
-    /// Taken; [`Repair::poll_read`] may have something now.
-    Taken,
 }
 
 /// Both directions of one connection. `T` is a received datagram with whatever belongs to it.
@@ -88,33 +79,33 @@ impl<T> Repair<T> {
         self.sender.push(now, datagram);
     }
 
-    /// Reads the header of a received datagram; `keep` is called for a numbered one that was not seen before.
+    /// Takes a received datagram of this layer; gives back any other, to be handled as it is. `keep` is called for the
+    /// content of a numbered one that was not seen before; [`Self::poll_read`] has it in its turn.
     pub(super) fn handle_read(
         &mut self,
         now: Instant,
-        datagram: &[u8],
-        keep: impl FnOnce(&[u8]) -> T,
-    ) -> Received {
-        let Some((header, rest)) = datagram.split_first_chunk::<HEADER_BYTES>() else {
-            return Received::Plain;
+        mut datagram: BytesMut,
+        keep: impl FnOnce(BytesMut) -> T,
+    ) -> Option<BytesMut> {
+        let Some(header) = datagram.first_chunk::<HEADER_BYTES>() else {
+            return Some(datagram);
         };
         let [kind, a, b, c, d, number @ ..] = *header;
-        if u32::from_be_bytes([a, b, c, d]) != self.own_tag {
-            return Received::Plain;
+        if u32::from_be_bytes([a, b, c, d]) != self.own_tag || !matches!(kind, DATA | FEEDBACK) {
+            return Some(datagram);
         }
+        datagram.advance(HEADER_BYTES);
         let number = u32::from_be_bytes(number);
-        match kind {
-            DATA => self.receiver.on_datagram(now, number, || keep(rest)),
-            FEEDBACK => {
-                let runs = rest.chunks_exact(4).take(MOST_RUNS).map(|run| Run {
-                    missing: u16::from_be_bytes([run[0], run[1]]),
-                    received: u16::from_be_bytes([run[2], run[3]]),
-                });
-                self.sender.on_feedback(now, number, runs);
-            }
-            _ => return Received::Plain,
+        if kind == DATA {
+            self.receiver.on_datagram(now, number, || keep(datagram));
+        } else {
+            let runs = datagram.chunks_exact(4).take(MOST_RUNS).map(|run| Run {
+                missing: u16::from_be_bytes([run[0], run[1]]),
+                received: u16::from_be_bytes([run[2], run[3]]),
+            });
+            self.sender.on_feedback(now, number, runs);
         }
-        Received::Taken
+        None
     }
 
     /// The next received datagram in its turn.
