@@ -128,12 +128,7 @@ impl Congestion {
         if rate <= 0.0 {
             return None;
         }
-        let gain = if self.seen_drained || self.gain < GAIN {
-            self.gain
-        } else {
-            FIRST_PACE_GAIN
-        };
-        Some((rate * gain).max(LEAST_BYTES as f64 / least.as_secs_f64()))
+        Some((rate * self.gain_or(FIRST_PACE_GAIN)).max(LEAST_BYTES as f64 / least.as_secs_f64()))
     }
 
     /// The smoothed round trip of data, from sending to acknowledgement.
@@ -162,6 +157,15 @@ impl Congestion {
                 acked_sent_at: self.acked_sent_at,
                 idle,
             });
+        }
+    }
+
+    /// The gain, or `first` while nothing is known of the path yet.
+    fn gain_or(&self, first: f64) -> f64 {
+        if self.seen_drained || self.gain < GAIN {
+            self.gain
+        } else {
+            first
         }
     }
 
@@ -289,11 +293,10 @@ impl Congestion {
         if rate <= 0.0 {
             return;
         }
-        let gain = match (self.drain, self.seen_drained) {
-            (Some(_), _) => 0.6,
-            (None, true) => self.gain,
-            (None, false) if self.gain >= GAIN => FIRST_GAIN,
-            (None, false) => self.gain,
+        let gain = if self.drain.is_some() {
+            0.6
+        } else {
+            self.gain_or(FIRST_GAIN)
         };
         let wanted = rate * (least.as_secs_f64() * gain + SLACK.as_secs_f64());
         let most = if least < SHORT_PATH {
