@@ -59,6 +59,7 @@ pub(super) enum LinkEnd {
 /// Where to go on after a cut.
 #[derive(Debug)]
 pub(super) struct Resume {
+    pub(super) peer_id: PeerId,
     /// From the welcome.
     pub(super) token: String,
     /// Messages handled since that peer's first welcome.
@@ -79,7 +80,7 @@ pub(super) async fn connect(
 async fn open(control: &ControlPlane, resume: Option<&Resume>) -> Result<(Socket, Welcome), LinkEnd> {
     let lost = |what: &dyn std::fmt::Display| LinkEnd::Lost(what.to_string());
     let query = resume
-        .map(|Resume { token, seen }| format!("?resume={token}&seq={seen}"))
+        .map(|Resume { token, seen, .. }| format!("?resume={token}&seq={seen}"))
         .unwrap_or_default();
     let mut request = format!("{}{query}", control.socket_url())
         .into_client_request()

@@ -119,7 +119,6 @@ async fn keep(
 ) {
     let mut backoff = Backoff::new();
     let mut resume: Option<Resume> = None;
-    let mut peer = None;
     let reason = loop {
         let end = tokio::select! {
             () = stop.cancelled() => LinkEnd::Stopped,
@@ -127,9 +126,12 @@ async fn keep(
                 Err(end) => end,
                 Ok((socket, welcome)) => {
                     let since = Instant::now();
-                    let same = peer.replace(welcome.peer_id.clone()).as_ref() == Some(&welcome.peer_id);
-                    let seen = resume.take().filter(|_| same).map_or(0, |resume| resume.seen);
-                    let resume = resume.insert(Resume { token: welcome.resume.clone(), seen });
+                    let same = resume.take().filter(|before| before.peer_id == welcome.peer_id);
+                    let resume = resume.insert(Resume {
+                        peer_id: welcome.peer_id.clone(),
+                        token: welcome.resume.clone(),
+                        seen: same.map_or(0, |before| before.seen),
+                    });
                     let around = Around { shared: &shared, outbound: &mut outbound, events: &events, stop: &stop };
                     let end = link::run(socket, welcome, &mut resume.seen, around).await;
                     shared.disconnected(&SignalError::Offline);
