@@ -7,6 +7,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use mesh_protocol::http::{ChangePassword, Done, Me};
 
+use super::announce;
 use super::error::ApiError;
 use super::extract::Body;
 use super::headers::ClientAddress;
@@ -14,7 +15,6 @@ use super::session::{Account, Caller};
 use super::sign_in::{check_local_login, check_password, verify_password};
 use crate::app::App;
 use crate::auth::names;
-use crate::bus::BusEvent;
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new().route("/me", get(me).patch(change_password))
@@ -59,8 +59,6 @@ async fn change_password(
         .store
         .change_password(&user.id, Some(&hash), Some(&caller.id), app.clock.now_ms())
         .await?;
-    for sign_in in ended {
-        app.bus.publish(BusEvent::SignInEnded { sign_in });
-    }
+    announce::sign_ins_ended(&app, ended);
     Ok(Json(Done { ok: true }))
 }

@@ -8,11 +8,11 @@ use axum::{Json, Router};
 use mesh_protocol::http::{DeviceInfo, Devices, Done};
 use mesh_protocol::ids::DeviceId;
 
+use super::announce;
 use super::error::ApiError;
 use super::extract::At;
 use super::session::Caller;
 use crate::app::App;
-use crate::bus::BusEvent;
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -44,12 +44,10 @@ async fn remove(
     Caller(caller): Caller,
     At(device): At<DeviceId>,
 ) -> Result<Json<Done>, ApiError> {
-    for sign_in in app
+    let ended = app
         .store
         .remove_device(&caller.user_id, &device, app.clock.now_ms())
-        .await?
-    {
-        app.bus.publish(BusEvent::SignInEnded { sign_in });
-    }
+        .await?;
+    announce::sign_ins_ended(&app, ended);
     Ok(Json(Done { ok: true }))
 }

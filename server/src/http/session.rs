@@ -176,16 +176,12 @@ async fn end(
 }
 
 async fn end_sign_in(app: &App, caller: &SignIn, sign_in: SignInId) -> Result<(), ApiError> {
-    if caller.guest && sign_in == caller.id {
-        // A guest has no way back, so the membership ends too, and with it the session.
-        let rooms = app.store.rooms_of(&caller.user_id).await?;
-        let inside = !rooms.is_empty();
-        for room in rooms {
-            leave(app, room.room_id, caller.user_id.clone()).await?;
-        }
-        if inside {
-            return Ok(());
-        }
+    // A guest has no way back, so the membership of the one room ends too, and with it the session.
+    if caller.guest
+        && sign_in == caller.id
+        && let Some(room) = app.store.rooms_of(&caller.user_id).await?.pop()
+    {
+        return leave(app, room.room_id, caller.user_id.clone()).await;
     }
     app.store
         .end_sign_in(&caller.user_id, &sign_in, app.clock.now_ms())
