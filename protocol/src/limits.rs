@@ -56,6 +56,8 @@ pub const TICKET_TTL: Duration = Duration::from_secs(30);
 pub const PAIRING_TTL: Duration = Duration::from_secs(300);
 /// How long such a device waits between two polls, at first.
 pub const PAIRING_INTERVAL: Duration = Duration::from_secs(2);
+/// What it adds to that where it asked too soon (RFC 8628, section 3.5).
+pub const PAIRING_SLOW_DOWN: Duration = Duration::from_secs(5);
 /// How long the other end may take to send its HELLO.
 pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a view or control lease lasts without renewal.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use mesh_peer::signal::ControlPlane;
 use mesh_protocol::error_code::HttpCode;
 use mesh_protocol::http::{AskPairing, DeviceIntro, PairingCode, PollPairing, Session};
+use mesh_protocol::limits::PAIRING_SLOW_DOWN;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use serde_json::json;
@@ -16,8 +17,6 @@ use super::output::Output;
 use crate::daemon::consent::plain;
 use crate::exit::{Failure, Outcome};
 
-/// What a device that asked too soon adds to its interval (RFC 8628, section 3.5).
-const SLOW_DOWN: Duration = Duration::from_secs(5);
 /// The longest wait between two polls, whatever the server or the network says.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -49,7 +48,7 @@ pub(super) async fn pair(output: Output, control: &ControlPlane, device: DeviceI
         };
         match error.code() {
             Some(HttpCode::AuthorizationPending) => {}
-            Some(HttpCode::SlowDown) => interval += SLOW_DOWN,
+            Some(HttpCode::SlowDown) => interval += PAIRING_SLOW_DOWN,
             Some(HttpCode::ExpiredToken) => return Err(expired()),
             Some(HttpCode::AccessDenied) => {
                 return Err(Failure::refused("This device was declined on the server's page."));

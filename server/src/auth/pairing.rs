@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
 use mesh_protocol::http::DeviceIntro;
-use mesh_protocol::limits::{PAIRING_INTERVAL, PAIRING_TTL};
+use mesh_protocol::limits::{PAIRING_INTERVAL, PAIRING_SLOW_DOWN, PAIRING_TTL};
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
@@ -21,8 +21,6 @@ const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 const LENGTH: usize = 8;
 const PER_NETWORK: usize = 10;
 const IN_ALL: usize = 1_000;
-/// What a device that polls too fast has to add to its interval (RFC 8628, section 3.5).
-const SLOW_DOWN_MS: u64 = 5_000;
 
 /// Too many devices wait already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,7 +180,7 @@ impl Pairings {
         }
         let early = now_ms < waiting.not_before;
         if early {
-            waiting.interval_ms += SLOW_DOWN_MS;
+            waiting.interval_ms += millis(PAIRING_SLOW_DOWN);
         }
         waiting.not_before = now_ms + waiting.interval_ms;
         if early {

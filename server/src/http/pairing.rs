@@ -10,8 +10,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use mesh_protocol::error_code::HttpCode;
 use mesh_protocol::http::{
-    AnswerPairing, AskPairing, DeviceIntro, DeviceKind, Done, PairingCode, PairingRequest, PollPairing,
-    UserCode,
+    AnswerPairing, AskPairing, DeviceKind, Done, PairingCode, PairingRequest, PollPairing, UserCode,
 };
 use mesh_protocol::limits::{PAIRING_INTERVAL, PAIRING_TTL};
 
@@ -19,9 +18,8 @@ use super::error::ApiError;
 use super::extract::Body;
 use super::headers::ClientAddress;
 use super::session::{Account, live_sign_in};
-use super::sign_in::{check_device, open_session};
+use super::sign_in::{check_device, introduced, open_session};
 use crate::app::App;
-use crate::auth::names;
 use crate::auth::pairing::{Asking, Poll, TooMany};
 use crate::store::{SignIn, StoreError};
 
@@ -42,17 +40,7 @@ async fn ask(
     Body(body): Body<AskPairing>,
 ) -> Result<Json<PairingCode>, ApiError> {
     check_device(body.device.as_ref())?;
-    let device = match body.device {
-        Some(device) => DeviceIntro {
-            name: names::clean(&device.name).unwrap_or(device.name),
-            ..device
-        },
-        None => DeviceIntro {
-            name: "Unnamed device".into(),
-            kind: DeviceKind::Agent,
-            key: None,
-        },
-    };
+    let device = introduced(body.device, DeviceKind::Agent);
     let codes = app
         .pairings
         .ask(device, address, app.clock.now_ms())

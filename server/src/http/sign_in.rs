@@ -254,6 +254,21 @@ pub(super) fn check_device(device: Option<&DeviceIntro>) -> Result<(), ApiError>
     Ok(())
 }
 
+/// The device as it is shown; one of this kind without a name where nothing was said.
+pub(super) fn introduced(device: Option<DeviceIntro>, kind: DeviceKind) -> DeviceIntro {
+    match device {
+        Some(device) => DeviceIntro {
+            name: names::clean(&device.name).unwrap_or(device.name),
+            ..device
+        },
+        None => DeviceIntro {
+            name: "Unnamed device".into(),
+            kind,
+            key: None,
+        },
+    }
+}
+
 /// Enrols the device and begins its session.
 pub(super) async fn open_session(
     app: &App,
@@ -263,11 +278,7 @@ pub(super) async fn open_session(
     room_id: Option<RoomId>,
 ) -> Result<Response, ApiError> {
     let now = app.clock.now_ms();
-    let device = device.unwrap_or_else(|| DeviceIntro {
-        name: "Unnamed device".into(),
-        kind: DeviceKind::Page,
-        key: None,
-    });
+    let device = introduced(device, DeviceKind::Page);
     let life = match device.kind {
         DeviceKind::Agent if !user.guest => AGENT_SESSION,
         DeviceKind::Agent | DeviceKind::Page => PAGE_SESSION,
@@ -275,7 +286,7 @@ pub(super) async fn open_session(
     let enrolled = NewDevice {
         id: random::id(),
         user_id: user.id.clone(),
-        name: names::clean(&device.name).unwrap_or(device.name),
+        name: device.name,
         kind: device.kind,
         key: device.key,
         now,
