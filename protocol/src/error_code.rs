@@ -128,6 +128,10 @@ pub mod close {
     pub const TOO_SLOW: u16 = 4408;
     /// Too many sockets of this user, or too many bad frames.
     pub const TOO_MANY: u16 = 4429;
+    /// Not the WebSocket protocol (RFC 6455).
+    pub const PROTOCOL_ERROR: u16 = 1002;
+    /// A text that is not UTF-8 (RFC 6455).
+    pub const NOT_UTF8: u16 = 1007;
     /// A frame over the limit (RFC 6455).
     pub const TOO_LARGE: u16 = 1009;
     /// The server is going away; reconnect soon (IANA: service restart).

@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::pairing::Pairings;
 use crate::auth::password::Passwords;
 use crate::auth::sign_in_token::SignInTokens;
+use crate::auth::sign_ins::SignIns;
 use crate::auth::throttle::Throttle;
 use crate::bus::Bus;
 use crate::clock::Clock;
@@ -32,6 +33,8 @@ pub struct App {
     pub verifier: CapabilityVerifier,
     pub jwks: Jwks,
     pub sign_in_tokens: SignInTokens,
+    /// Who asks.
+    pub sign_ins: Arc<SignIns>,
     pub passwords: Passwords,
     pub throttle: Throttle,
     pub tickets: Tickets,

@@ -22,6 +22,7 @@ use crate::auth::pairing::Pairings;
 use crate::auth::password::{Hashing, PasswordError, Passwords};
 use crate::auth::random;
 use crate::auth::sign_in_token::SignInTokens;
+use crate::auth::sign_ins::SignIns;
 use crate::auth::throttle::Throttle;
 use crate::bus::{Bus, BusEvent, Listener, LocalBus};
 use crate::clock::{Clock, SystemClock};
@@ -117,7 +118,8 @@ impl Server {
         store.put_setting(PUBLIC_URL_SETTING, &public_url).await?;
         let setup_link = setup_link(&*store, &public_url).await?;
         let bus: Arc<dyn Bus> = Arc::new(LocalBus::default());
-        let hub = Arc::new(Hub::new(clock.clone(), bus.clone()));
+        let sign_ins = Arc::new(SignIns::new(store.clone()));
+        let hub = Arc::new(Hub::new(clock.clone(), bus.clone(), sign_ins.clone()));
         let listening: Arc<dyn Listener> = hub.clone();
         bus.subscribe(Arc::downgrade(&listening));
         let (chat, chat_writer) = ChatQueue::new(store.clone(), bus.clone(), clock.clone());
@@ -132,6 +134,7 @@ impl Server {
             jwks,
             signer,
             sign_in_tokens,
+            sign_ins,
             passwords: Passwords::new().await?,
             throttle: Throttle::default(),
             tickets: Tickets::default(),

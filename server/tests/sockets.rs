@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use mesh_testkit::{Closed, Socket, TestServer, eventually};
 use serde_json::json;
-use tokio_tungstenite::tungstenite::Message;
+use tungstenite::Message;
 
 #[tokio::test]
 async fn an_upgrade_without_a_session_is_401() -> Result<()> {

@@ -8,4 +8,5 @@ pub mod pairing;
 pub mod password;
 pub mod random;
 pub mod sign_in_token;
+pub mod sign_ins;
 pub mod throttle;

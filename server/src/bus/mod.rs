@@ -9,19 +9,19 @@ pub use local::LocalBus;
 
 use std::sync::Weak;
 
-use axum::extract::ws::Utf8Bytes;
 use mesh_protocol::http::{Policy, Role};
 use mesh_protocol::ids::{PeerId, RoomId, UserId};
 
 use crate::store::SignInId;
+use crate::ws::codec::Frame;
 
 /// Something that happened. Frames are serialised once and shared.
 #[derive(Clone, Debug)]
 pub enum BusEvent {
     /// A frame for every live peer of a room.
-    Room { room_id: RoomId, frame: Utf8Bytes },
+    Room { room_id: RoomId, frame: Frame },
     /// A frame for one peer.
-    Peer { peer_id: PeerId, frame: Utf8Bytes },
+    Peer { peer_id: PeerId, frame: Frame },
     /// A sign-in ended: its sockets close with 4401.
     SignInEnded { sign_in: SignInId },
     /// A user is no longer a member: their peers leave, their sessions there end.
@@ -35,22 +35,22 @@ pub enum BusEvent {
         room_id: RoomId,
         user_id: UserId,
         role: Role,
-        frame: Utf8Bytes,
+        frame: Frame,
     },
     /// The room has this policy from now on: the room is told, and what it allows no more ends.
     RoomChanged {
         room_id: RoomId,
         policy: Policy,
-        frame: Utf8Bytes,
+        frame: Frame,
     },
     /// A frame for the owners and moderators of a room.
-    Moderators { room_id: RoomId, frame: Utf8Bytes },
+    Moderators { room_id: RoomId, frame: Frame },
     /// A frame for every live peer of a user.
-    User { user_id: UserId, frame: Utf8Bytes },
+    User { user_id: UserId, frame: Frame },
     /// The room was deleted: everyone leaves.
     RoomGone { room_id: RoomId },
     /// The server goes away: every socket is told and closed with 1012.
-    Drain { frame: Utf8Bytes },
+    Drain { frame: Frame },
 }
 
 /// Whoever delivers events to the peers of this node.

@@ -81,8 +81,8 @@ pub(crate) async fn sign_in_of_token(app: &App, token: &str) -> Result<SignIn, A
 pub(crate) async fn live_sign_in(app: &App, id: &SignInId) -> Result<SignIn, ApiError> {
     let now = app.clock.now_ms();
     let live = app
-        .store
-        .sign_in(id)
+        .sign_ins
+        .get(id, now)
         .await?
         .filter(|s| s.ended_at.is_none() && s.expires_at > now);
     live.ok_or_else(|| {
@@ -117,7 +117,7 @@ pub(crate) async fn used(app: &App, sign_in: &SignIn, address: IpAddr) {
     if !elsewhere && now.saturating_sub(sign_in.last_seen_at) <= SEEN_EVERY_MS {
         return;
     }
-    if let Err(error) = app.store.touch_sign_in(&sign_in.id, address, now).await {
+    if let Err(error) = app.sign_ins.touch(&sign_in.id, address, now).await {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
             "last_seen_at was not written"

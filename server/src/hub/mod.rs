@@ -16,15 +16,16 @@ pub use room::{LiveRoom, Loser, ShareRefused};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::ws::Utf8Bytes;
 use mesh_protocol::error_code::close;
 use mesh_protocol::ids::{DeviceId, PeerId, RoomId, SessionId, UserId};
 use mesh_protocol::signal::{PeerInRoom, PeerLeft, Revoked, ServerMessage};
 use parking_lot::{Mutex, RwLock};
 
+use crate::auth::sign_ins::SignIns;
 use crate::bus::{Bus, BusEvent, Listener};
 use crate::clock::Clock;
 use crate::store::SignInId;
+use crate::ws::codec::Frame;
 use crate::ws::event::event;
 use crate::ws::outbound::Attachment;
 use sessions::{Ended, Sessions};
@@ -35,6 +36,7 @@ pub struct Hub {
     clock: Arc<dyn Clock>,
     /// What follows from an event (a peer left, a session ended) concerns the peers of other nodes too.
     bus: Arc<dyn Bus>,
+    sign_ins: Arc<SignIns>,
     /// Bounded by the sockets; removed when a socket ends.
     peers: RwLock<HashMap<PeerId, Arc<LivePeer>>>,
     /// Removed with its last peer.
@@ -49,10 +51,11 @@ pub struct Hub {
 
 impl Hub {
     /// An empty one.
-    pub fn new(clock: Arc<dyn Clock>, bus: Arc<dyn Bus>) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, bus: Arc<dyn Bus>, sign_ins: Arc<SignIns>) -> Self {
         Self {
             clock,
             bus,
+            sign_ins,
             peers: RwLock::default(),
             rooms: RwLock::default(),
             places: Arc::default(),
@@ -73,7 +76,7 @@ impl Hub {
 
     /// A socket has ended. Its peer leaves everything, unless another socket goes on for it already, or the socket `broke`
     /// and one may: then it is away for the others.
-    pub fn release(&self, peer: &LivePeer, attachment: &Attachment, broke: bool) {
+    pub fn release(&self, peer: &LivePeer, attachment: Attachment, broke: bool) {
         if !peer.outbound.detach(attachment, self.clock.now()) {
             return;
         }
@@ -245,7 +248,7 @@ impl Hub {
         }
     }
 
-    fn left(&self, room: &RoomId, peer: &LivePeer) -> Utf8Bytes {
+    fn left(&self, room: &RoomId, peer: &LivePeer) -> Frame {
         let payload = PeerLeft {
             room_id: room.clone(),
             peer_id: peer.id.clone(),
@@ -304,6 +307,7 @@ impl Listener for Hub {
                 }
             }
             BusEvent::SignInEnded { sign_in } => {
+                self.sign_ins.forget(sign_in);
                 let ended: Vec<_> = self
                     .peers
                     .read()

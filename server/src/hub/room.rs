@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::ws::Utf8Bytes;
 use mesh_protocol::capability::{Capability, Feature};
 use mesh_protocol::http::{Policy, Role};
 use mesh_protocol::ids::{PeerId, RoomId, ShareId, UserId};
@@ -11,6 +10,7 @@ use mesh_protocol::signal::{Peer, Share, Status};
 use parking_lot::RwLock;
 
 use super::LivePeer;
+use crate::ws::codec::Frame;
 
 /// Shares that one peer may announce in a room; a further one is refused.
 const SHARES_PER_PEER: usize = 16;
@@ -149,14 +149,14 @@ impl LiveRoom {
     }
 
     /// One frame for everyone; nobody waits for anybody.
-    pub(super) fn send(&self, frame: &Utf8Bytes) {
+    pub(super) fn send(&self, frame: &Frame) {
         for present in self.inside.read().present.values() {
             present.peer.outbound.push(frame.clone());
         }
     }
 
     /// The same for those who may let people in.
-    pub(super) fn send_to_moderators(&self, frame: &Utf8Bytes) {
+    pub(super) fn send_to_moderators(&self, frame: &Frame) {
         let inside = self.inside.read();
         for present in inside
             .present

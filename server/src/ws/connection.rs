@@ -1,18 +1,23 @@
 //! One task a socket: reads, writes, notices that the other end is gone, and cleans up.
 
+use std::future::poll_fn;
+use std::ops::ControlFlow;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use futures_util::SinkExt as _;
 use mesh_protocol::error_code::close;
+use mesh_protocol::ids::{MessageId, RoomId};
 use mesh_protocol::signal::{ServerMessage, Welcome};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, Sleep};
 
+use super::codec::{self, Received};
 use super::event::event;
-use super::outbound::{Attachment, Closing, Next};
+use super::outbound::{Attachment, Closing, Order};
 use super::relay::{Outcome, Relay};
 use super::room;
+use super::socket::{End, Socket};
 use crate::app::App;
 use crate::hub::LivePeer;
 
@@ -22,8 +27,8 @@ const HEARTBEAT: Duration = Duration::from_secs(25);
 const DEAD_AFTER: Duration = Duration::from_secs(70);
 /// How long a write may take before the client counts as too slow.
 const WRITE_STALL: Duration = Duration::from_secs(20);
-/// How long the close frame may take, and then the client's own.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// Bytes that are gathered for one write.
+const WRITE_AT_ONCE: usize = 64 * 1024;
 
 /// Lets go of the peer when the task ends, however it ends.
 struct Connected {
@@ -36,16 +41,16 @@ struct Connected {
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        self.app.hub.release(&self.peer, &self.attachment, self.broken);
+        self.app.hub.release(&self.peer, self.attachment, self.broken);
     }
 }
 
 /// Serves a socket to its end.
-pub(super) async fn serve(mut socket: WebSocket, app: Arc<App>, peer: Arc<LivePeer>, attachment: Attachment) {
+pub(super) async fn serve(mut socket: Socket, app: Arc<App>, peer: Arc<LivePeer>, attachment: Attachment) {
     let mut connected = Connected {
         app: app.clone(),
         peer: peer.clone(),
-        attachment: attachment.clone(),
+        attachment,
         broken: true,
     };
     let welcome = Welcome {
@@ -55,177 +60,201 @@ pub(super) async fn serve(mut socket: WebSocket, app: Arc<App>, peer: Arc<LivePe
         resume: peer.resume_token(),
         protocol: mesh_protocol::PROTOCOL_VERSION,
     };
-    let welcome = event(&*app.clock, peer.id.as_str(), ServerMessage::Welcome(welcome));
-    if !matches!(
-        timeout(WRITE_STALL, socket.send(Message::Text(welcome))).await,
-        Ok(Ok(()))
-    ) {
-        return;
-    }
+    socket.send(&event(
+        &*app.clock,
+        peer.id.as_str(),
+        ServerMessage::Welcome(welcome),
+    ));
+    let now = Instant::now();
     let mut connection = Connection {
         socket,
         relay: Relay::new(app.clone(), peer.clone()),
         app,
         peer,
         attachment,
-        said_goodbye: false,
+        heard: now,
+        heartbeat: now + HEARTBEAT,
+        stalled: None,
     };
-    let closing = connection.run().await;
-    connected.broken = closing.is_none() && !connection.said_goodbye;
+    let over = connection.run().await;
+    connected.broken = matches!(over, Over::Broken);
     // Out of every room before the goodbye, which may take its time.
     drop(connected);
-    if let Some(closing) = closing {
-        connection.say_goodbye(closing).await;
+    match over {
+        Over::Broken => {}
+        Over::SaidGoodbye(code) => connection.socket.return_goodbye(code).await,
+        Over::Close(closing) => connection.socket.say_goodbye(closing).await,
     }
 }
 
+/// How a socket ends.
+enum Over {
+    Broken,
+    /// The client closed in order.
+    SaidGoodbye(Option<u16>),
+    Close(Closing),
+}
+
+/// What interrupts reading and writing.
+enum Interruption {
+    Over(Over),
+    Join {
+        room_id: RoomId,
+        reference: Option<MessageId>,
+    },
+}
+
 struct Connection {
-    socket: WebSocket,
+    socket: Socket,
     app: Arc<App>,
     peer: Arc<LivePeer>,
     relay: Relay,
     attachment: Attachment,
-    /// The client closed in order.
-    said_goodbye: bool,
+    /// When the client last said something.
+    heard: Instant,
+    /// When to look whether it is still there.
+    heartbeat: Instant,
+    /// Since when it takes nothing of what is written.
+    stalled: Option<Instant>,
 }
 
 impl Connection {
-    /// Until the socket ends (`None`) or is to be closed.
-    async fn run(&mut self) -> Option<Closing> {
-        let mut heartbeat = tokio::time::interval(HEARTBEAT);
-        heartbeat.tick().await;
-        let mut heard = Instant::now();
+    async fn run(&mut self) -> Over {
+        let mut timer = pin!(tokio::time::sleep_until(self.heartbeat));
         loop {
-            tokio::select! {
-                () = self.attachment.superseded.cancelled() => return None,
-                () = self.peer.outbound.ready() => match self.write().await {
-                    Written::All => {}
-                    Written::Close(closing) => return Some(closing),
-                    Written::Broken => return None,
-                },
-                message = self.socket.recv() => {
-                    heard = Instant::now();
-                    match message {
-                        Some(Ok(message)) => if let Some(closing) = self.read(message).await { return Some(closing) },
-                        Some(Err(error)) => return reading_failed(error),
-                        None => return None,
-                    }
-                }
-                _ = heartbeat.tick() => {
-                    if heard.elapsed() > DEAD_AFTER {
-                        return None;
-                    }
-                    let unconfirmed = self.peer.outbound.unconfirmed();
-                    if heard.elapsed() < HEARTBEAT && unconfirmed.is_none() {
-                        continue;
-                    }
-                    // Its pong comes back after everything before it was read, and so confirms that.
-                    let count = unconfirmed.unwrap_or_default().to_be_bytes();
-                    let ping = self.socket.send(Message::Ping(bytes::Bytes::copy_from_slice(&count)));
-                    if !matches!(timeout(WRITE_STALL, ping).await, Ok(Ok(()))) {
-                        return None;
+            match poll_fn(|cx| self.poll(cx, timer.as_mut())).await {
+                Interruption::Over(over) => return over,
+                Interruption::Join { room_id, reference } => {
+                    // Boxed: an idle socket should not carry the state of a query.
+                    if let Err(refusal) = Box::pin(room::join(&self.app, &self.peer, &room_id)).await {
+                        self.relay.tell(refusal.code, &refusal.detail, reference);
                     }
                 }
             }
         }
     }
 
-    async fn read(&mut self, message: Message) -> Option<Closing> {
-        let outcome = match message {
-            Message::Text(text) => self.relay.text(&text),
-            Message::Binary(_) => self.relay.binary(),
-            Message::Pong(count) => {
-                if let Ok(count) = <[u8; 8]>::try_from(&count[..]) {
-                    self.peer.outbound.confirm(u64::from_be_bytes(count));
-                }
-                Outcome::Done
-            }
-            // The library has answered the close; the next read is the end.
-            Message::Close(_) => {
-                self.said_goodbye = true;
-                Outcome::Done
-            }
-            Message::Ping(_) => Outcome::Done,
-        };
-        match outcome {
-            Outcome::Done => None,
-            Outcome::Close => {
-                self.peer.outbound.close(close::TOO_MANY, "too many bad frames");
-                None
-            }
-            Outcome::Join { room_id, reference } => {
-                // Boxed: an idle socket should not carry the state of a query.
-                if let Err(refusal) = Box::pin(room::join(&self.app, &self.peer, &room_id)).await {
-                    self.relay.tell(refusal.code, &refusal.detail, reference);
-                }
-                None
-            }
+    fn poll(&mut self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Poll<Interruption> {
+        if let Some(interruption) = self.read(cx) {
+            return Poll::Ready(interruption);
         }
+        // After what was read, which may be answered.
+        let over = self.write(cx).or_else(|| self.look_at_the_clock(cx, timer));
+        over.map_or(Poll::Pending, |over| Poll::Ready(Interruption::Over(over)))
     }
 
-    /// Writes all that waits, with one flush.
-    async fn write(&mut self) -> Written {
-        let (socket, outbound, attachment) = (&mut self.socket, &self.peer.outbound, &self.attachment);
-        let all = async {
-            loop {
-                match outbound.next(attachment) {
-                    Next::Frame(frame) => socket.feed(Message::Text(frame)).await?,
-                    Next::Close(closing) => {
-                        socket.flush().await?;
-                        return Ok(Written::Close(closing));
+    /// Handles what is there to be read.
+    fn read(&mut self, cx: &mut Context<'_>) -> Option<Interruption> {
+        let Self {
+            socket,
+            relay,
+            peer,
+            heard,
+            ..
+        } = self;
+        let mut received = false;
+        let read = socket.poll_read(cx, |message| {
+            received = true;
+            let outcome = match message {
+                Received::Text(text) => relay.text(&text),
+                Received::Binary => relay.binary(),
+                Received::Pong(count) => {
+                    if let Ok(count) = count.try_into() {
+                        peer.outbound.confirm(u64::from_be_bytes(count));
                     }
-                    Next::Superseded => return Ok(Written::Broken),
-                    Next::Nothing => {
-                        socket.flush().await?;
-                        return Ok::<_, axum::Error>(Written::All);
-                    }
+                    Outcome::Done
+                }
+                Received::Ping(_) => Outcome::Done,
+                Received::Close(code) => {
+                    return ControlFlow::Break(Interruption::Over(Over::SaidGoodbye(code)));
+                }
+            };
+            match outcome {
+                Outcome::Done => ControlFlow::Continue(()),
+                Outcome::Close => {
+                    peer.outbound.close(close::TOO_MANY, "too many bad frames");
+                    ControlFlow::Continue(())
+                }
+                Outcome::Join { room_id, reference } => {
+                    ControlFlow::Break(Interruption::Join { room_id, reference })
                 }
             }
-        };
-        let slow = Written::Close(Closing {
-            code: close::TOO_SLOW,
-            reason: "too slow to read",
         });
-        tokio::select! {
-            biased;
-            () = outbound.overflowed() => slow,
-            () = attachment.superseded.cancelled() => Written::Broken,
-            written = timeout(WRITE_STALL, all) => match written {
-                Ok(Ok(written)) => written,
-                Ok(Err(_)) => Written::Broken,
-                Err(_) => slow,
-            },
+        if received {
+            *heard = Instant::now();
+        }
+        match read {
+            Poll::Pending => None,
+            Poll::Ready(Ok(interruption)) => Some(interruption),
+            Poll::Ready(Err(End::Gone)) => Some(Interruption::Over(Over::Broken)),
+            Poll::Ready(Err(End::Violation(violation))) => {
+                let (code, reason) = violation.code_and_reason();
+                Some(Interruption::Over(Over::Close(Closing { code, reason })))
+            }
         }
     }
 
-    /// Sends the close frame and waits a little for the client's, so that it learns the code.
-    async fn say_goodbye(mut self, closing: Closing) {
-        let frame = CloseFrame {
-            code: closing.code,
-            reason: closing.reason.into(),
-        };
-        if matches!(
-            timeout(GOODBYE, self.socket.send(Message::Close(Some(frame)))).await,
-            Ok(Ok(()))
-        ) {
-            let echo = async { while let Some(Ok(_)) = self.socket.recv().await {} };
-            let _ = timeout(GOODBYE, echo).await;
+    /// Writes what waits, as far as the client takes it.
+    fn write(&mut self, cx: &mut Context<'_>) -> Option<Over> {
+        loop {
+            let room = if self.socket.is_flushed() {
+                WRITE_AT_ONCE
+            } else {
+                0
+            };
+            let socket = &mut self.socket;
+            match self
+                .peer
+                .outbound
+                .next(self.attachment, cx.waker(), room, |frame| socket.send(frame))
+            {
+                Order::Write => {}
+                Order::Close(closing) => return Some(Over::Close(closing)),
+                Order::Yield => return Some(Over::Broken),
+            }
+            if self.socket.is_flushed() {
+                return None;
+            }
+            match self.socket.poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.stalled = None,
+                Poll::Ready(Err(_)) => return Some(Over::Broken),
+                Poll::Pending => {
+                    self.stalled.get_or_insert_with(Instant::now);
+                    return None;
+                }
+            }
         }
     }
-}
 
-enum Written {
-    All,
-    Close(Closing),
-    Broken,
-}
-
-/// A frame over the limit is told; anything else is an end.
-fn reading_failed(error: axum::Error) -> Option<Closing> {
-    use tokio_tungstenite::tungstenite::Error;
-    let error = error.into_inner().downcast::<Error>().ok()?;
-    matches!(*error, Error::Capacity(_)).then_some(Closing {
-        code: close::TOO_LARGE,
-        reason: "frame too large",
-    })
+    /// Sees to it that a client that is gone or too slow is noticed.
+    fn look_at_the_clock(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Option<Over> {
+        loop {
+            let stall = self.stalled.map(|since| since + WRITE_STALL);
+            let next = stall.map_or(self.heartbeat, |stall| stall.min(self.heartbeat));
+            if timer.deadline() != next {
+                timer.as_mut().reset(next);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return None;
+            }
+            if stall == Some(next) {
+                return Some(Over::Close(Closing {
+                    code: close::TOO_SLOW,
+                    reason: "too slow to read",
+                }));
+            }
+            if self.heard.elapsed() > DEAD_AFTER {
+                return Some(Over::Broken);
+            }
+            self.heartbeat += HEARTBEAT;
+            let unconfirmed = self.peer.outbound.unconfirmed();
+            if self.heard.elapsed() >= HEARTBEAT || unconfirmed.is_some() {
+                // Its pong comes back after everything before it was read, and so confirms that.
+                let count = unconfirmed.unwrap_or_default();
+                codec::ping(self.socket.unsent(), &count.to_be_bytes());
+                // Nothing is before it where all was written; then it would wait for the next message.
+                cx.waker().wake_by_ref();
+            }
+        }
+    }
 }

@@ -2,16 +2,16 @@
 
 use std::cell::RefCell;
 
-use axum::extract::ws::Utf8Bytes;
 use mesh_protocol::error_code::SignalCode;
 use mesh_protocol::ids::MessageId;
 use mesh_protocol::signal::{Ack, Envelope, FROM_SERVER, ServerMessage, SignalError};
 
+use super::codec::Frame;
 use crate::auth::random;
 use crate::clock::{Clock, rfc3339};
 
 /// A message of the server, serialised once for all who receive it.
-pub fn event(clock: &dyn Clock, to: &str, message: ServerMessage) -> Utf8Bytes {
+pub fn event(clock: &dyn Clock, to: &str, message: ServerMessage) -> Frame {
     let envelope = Envelope {
         id: Some(random::id()),
         timestamp: Some(rfc3339(clock.now())),
@@ -19,14 +19,15 @@ pub fn event(clock: &dyn Clock, to: &str, message: ServerMessage) -> Utf8Bytes {
         to: Some(to.to_owned()),
         message,
     };
-    match serde_json::to_string(&envelope) {
-        Ok(text) => text.into(),
-        Err(error) => {
+    Frame::text(256, |bytes| {
+        let start = bytes.len();
+        if let Err(error) = serde_json::to_writer(&mut *bytes, &envelope) {
             // Only a map with keys other than text can fail, and the protocol has none.
             tracing::error!(%error, "a server message could not be written");
-            Utf8Bytes::from_static("{\"type\":\"system.resync\",\"payload\":{}}")
+            bytes.truncate(start);
+            bytes.extend_from_slice(b"{\"type\":\"system.resync\",\"payload\":{}}");
         }
-    }
+    })
 }
 
 /// An `error` for one client.
@@ -36,7 +37,7 @@ pub fn error(
     code: SignalCode,
     detail: &str,
     reference: Option<MessageId>,
-) -> Utf8Bytes {
+) -> Frame {
     event(
         clock,
         to,
@@ -49,7 +50,7 @@ pub fn error(
 }
 
 /// An `ack` for one client.
-pub fn ack(clock: &dyn Clock, to: &str, reference: MessageId, seq: Option<u64>) -> Utf8Bytes {
+pub fn ack(clock: &dyn Clock, to: &str, reference: MessageId, seq: Option<u64>) -> Frame {
     event(clock, to, ServerMessage::Ack(Ack { reference, seq }))
 }
 
@@ -59,7 +60,7 @@ thread_local! {
 }
 
 /// The envelope of a relayed message: everything but the payload is the server's.
-pub fn relayed(clock: &dyn Clock, kind: &str, from: &str, to: &str, payload: &str) -> Utf8Bytes {
+pub fn relayed(clock: &dyn Clock, kind: &str, from: &str, to: &str, payload: &str) -> Frame {
     let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
     let mut buffer = uuid::Uuid::encode_buffer();
     let id: &str = id.hyphenated().encode_lower(&mut buffer);
@@ -84,6 +85,10 @@ pub fn relayed(clock: &dyn Clock, kind: &str, from: &str, to: &str, payload: &st
             payload,
             "}",
         ];
-        parts.concat().into()
+        Frame::text(parts.iter().map(|part| part.len()).sum(), |bytes| {
+            for part in parts {
+                bytes.extend_from_slice(part.as_bytes());
+            }
+        })
     })
 }

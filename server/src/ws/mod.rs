@@ -3,6 +3,7 @@
 //! Enter at [`upgrade`]. The rules are in `docs/protocol.md`, section 3; `relay` follows their order.
 
 pub mod chat;
+pub mod codec;
 mod connection;
 pub(crate) mod event;
 mod frame;
@@ -13,4 +14,5 @@ mod rate;
 mod relay;
 mod room;
 mod signal;
+mod socket;
 pub(crate) mod upgrade;

@@ -5,13 +5,13 @@
 //! a socket that comes back within [`RESUME_WITHIN`] gets what it missed. Pushed to by any task, read by the socket's own.
 
 use std::collections::VecDeque;
+use std::task::Waker;
 
-use axum::extract::ws::Utf8Bytes;
 use mesh_protocol::error_code::close;
 use mesh_protocol::limits::{OUTBOUND_BYTES, OUTBOUND_MESSAGES};
-use parking_lot::Mutex;
-use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
+use parking_lot::{Mutex, MutexGuard};
+
+use super::codec::Frame;
 
 /// Seconds that a peer without a socket is waited for.
 pub const RESUME_WITHIN: u64 = 120;
@@ -27,28 +27,24 @@ pub struct Closing {
     pub reason: &'static str,
 }
 
-/// The next thing to write.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Next {
-    Frame(Utf8Bytes),
+/// What a socket is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Write what it was given, if anything.
+    Write,
     Close(Closing),
-    Nothing,
     /// Another socket goes on for this peer.
-    Superseded,
+    Yield,
 }
 
 /// A socket's hold on the queue. One holds it at a time.
-#[derive(Clone, Debug)]
-pub struct Attachment {
-    number: u64,
-    /// Another socket has taken over.
-    pub superseded: CancellationToken,
-}
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attachment(u64);
 
 #[derive(Default)]
 struct Waiting {
     /// Written ones first, oldest at the front.
-    frames: VecDeque<Utf8Bytes>,
+    frames: VecDeque<Frame>,
     /// How many of `frames` were written.
     written: usize,
     /// Bytes of those that were written, and of those that were not.
@@ -57,8 +53,12 @@ struct Waiting {
     /// How many were pushed before the first of `frames`.
     before: u64,
     closing: Option<Closing>,
+    /// Too much waited: what is being written is given up too.
+    overflowed: bool,
     /// The socket that writes. `None` before the first and after the last.
     attached: Option<Attachment>,
+    /// Of the socket's task, since it last looked.
+    waker: Option<Waker>,
     attachments: u64,
     /// Since when there is no socket, Unix seconds.
     detached_at: u64,
@@ -77,27 +77,26 @@ impl Waiting {
         self.closing.get_or_insert(closing);
     }
 
-    fn holds(&self, attachment: &Attachment) -> bool {
-        self.attached
-            .as_ref()
-            .is_some_and(|attached| attached.number == attachment.number)
+    /// Lets the socket's task look, once the lock is released.
+    fn wake(mut waiting: MutexGuard<'_, Self>) {
+        let waker = waiting.waker.take();
+        drop(waiting);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 }
 
 /// The queue of one peer.
 #[derive(Default)]
 pub struct Outbound {
-    /// Held for a push or a pop.
+    /// Held for a push, or while frames are copied out.
     waiting: Mutex<Waiting>,
-    /// One permit: something is to be written.
-    wake: Notify,
-    /// One permit: give up what is being written.
-    cut: Notify,
 }
 
 impl Outbound {
     /// Queues a frame; after a close or an overflow it goes nowhere.
-    pub fn push(&self, frame: Utf8Bytes) {
+    pub fn push(&self, frame: Frame) {
         let mut waiting = self.waiting.lock();
         if waiting.closing.is_some() {
             return;
@@ -106,44 +105,62 @@ impl Outbound {
         if unwritten >= OUTBOUND_MESSAGES || waiting.bytes + frame.len() > OUTBOUND_BYTES {
             waiting.frames = VecDeque::new();
             (waiting.written, waiting.bytes, waiting.kept_bytes) = (0, 0, 0);
+            waiting.overflowed = true;
             waiting.close(Closing {
                 code: close::TOO_SLOW,
                 reason: "too slow to read",
             });
-            self.cut.notify_one();
         } else {
             waiting.bytes += frame.len();
             waiting.frames.push_back(frame);
         }
-        drop(waiting);
-        self.wake.notify_one();
+        Waiting::wake(waiting);
     }
 
     /// Closes the socket after what waits already. The first reason stands.
     pub fn close(&self, code: u16, reason: &'static str) {
-        self.waiting.lock().close(Closing { code, reason });
-        self.wake.notify_one();
+        let mut waiting = self.waiting.lock();
+        waiting.close(Closing { code, reason });
+        Waiting::wake(waiting);
     }
 
-    /// Takes the next thing out.
-    pub fn next(&self, attachment: &Attachment) -> Next {
+    /// Tells a socket what to do; hands it frames, in their order, until `room` bytes are taken or more. The waker is called when
+    /// there is more to do.
+    pub fn next(
+        &self,
+        attachment: Attachment,
+        waker: &Waker,
+        mut room: usize,
+        mut take: impl FnMut(&Frame),
+    ) -> Order {
         let mut waiting = self.waiting.lock();
-        if !waiting.holds(attachment) {
-            // The permit that led here was meant for the other.
-            self.wake.notify_one();
-            return Next::Superseded;
+        if waiting.attached != Some(attachment) {
+            return Order::Yield;
         }
-        let at = waiting.written;
-        let Some(frame) = waiting.frames.get(at).cloned() else {
-            return waiting.closing.map_or(Next::Nothing, Next::Close);
-        };
-        waiting.written += 1;
-        waiting.bytes -= frame.len();
-        waiting.kept_bytes += frame.len();
+        let before = waiting.written;
+        while room > 0
+            && let Some(frame) = waiting.frames.get(waiting.written)
+        {
+            take(frame);
+            let length = frame.len();
+            room = room.saturating_sub(length);
+            waiting.written += 1;
+            waiting.bytes -= length;
+            waiting.kept_bytes += length;
+        }
         while waiting.written > KEPT_MESSAGES || waiting.kept_bytes > KEPT_BYTES {
             waiting.drop_front();
         }
-        Next::Frame(frame)
+        if let Some(closing) = waiting.closing
+            && (waiting.overflowed || room > 0 && waiting.written == before)
+        {
+            return Order::Close(closing);
+        }
+        match &mut waiting.waker {
+            Some(kept) => kept.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+        Order::Write
     }
 
     /// How many were written so far, where the client may lack some of them.
@@ -166,7 +183,7 @@ impl Outbound {
 
     /// The first socket.
     pub fn attach(&self) -> Attachment {
-        Self::hand_over(&mut self.waiting.lock())
+        Self::hand_over(self.waiting.lock())
     }
 
     /// Another socket, whose client has `seen` so many. `None` where what it lacks is no longer there.
@@ -181,31 +198,25 @@ impl Outbound {
         }
         waiting.written = 0;
         waiting.bytes += std::mem::take(&mut waiting.kept_bytes);
-        let attachment = Self::hand_over(&mut waiting);
-        drop(waiting);
-        self.wake.notify_one();
-        Some(attachment)
+        Some(Self::hand_over(waiting))
     }
 
-    fn hand_over(waiting: &mut Waiting) -> Attachment {
+    /// The socket before, where there is one, learns of it.
+    fn hand_over(mut waiting: MutexGuard<'_, Waiting>) -> Attachment {
         waiting.attachments += 1;
-        let attachment = Attachment {
-            number: waiting.attachments,
-            superseded: CancellationToken::new(),
-        };
-        if let Some(before) = waiting.attached.replace(attachment.clone()) {
-            before.superseded.cancel();
-        }
+        let attachment = Attachment(waiting.attachments);
+        waiting.attached = Some(attachment);
+        Waiting::wake(waiting);
         attachment
     }
 
     /// The socket is gone; whether there is none now, rather than another one already.
-    pub fn detach(&self, attachment: &Attachment, now: u64) -> bool {
+    pub fn detach(&self, attachment: Attachment, now: u64) -> bool {
         let mut waiting = self.waiting.lock();
-        if !waiting.holds(attachment) {
+        if waiting.attached != Some(attachment) {
             return false;
         }
-        waiting.attached = None;
+        (waiting.attached, waiting.waker) = (None, None);
         waiting.detached_at = now;
         true
     }
@@ -228,20 +239,14 @@ impl Outbound {
     pub fn end_detached(&self) -> bool {
         self.expire(u64::MAX)
     }
-
-    /// Resolves when [`next`](Self::next) has something. Cancel-safe.
-    pub async fn ready(&self) {
-        self.wake.notified().await;
-    }
-
-    /// Resolves when the queue overflowed. Cancel-safe.
-    pub async fn overflowed(&self) {
-        self.cut.notified().await;
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
     use super::*;
 
     const CLOSED: Closing = Closing {
@@ -249,36 +254,47 @@ mod tests {
         reason: "too slow to read",
     };
 
-    fn frames(outbound: &Outbound, attachment: &Attachment) -> Vec<String> {
+    /// All that a socket is given at once, and what it is to do then.
+    fn take(outbound: &Outbound, attachment: Attachment) -> (Vec<Frame>, Order) {
         let mut all = Vec::new();
-        while let Next::Frame(frame) = outbound.next(attachment) {
-            all.push(frame.to_string());
+        loop {
+            let before = all.len();
+            let order = outbound.next(attachment, Waker::noop(), 1, |frame| all.push(frame.clone()));
+            if order != Order::Write || all.len() == before {
+                return (all, order);
+            }
         }
-        all
+    }
+
+    fn texts(of: &[&str]) -> Vec<Frame> {
+        of.iter().map(|text| Frame::from(*text)).collect()
+    }
+
+    fn number(number: usize) -> Frame {
+        Frame::from(&*number.to_string())
     }
 
     #[test]
     fn both_bounds_cut_the_socket_and_free_the_memory() {
-        for (frame, fits) in [
-            ("x".to_owned(), OUTBOUND_MESSAGES),
-            ("x".repeat(64 * 1024), OUTBOUND_BYTES / 65_536),
-        ] {
-            let frame = Utf8Bytes::from(frame);
+        let long = "x".repeat(64 * 1024 - 10);
+        for (text, fits) in [("x", OUTBOUND_MESSAGES), (&*long, OUTBOUND_BYTES / 65_536)] {
+            let frame = Frame::from(text);
             let outbound = Outbound::default();
             let socket = outbound.attach();
             for _ in 0..fits {
                 outbound.push(frame.clone());
             }
+            let mut first = None;
+            outbound.next(socket, Waker::noop(), 1, |frame| first = Some(frame.clone()));
+            assert_eq!(first, Some(frame.clone()), "the bound itself fits");
+            outbound.push(frame.clone());
+            outbound.push(frame.clone());
             assert_eq!(
-                outbound.next(&socket),
-                Next::Frame(frame.clone()),
-                "the bound itself fits"
+                outbound.next(socket, Waker::noop(), 0, |_| ()),
+                Order::Close(CLOSED)
             );
-            outbound.push(frame.clone());
-            outbound.push(frame.clone());
-            assert_eq!(outbound.next(&socket), Next::Close(CLOSED));
             outbound.push(frame);
-            assert_eq!(outbound.next(&socket), Next::Close(CLOSED));
+            assert_eq!(take(&outbound, socket), (Vec::new(), Order::Close(CLOSED)));
             assert!(outbound.resume(0).is_none());
             assert_eq!(outbound.waiting.lock().frames.capacity(), 0);
         }
@@ -292,35 +308,64 @@ mod tests {
         outbound.close(close::SESSION_ENDED, "first");
         outbound.close(close::RESTART, "second");
         outbound.push("b".into());
-        assert_eq!(outbound.next(&socket), Next::Frame("a".into()));
-        assert_eq!(
-            outbound.next(&socket),
-            Next::Close(Closing {
-                code: close::SESSION_ENDED,
-                reason: "first"
-            })
-        );
+        assert_eq!(outbound.next(socket, Waker::noop(), 0, |_| ()), Order::Write);
+        let closing = Closing {
+            code: close::SESSION_ENDED,
+            reason: "first",
+        };
+        assert_eq!(take(&outbound, socket), (texts(&["a"]), Order::Close(closing)));
     }
 
     #[test]
     fn another_socket_goes_on_after_what_the_client_has() {
         let outbound = Outbound::default();
         let first = outbound.attach();
-        for number in 1..=5 {
-            outbound.push(number.to_string().into());
+        for one in 1..=5 {
+            outbound.push(number(one));
         }
-        assert_eq!(frames(&outbound, &first).len(), 5);
-        assert!(outbound.detach(&first, 0));
+        assert_eq!(take(&outbound, first).0.len(), 5);
+        assert!(outbound.detach(first, 0));
         outbound.push("6".into());
         let second = outbound.resume(3).unwrap();
-        assert_eq!(outbound.next(&first), Next::Superseded);
-        assert_eq!(frames(&outbound, &second), ["4", "5", "6"]);
+        assert_eq!(take(&outbound, first), (Vec::new(), Order::Yield));
+        assert_eq!(take(&outbound, second).0, texts(&["4", "5", "6"]));
         // The server had not noticed yet: the old one is told, and takes nothing with it.
         let third = outbound.resume(5).unwrap();
-        assert!(second.superseded.is_cancelled() && !outbound.detach(&second, 0));
-        assert_eq!(frames(&outbound, &third), ["6"]);
+        assert!(take(&outbound, second).1 == Order::Yield && !outbound.detach(second, 0));
+        assert_eq!(take(&outbound, third).0, texts(&["6"]));
         assert!(outbound.resume(7).is_none(), "nobody has seen what was not said");
         assert!(outbound.resume(4).is_none(), "it said that it has five");
+    }
+
+    #[test]
+    fn whatever_there_is_to_do_wakes_the_socket() {
+        struct Count(AtomicUsize);
+        impl Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let happens: [fn(&Outbound); 4] = [
+            |outbound| outbound.push("a".into()),
+            |outbound| outbound.close(close::RESTART, "over"),
+            |outbound| assert!(outbound.resume(0).is_some()),
+            |outbound| (0..=OUTBOUND_MESSAGES).for_each(|_| outbound.push("a".into())),
+        ];
+        for happens in happens {
+            let outbound = Outbound::default();
+            let socket = outbound.attach();
+            let count = Arc::new(Count(AtomicUsize::new(0)));
+            let waker = Waker::from(count.clone());
+            outbound.push("before".into());
+            let mut given = 0;
+            outbound.next(socket, &waker, 1, |_| given += 1);
+            happens(&outbound);
+            assert_eq!(
+                (given, count.0.load(Ordering::Relaxed)),
+                (1, 1),
+                "also while the client does not take what was given"
+            );
+        }
     }
 
     #[test]
@@ -328,16 +373,16 @@ mod tests {
         let outbound = Outbound::default();
         let socket = outbound.attach();
         for _ in 0..3 {
-            for number in 0..200 {
-                outbound.push(number.to_string().into());
+            for one in 0..200 {
+                outbound.push(number(one));
             }
-            frames(&outbound, &socket);
+            take(&outbound, socket);
         }
         assert_eq!(outbound.waiting.lock().frames.len(), KEPT_MESSAGES);
         assert!(outbound.resume(600 - KEPT_MESSAGES as u64 - 1).is_none());
         for _ in 0..20 {
-            outbound.push("x".repeat(60 * 1024).into());
-            frames(&outbound, &socket);
+            outbound.push(Frame::from(&*"x".repeat(60 * 1024)));
+            take(&outbound, socket);
         }
         assert!(outbound.waiting.lock().kept_bytes <= KEPT_BYTES);
         assert_eq!(outbound.unconfirmed(), Some(620));
@@ -353,10 +398,10 @@ mod tests {
         let outbound = Outbound::default();
         let socket = outbound.attach();
         assert!(!outbound.expire(u64::MAX), "it has one");
-        assert!(outbound.detach(&socket, 1_000));
+        assert!(outbound.detach(socket, 1_000));
         assert!(!outbound.expire(1_119));
         let back = outbound.resume(0).unwrap();
-        assert!(outbound.detach(&back, 2_000));
+        assert!(outbound.detach(back, 2_000));
         assert!(outbound.expire(2_120));
         assert!(outbound.resume(0).is_none());
     }

@@ -1,20 +1,24 @@
-//! `GET /ws`: who may open a socket. Everything is decided before the upgrade is answered.
+//! `GET /ws`: who may open a socket. Everything is decided before the upgrade is answered (RFC 6455, section 4.2).
 
 use std::sync::Arc;
 
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, header};
+use axum::body::Body;
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
 use mesh_protocol::error_code::{HttpCode, close};
-use mesh_protocol::limits::MAX_SIGNAL_FRAME;
 use mesh_protocol::signal::{Nothing, ServerMessage};
 use serde::Deserialize;
+use sha1::{Digest as _, Sha1};
 
 use super::connection;
 use super::event::event;
-use super::outbound::Attachment;
+use super::outbound::{Attachment, Closing};
+use super::socket::Socket;
 use crate::app::App;
 use crate::auth::random;
 use crate::http::error::ApiError;
@@ -22,11 +26,10 @@ use crate::http::headers::ClientAddress;
 use crate::http::session;
 use crate::hub::LivePeer;
 use crate::store::SignIn;
+use crate::traffic::Counted;
 
-/// Each idle socket holds one such buffer; frames may be larger.
-const READ_BUFFER: usize = 4 * 1024;
-/// What is gathered before a write to the socket.
-const WRITE_BUFFER: usize = 16 * 1024;
+/// What a server that speaks the protocol adds to the client's key.
+const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 #[derive(Deserialize)]
 pub(crate) struct Ask {
@@ -39,32 +42,72 @@ pub(crate) struct Ask {
 pub(crate) async fn upgrade(
     State(app): State<Arc<App>>,
     ClientAddress(address): ClientAddress,
-    headers: HeaderMap,
     ask: Result<Query<Ask>, axum::extract::rejection::QueryRejection>,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    mut request: Request,
 ) -> Result<Response, ApiError> {
+    let headers = request.headers();
     if let Some(origin) = headers.get(header::ORIGIN)
         && !origin.to_str().is_ok_and(|origin| app.allows_origin(origin))
     {
         return Err(ApiError::origin_refused());
     }
     let Query(ask) = ask.map_err(|_| ApiError::bad_request("the query does not decode"))?;
-    let sign_in = authenticate(&app, &headers, &ask).await?;
+    let sign_in = authenticate(&app, headers, &ask).await?;
     session::used(&app, &sign_in, address).await;
-    let upgrade = upgrade.map_err(|_| ApiError::bad_request("this address is for WebSocket connections"))?;
-    let upgrade = upgrade
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER)
-        .max_message_size(MAX_SIGNAL_FRAME)
-        .max_frame_size(MAX_SIGNAL_FRAME);
-    let tracked = app.sockets.token();
-    Ok(upgrade.on_upgrade(async move |socket| {
+    let no_websocket = || ApiError::bad_request("this address is for WebSocket connections, version 13");
+    let accept = accept(headers).ok_or_else(no_websocket)?;
+    let upgrade: OnUpgrade = request.extensions_mut().remove().ok_or_else(no_websocket)?;
+    app.sockets.clone().spawn(async move {
+        // The client may be gone already.
+        let Some(socket) = upgrade.await.ok().and_then(socket) else {
+            return;
+        };
         match enter(&app, sign_in, &ask) {
             Some((peer, attachment)) => connection::serve(socket, app, peer, attachment).await,
-            None => refuse(socket).await,
+            None => {
+                let closing = Closing {
+                    code: close::TOO_MANY,
+                    reason: "too many sockets",
+                };
+                socket.say_goodbye(closing).await;
+            }
         }
-        drop(tracked);
-    }))
+    });
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    Ok(response)
+}
+
+/// The answer to a client's handshake, where it is one.
+fn accept(headers: &HeaderMap) -> Option<HeaderValue> {
+    let names = |name: HeaderName, wanted: &str| {
+        let values = headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
+        values
+            .flat_map(|value| value.split(','))
+            .any(|one| one.trim().eq_ignore_ascii_case(wanted))
+    };
+    let key = headers.get(header::SEC_WEBSOCKET_KEY)?;
+    if !names(header::CONNECTION, "upgrade")
+        || !names(header::UPGRADE, "websocket")
+        || !names(header::SEC_WEBSOCKET_VERSION, "13")
+    {
+        return None;
+    }
+    let digest = Sha1::new().chain_update(key).chain_update(KEY_SUFFIX).finalize();
+    HeaderValue::try_from(STANDARD.encode(digest)).ok()
+}
+
+/// The accepted connection itself, from under what served HTTP on it.
+fn socket(upgraded: Upgraded) -> Option<Socket> {
+    let parts = upgraded.downcast::<TokioIo<Counted>>().ok()?;
+    Some(Socket::new(parts.io.into_inner(), &parts.read_buf))
 }
 
 /// The peer that a socket goes on for, or a new one; `None` where the user has too many.
@@ -109,13 +152,22 @@ async fn authenticate(app: &App, headers: &HeaderMap, ask: &Ask) -> Result<SignI
     ))
 }
 
-async fn refuse(mut socket: WebSocket) {
-    let frame = CloseFrame {
-        code: close::TOO_MANY,
-        reason: "too many sockets".into(),
-    };
-    // The client may be gone already; then there is nobody to tell.
-    let _ = socket.send(Message::Close(Some(frame))).await;
-    let echo = async { while let Some(Ok(_)) = socket.recv().await {} };
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), echo).await;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_the_standard_is_answered_as_it_says() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            (header::CONNECTION, "keep-alive, Upgrade"),
+            (header::UPGRADE, "WebSocket"),
+            (header::SEC_WEBSOCKET_VERSION, "13"),
+            (header::SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ=="),
+        ] {
+            assert!(accept(&headers).is_none(), "without {name}");
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        assert_eq!(accept(&headers).unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
 }

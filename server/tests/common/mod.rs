@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of the stage")]
 
+pub mod process;
+
 use anyhow::Result;
 use mesh_protocol::ids::{PeerId, RoomId};
 use mesh_testkit::{Socket, TestClient, TestServer};

@@ -1,0 +1,172 @@
+//! A WebSocket over an accepted connection, polled by the task that owns it.
+//!
+//! An idle socket holds no buffer: what is read lies in one of the thread's own while it is handled, and only the bytes of an
+//! incomplete frame are kept, at most [`MAX_PARTIAL`]. What the client's window does not take is kept until it does.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::time::timeout;
+
+use super::codec::{self, Decoder, Frame, MAX_PARTIAL, Next, Received, Violation};
+use super::outbound::Closing;
+use crate::traffic::Counted;
+
+/// The most that one read takes.
+const READ: usize = 32 * 1024;
+/// What may lie before it: a frame that is not complete, or what an interrupted handler has left.
+const BEFORE: usize = MAX_PARTIAL + READ;
+/// Bytes that wait to be sent, from which on a ping is not answered.
+const ENOUGH_UNSENT: usize = 64 * 1024;
+/// How long the close frame may take, and then the client's own.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+thread_local! {
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; BEFORE + READ].into());
+}
+
+/// Why there is nothing more to read.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The connection is gone.
+    Gone,
+    Violation(Violation),
+}
+
+pub(super) struct Socket {
+    stream: Counted,
+    decoder: Decoder,
+    /// Bytes that were read and belong to frames not yet handled.
+    unread: Vec<u8>,
+    /// Whether there may be a whole frame among them.
+    interrupted: bool,
+    /// Framed bytes, of which the first `sent` are out.
+    unsent: Vec<u8>,
+    sent: usize,
+}
+
+impl Socket {
+    /// `read` came with the request that asked for the upgrade.
+    pub(super) fn new(stream: Counted, read: &[u8]) -> Self {
+        Self {
+            stream,
+            decoder: Decoder::default(),
+            unread: read.to_vec(),
+            interrupted: true,
+            unsent: Vec::new(),
+            sent: 0,
+        }
+    }
+
+    /// Hands on what was received, until `take` breaks off with a value, or the connection ends. Pings are answered here.
+    pub(super) fn poll_read<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut take: impl FnMut(Received<'_>) -> ControlFlow<T>,
+    ) -> Poll<Result<T, End>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            loop {
+                let start = BEFORE - self.unread.len();
+                let mut end = BEFORE;
+                if !std::mem::take(&mut self.interrupted) {
+                    let mut buf = ReadBuf::new(&mut scratch[BEFORE..]);
+                    if ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf)).is_err() {
+                        return Poll::Ready(Err(End::Gone));
+                    }
+                    if buf.filled().is_empty() {
+                        return Poll::Ready(Err(End::Gone));
+                    }
+                    end += buf.filled().len();
+                }
+                scratch[start..BEFORE].copy_from_slice(&self.unread);
+                let mut rest = &mut scratch[start..end];
+                let broken_off = loop {
+                    let (used, taken) = match self.decoder.next(rest) {
+                        Err(violation) => return Poll::Ready(Err(End::Violation(violation))),
+                        Ok(Next::Incomplete) => break None,
+                        Ok(Next::Part(used)) => (used, ControlFlow::Continue(())),
+                        Ok(Next::Message(message, used)) => {
+                            if let Received::Ping(payload) = &message
+                                && self.unsent.len() < ENOUGH_UNSENT
+                            {
+                                codec::pong(&mut self.unsent, payload);
+                            }
+                            (used, take(message))
+                        }
+                    };
+                    rest = &mut rest[used..];
+                    if let ControlFlow::Break(value) = taken {
+                        break Some(value);
+                    }
+                };
+                if rest.is_empty() {
+                    self.unread = Vec::new();
+                } else {
+                    self.unread.clear();
+                    self.unread.extend_from_slice(rest);
+                }
+                if let Some(value) = broken_off {
+                    self.interrupted = true;
+                    return Poll::Ready(Ok(value));
+                }
+            }
+        })
+    }
+
+    /// Whether everything is out.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.unsent.is_empty()
+    }
+
+    /// What is to be written next. Appended to, framed.
+    pub(super) fn unsent(&mut self) -> &mut Vec<u8> {
+        &mut self.unsent
+    }
+
+    /// Writes what there is.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.sent < self.unsent.len() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.unsent[self.sent..]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.sent += written;
+        }
+        (self.unsent, self.sent) = (Vec::new(), 0);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends the close frame and waits a little for the client's, so that it learns the code.
+    pub(super) async fn say_goodbye(mut self, closing: Closing) {
+        codec::close(&mut self.unsent, Some(closing.code), closing.reason);
+        if matches!(
+            timeout(GOODBYE, poll_fn(|cx| self.poll_flush(cx))).await,
+            Ok(Ok(()))
+        ) {
+            let echo = poll_fn(|cx| {
+                self.poll_read(cx, |message| match message {
+                    Received::Close(_) => ControlFlow::Break(()),
+                    _ => ControlFlow::Continue(()),
+                })
+            });
+            let _ = timeout(GOODBYE, echo).await;
+        }
+    }
+
+    /// Answers the client's goodbye with its own code.
+    pub(super) async fn return_goodbye(mut self, code: Option<u16>) {
+        codec::close(&mut self.unsent, code, "");
+        let _ = timeout(GOODBYE, poll_fn(|cx| self.poll_flush(cx))).await;
+    }
+
+    /// Queues a message.
+    pub(super) fn send(&mut self, frame: &Frame) {
+        self.unsent.extend_from_slice(frame.bytes());
+    }
+}
