@@ -22,3 +22,6 @@ mod ws;
 pub use config::Config;
 pub use server::{Server, StartError};
 pub use traffic::Traffic;
+/// For the fuzz targets alone.
+#[cfg(fuzzing)]
+pub use ws::{codec, fuzzing};

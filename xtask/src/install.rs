@@ -30,13 +30,20 @@ const RELAYS: &[(&str, &str)] = &[
 /// Installs what is missing.
 pub fn for_tests() -> Result<()> {
     have(PROGRAMS)?;
-    if !present("cargo-nextest") {
-        step(
-            "cargo-nextest",
-            crate::process::cargo().args(["install", "--locked", "cargo-nextest"]),
-        )?;
+    cargo_tool("cargo-nextest")
+}
+
+/// Installs what is missing.
+pub fn for_fuzzing() -> Result<()> {
+    have(&[("g++", "g++")])?;
+    cargo_tool("cargo-fuzz")
+}
+
+fn cargo_tool(name: &str) -> Result<()> {
+    if present(name) {
+        return Ok(());
     }
-    Ok(())
+    step(name, crate::process::cargo().args(["install", "--locked", name]))
 }
 
 /// Installs what is missing.

@@ -44,6 +44,11 @@ enum Command {
     },
     /// Kill the server a hundred times while people write, and count what is lost (minutes)
     Durability,
+    /// Feed every fuzz target for some minutes, all at once
+    Fuzz {
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+    },
     /// Take the pictures of docs/screenshots/ from the real page
     Screenshots,
 }
@@ -67,6 +72,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Codegen { check: true } => codegen::check(),
         Command::Bench { name, options } => suites::bench(&name, &options),
         Command::Durability => suites::durability(),
+        Command::Fuzz { minutes } => suites::fuzz(minutes),
         Command::Screenshots => suites::screenshots(),
     }
 }

@@ -3,10 +3,12 @@
 use std::fs;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::process::{cargo, program, release_binary, root, step};
 use crate::{codegen, install, tidy};
+
+const FUZZ_TARGETS: [&str; 2] = ["client_frames", "capability"];
 
 /// `cargo xtask test`: quick checks first, the browser last.
 pub fn test() -> Result<()> {
@@ -168,6 +170,45 @@ fn relay(options: &[String]) -> Result<()> {
     step("mesh-server and the benchmark", cargo().args(build))?;
     let mut bench = Command::new(release_binary("mesh-bench"));
     step("relay", bench.current_dir(root()).arg("relay").args(options))
+}
+
+/// `cargo xtask fuzz`: every target of fuzz/, side by side. What breaks one is kept in `fuzz/artifacts`.
+pub fn fuzz(minutes: u64) -> Result<()> {
+    install::for_fuzzing()?;
+    // No sanitizer: it would want a nightly compiler, and there is no unsafe code to watch.
+    let fuzz = |command: &str| {
+        let mut fuzz = cargo();
+        fuzz.args(["fuzz", command, "--sanitizer", "none"]);
+        fuzz
+    };
+    step("fuzz targets", &mut fuzz("build"))?;
+    let limits = [
+        format!("-max_total_time={}", minutes * 60),
+        "-max_len=70000".to_owned(),
+        "-rss_limit_mb=1024".to_owned(),
+        "-verbosity=0".to_owned(),
+        "-print_final_stats=1".to_owned(),
+    ];
+    let mut running = Vec::new();
+    for target in FUZZ_TARGETS {
+        let mut run = fuzz("run");
+        run.arg(target).arg("--").args(&limits).current_dir(root());
+        running.push((target, run.spawn()?));
+    }
+    let mut broken = Vec::new();
+    for (target, mut run) in running {
+        if !run.wait()?.success() {
+            broken.push(target);
+        }
+    }
+    if !broken.is_empty() {
+        bail!("fuzzing broke {}: see fuzz/artifacts", broken.join(", "));
+    }
+    println!(
+        "{} targets, {minutes} minutes each: nothing broke",
+        FUZZ_TARGETS.len()
+    );
+    Ok(())
 }
 
 /// `cargo xtask screenshots`.

@@ -7,6 +7,8 @@ pub mod codec;
 mod connection;
 pub(crate) mod event;
 mod frame;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod grants;
 pub mod outbound;
 mod payload;
