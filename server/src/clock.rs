@@ -1,7 +1,7 @@
 //! The time, passed in wherever a decision depends on it, so that tests can move it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Where the server reads the time.
 pub trait Clock: Send + Sync + 'static {
@@ -28,24 +28,30 @@ impl Clock for SystemClock {
 /// The machine's clock plus an offset that a test moves: time still passes by itself.
 #[derive(Debug, Default)]
 pub struct ShiftedClock {
-    ahead_ms: AtomicU64,
+    ahead_ms: AtomicI64,
 }
 
 impl ShiftedClock {
     /// Moves the time forward.
-    pub fn advance(&self, by: std::time::Duration) {
-        self.ahead_ms.fetch_add(
-            u64::try_from(by.as_millis()).unwrap_or(u64::MAX),
-            Ordering::SeqCst,
-        );
+    pub fn advance(&self, by: Duration) {
+        self.ahead_ms.fetch_add(millis(by), Ordering::SeqCst);
     }
+
+    /// Moves the time back.
+    pub fn set_back(&self, by: Duration) {
+        self.ahead_ms.fetch_sub(millis(by), Ordering::SeqCst);
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl Clock for ShiftedClock {
     fn now_ms(&self) -> u64 {
         SystemClock
             .now_ms()
-            .saturating_add(self.ahead_ms.load(Ordering::SeqCst))
+            .saturating_add_signed(self.ahead_ms.load(Ordering::SeqCst))
     }
 }
 

@@ -140,6 +140,11 @@ impl TestServer {
         self.clock.advance(by);
     }
 
+    /// Moves its clock back.
+    pub fn set_back(&self, by: Duration) {
+        self.clock.set_back(by);
+    }
+
     /// Unix seconds, as the server sees them.
     pub fn now(&self) -> u64 {
         self.clock.now()
