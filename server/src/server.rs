@@ -292,8 +292,10 @@ impl Accept {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    // Messages are small and wanted at once.
+                    // Messages are small and wanted at once. What acknowledges them may wait: it saves a packet for each.
                     let _ = stream.set_nodelay(true);
+                    #[cfg(target_os = "linux")]
+                    let _ = stream.set_quickack(false);
                     self.connections.spawn(serve(
                         peer,
                         self.router.clone(),

@@ -44,7 +44,6 @@ impl Frame {
     }
 
     /// Bytes on the wire.
-    #[expect(clippy::len_without_is_empty, reason = "a frame has its header at least")]
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -31,7 +31,7 @@ const WRITE_STALL: Duration = Duration::from_secs(20);
 const WRITE_AT_ONCE: usize = 64 * 1024;
 
 /// Lets go of the peer when the task ends, however it ends.
-struct Connected {
+struct Hold {
     app: Arc<App>,
     peer: Arc<LivePeer>,
     attachment: Attachment,
@@ -39,20 +39,19 @@ struct Connected {
     broken: bool,
 }
 
-impl Drop for Connected {
+impl Drop for Hold {
     fn drop(&mut self) {
         self.app.hub.release(&self.peer, self.attachment, self.broken);
     }
 }
 
 /// Serves a socket to its end.
-pub(super) async fn serve(mut socket: Socket, app: Arc<App>, peer: Arc<LivePeer>, attachment: Attachment) {
-    let mut connected = Connected {
-        app: app.clone(),
-        peer: peer.clone(),
-        attachment,
-        broken: true,
-    };
+pub(super) fn serve(
+    mut socket: Socket,
+    app: Arc<App>,
+    peer: Arc<LivePeer>,
+    attachment: Attachment,
+) -> impl Future<Output = ()> {
     let welcome = Welcome {
         peer_id: peer.id.clone(),
         user_id: peer.user_id.clone(),
@@ -60,31 +59,23 @@ pub(super) async fn serve(mut socket: Socket, app: Arc<App>, peer: Arc<LivePeer>
         resume: peer.resume_token(),
         protocol: mesh_protocol::PROTOCOL_VERSION,
     };
-    socket.send(&event(
-        &*app.clock,
-        peer.id.as_str(),
-        ServerMessage::Welcome(welcome),
-    ));
+    let welcome = ServerMessage::Welcome(welcome);
+    socket.send(&event(&*app.clock, peer.id.as_str(), welcome));
     let now = Instant::now();
-    let mut connection = Connection {
+    Connection {
         socket,
         relay: Relay::new(app.clone(), peer.clone()),
-        app,
-        peer,
-        attachment,
         heard: now,
         heartbeat: now + HEARTBEAT,
         stalled: None,
-    };
-    let over = connection.run().await;
-    connected.broken = matches!(over, Over::Broken);
-    // Out of every room before the goodbye, which may take its time.
-    drop(connected);
-    match over {
-        Over::Broken => {}
-        Over::SaidGoodbye(code) => connection.socket.return_goodbye(code).await,
-        Over::Close(closing) => connection.socket.say_goodbye(closing).await,
+        hold: Hold {
+            app,
+            peer,
+            attachment,
+            broken: true,
+        },
     }
+    .run()
 }
 
 /// How a socket ends.
@@ -106,31 +97,38 @@ enum Interruption {
 
 struct Connection {
     socket: Socket,
-    app: Arc<App>,
-    peer: Arc<LivePeer>,
     relay: Relay,
-    attachment: Attachment,
     /// When the client last said something.
     heard: Instant,
     /// When to look whether it is still there.
     heartbeat: Instant,
     /// Since when it takes nothing of what is written.
     stalled: Option<Instant>,
+    hold: Hold,
 }
 
 impl Connection {
-    async fn run(&mut self) -> Over {
+    async fn run(mut self) {
         let mut timer = pin!(tokio::time::sleep_until(self.heartbeat));
-        loop {
+        let over = loop {
             match poll_fn(|cx| self.poll(cx, timer.as_mut())).await {
-                Interruption::Over(over) => return over,
+                Interruption::Over(over) => break over,
                 Interruption::Join { room_id, reference } => {
+                    let Hold { app, peer, .. } = &self.hold;
                     // Boxed: an idle socket should not carry the state of a query.
-                    if let Err(refusal) = Box::pin(room::join(&self.app, &self.peer, &room_id)).await {
+                    if let Err(refusal) = Box::pin(room::join(app, peer, &room_id)).await {
                         self.relay.tell(refusal.code, &refusal.detail, reference);
                     }
                 }
             }
+        };
+        self.hold.broken = matches!(over, Over::Broken);
+        // Out of every room before the goodbye, which may take its time.
+        drop(self.hold);
+        match over {
+            Over::Broken => {}
+            Over::SaidGoodbye(code) => Box::pin(self.socket.return_goodbye(code)).await,
+            Over::Close(closing) => Box::pin(self.socket.say_goodbye(closing)).await,
         }
     }
 
@@ -148,7 +146,7 @@ impl Connection {
         let Self {
             socket,
             relay,
-            peer,
+            hold: Hold { peer, .. },
             heard,
             ..
         } = self;
@@ -202,12 +200,9 @@ impl Connection {
             } else {
                 0
             };
-            let socket = &mut self.socket;
-            match self
-                .peer
-                .outbound
-                .next(self.attachment, cx.waker(), room, |frame| socket.send(frame))
-            {
+            let (socket, hold) = (&mut self.socket, &self.hold);
+            let outbound = &hold.peer.outbound;
+            match outbound.next(hold.attachment, cx.waker(), room, |frame| socket.send(frame)) {
                 Order::Write => {}
                 Order::Close(closing) => return Some(Over::Close(closing)),
                 Order::Yield => return Some(Over::Broken),
@@ -247,7 +242,7 @@ impl Connection {
                 return Some(Over::Broken);
             }
             self.heartbeat += HEARTBEAT;
-            let unconfirmed = self.peer.outbound.unconfirmed();
+            let unconfirmed = self.hold.peer.outbound.unconfirmed();
             if self.heard.elapsed() >= HEARTBEAT || unconfirmed.is_some() {
                 // Its pong comes back after everything before it was read, and so confirms that.
                 let count = unconfirmed.unwrap_or_default();

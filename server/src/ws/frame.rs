@@ -17,9 +17,16 @@ pub struct BadFrame;
 #[derive(Debug)]
 pub struct Incoming<'a> {
     pub kind: Cow<'a, str>,
-    pub id: Option<MessageId>,
+    id: Option<&'a RawValue>,
     /// A JSON object.
     pub payload: &'a str,
+}
+
+impl Incoming<'_> {
+    /// What an answer names. Most messages have none, so it is read only then.
+    pub fn reference(&self) -> Option<MessageId> {
+        self.id.and_then(|id| serde_json::from_str(id.get()).ok())
+    }
 }
 
 #[derive(Deserialize)]
@@ -43,10 +50,9 @@ pub fn parse(text: &str) -> Result<Incoming<'_>, BadFrame> {
     if !payload.starts_with('{') {
         return Err(BadFrame);
     }
-    let id = raw.id.and_then(|id| serde_json::from_str(id.get()).ok());
     Ok(Incoming {
         kind: raw.kind,
-        id,
+        id: raw.id,
         payload,
     })
 }
@@ -167,7 +173,7 @@ mod tests {
         );
         let frame = parse(" {\"type\":\"a\",\"id\":\"m1\",\"from\":3,\"payload\":null}").unwrap();
         assert_eq!(
-            (&*frame.kind, frame.payload, frame.id.unwrap().as_str()),
+            (&*frame.kind, frame.payload, frame.reference().unwrap().as_str()),
             ("a", "{}", "m1")
         );
     }

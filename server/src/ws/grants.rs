@@ -44,11 +44,19 @@ pub(super) struct Granted {
     pub(super) rights: Vec<Capability>,
 }
 
+/// A token whose signature was checked.
+struct Verified {
+    token: Box<str>,
+    claims: Claims,
+    /// Of its first use.
+    session: Option<SessionId>,
+}
+
 /// The tokens of one socket.
 #[derive(Default)]
 pub(super) struct Grants {
     /// Most recent first.
-    verified: Vec<(Box<str>, Claims)>,
+    verified: Vec<Verified>,
     sessions: HashMap<TokenId, (SessionId, u64)>,
 }
 
@@ -61,7 +69,9 @@ impl Grants {
         now: u64,
     ) -> Result<Granted, SignalCode> {
         let token = want.token.ok_or(SignalCode::CapRequired)?;
-        let claims = self.claims(verifier, token, want.may_verify, now)?;
+        let Self { verified, sessions } = self;
+        let known = find(verified, verifier, token, want.may_verify, now)?;
+        let claims = &known.claims;
         let fits = claims.sub == *want.bearer
             && claims.room_id == *want.room
             && claims.allows(want.capability).is_ok()
@@ -89,67 +99,75 @@ impl Grants {
                 .collect(),
             named => vec![named],
         };
-        let bound_to_target = claims.target_peer_id.is_some();
-        let (jti, exp) = (claims.jti.clone(), claims.exp);
         let asked = want.session.or_else(|| claims.session_id.clone());
-        let session = self.bind(jti, exp, asked, tokens, now)?;
+        let session = match &known.session {
+            Some(bound) => bound,
+            None => known
+                .session
+                .insert(bind(sessions, claims, asked.as_ref(), tokens, now)?),
+        };
+        if asked.is_some_and(|asked| asked != *session) {
+            return Err(SignalCode::CapReplayed);
+        }
         Ok(Granted {
-            session,
-            bound_to_target,
+            session: session.clone(),
+            bound_to_target: claims.target_peer_id.is_some(),
             rights,
         })
     }
+}
 
-    fn claims(
-        &mut self,
-        verifier: &CapabilityVerifier,
-        token: &str,
-        may_verify: bool,
-        now: u64,
-    ) -> Result<&Claims, SignalCode> {
-        let refused = |error| match error {
-            CapabilityError::Expired => SignalCode::CapExpired,
-            _ => SignalCode::CapRequired,
-        };
-        match self.verified.iter().position(|(known, _)| **known == *token) {
-            Some(at) => self.verified[..=at].rotate_right(1),
-            None if !may_verify => return Err(SignalCode::RateLimited),
-            None => {
-                let claims = verifier.verify(token, now).map_err(refused)?;
-                self.verified.truncate(CACHED - 1);
-                self.verified.insert(0, (token.into(), claims));
-            }
-        }
-        let (_, claims) = self.verified.first().ok_or(SignalCode::CapRequired)?;
-        claims.check_time(now).map_err(refused)?;
-        Ok(claims)
-    }
-
-    /// The first use decides the session of a token.
-    fn bind(
-        &mut self,
-        jti: TokenId,
-        exp: u64,
-        asked: Option<SessionId>,
-        tokens: &Tokens,
-        now: u64,
-    ) -> Result<SessionId, SignalCode> {
-        if let Some((bound, _)) = self.sessions.get(&jti) {
-            return match asked {
-                Some(asked) if asked != *bound => Err(SignalCode::CapReplayed),
-                _ => Ok(bound.clone()),
+/// The token among the verified ones, put in front; its time is looked at on every use.
+fn find<'a>(
+    verified: &'a mut Vec<Verified>,
+    verifier: &CapabilityVerifier,
+    token: &str,
+    may_verify: bool,
+    now: u64,
+) -> Result<&'a mut Verified, SignalCode> {
+    let refused = |error| match error {
+        CapabilityError::Expired => SignalCode::CapExpired,
+        _ => SignalCode::CapRequired,
+    };
+    match verified.iter().position(|known| *known.token == *token) {
+        Some(at) => verified[..=at].rotate_right(1),
+        None if !may_verify => return Err(SignalCode::RateLimited),
+        None => {
+            let claims = verifier.verify(token, now).map_err(refused)?;
+            verified.truncate(CACHED - 1);
+            let known = Verified {
+                token: token.into(),
+                claims,
+                session: None,
             };
+            verified.insert(0, known);
         }
-        if self.sessions.len() >= BOUND {
-            self.sessions.retain(|_, (_, until)| *until >= now);
-        }
-        if self.sessions.len() >= BOUND {
-            return Err(SignalCode::CapReplayed);
-        }
-        let session = asked.unwrap_or_else(random::id);
-        tokens.bound(&jti, &session);
-        self.sessions
-            .insert(jti, (session.clone(), exp + CLOCK_LEEWAY.as_secs()));
-        Ok(session)
     }
+    let known = verified.first_mut().ok_or(SignalCode::CapRequired)?;
+    known.claims.check_time(now).map_err(refused)?;
+    Ok(known)
+}
+
+/// The session of a token: its first use decides.
+fn bind(
+    sessions: &mut HashMap<TokenId, (SessionId, u64)>,
+    claims: &Claims,
+    asked: Option<&SessionId>,
+    tokens: &Tokens,
+    now: u64,
+) -> Result<SessionId, SignalCode> {
+    if let Some((bound, _)) = sessions.get(&claims.jti) {
+        return Ok(bound.clone());
+    }
+    if sessions.len() >= BOUND {
+        sessions.retain(|_, (_, until)| *until >= now);
+    }
+    if sessions.len() >= BOUND {
+        return Err(SignalCode::CapReplayed);
+    }
+    let session = asked.cloned().unwrap_or_else(random::id);
+    tokens.bound(&claims.jti, &session);
+    let until = claims.exp + CLOCK_LEEWAY.as_secs();
+    sessions.insert(claims.jti.clone(), (session.clone(), until));
+    Ok(session)
 }

@@ -92,14 +92,13 @@ impl Relay {
                 None,
             );
         };
-        let reference = incoming.id.clone();
-        match self.judge(incoming, in_rate) {
+        match self.judge(&incoming, in_rate) {
             Ok(outcome) => outcome,
             Err(refusal) if refusal.code == SignalCode::BadPayload => {
-                self.bad(refusal.code, &refusal.detail, reference)
+                self.bad(refusal.code, &refusal.detail, incoming.reference())
             }
             Err(refusal) => {
-                self.tell(refusal.code, &refusal.detail, reference);
+                self.tell(refusal.code, &refusal.detail, incoming.reference());
                 Outcome::Done
             }
         }
@@ -119,7 +118,7 @@ impl Relay {
         }
     }
 
-    fn judge(&mut self, incoming: Incoming<'_>, in_rate: bool) -> Result<Outcome, Refusal> {
+    fn judge(&mut self, incoming: &Incoming<'_>, in_rate: bool) -> Result<Outcome, Refusal> {
         // Rule 2.
         let Some(kind) = ClientType::parse(&incoming.kind) else {
             return refuse(SignalCode::UnknownType, "clients do not send this type");
@@ -148,7 +147,7 @@ impl Relay {
             }
             return Ok(Outcome::Join {
                 room_id,
-                reference: incoming.id,
+                reference: incoming.reference(),
             });
         }
         let Some(room) = self.app.hub.room_with(&room_id, &self.peer.id) else {
@@ -172,7 +171,7 @@ impl Relay {
         if !in_rate {
             return refuse(SignalCode::RateLimited, TOO_FAST);
         }
-        let forward = self.act(&payload, &room, target, admitted.session.as_ref(), incoming.id)?;
+        let forward = self.act(&payload, &room, target, admitted.session.as_ref(), incoming)?;
         if forward {
             let keep = admitted.show_token && target.is_some();
             let body = head.forwarded(incoming.payload, keep, admitted.session.as_ref());
@@ -300,7 +299,7 @@ impl Relay {
         room: &Arc<LiveRoom>,
         target: Option<&PeerId>,
         granted: Option<&SessionId>,
-        reference: Option<MessageId>,
+        incoming: &Incoming<'_>,
     ) -> Result<bool, Refusal> {
         let (app, peer, now) = (&self.app, &self.peer, self.app.clock.now());
         let session = payload.session_id.as_ref().or(granted);
@@ -335,7 +334,9 @@ impl Relay {
                     now: app.clock.now_ms(),
                 };
                 // A client that names no message still learns which one was stored.
-                let reference = reference.or_else(|| message.client_id.as_str().parse().ok());
+                let reference = incoming
+                    .reference()
+                    .or_else(|| message.client_id.as_str().parse().ok());
                 if !app.chat.push(Pending {
                     message,
                     author: peer.clone(),

@@ -63,7 +63,12 @@ pub(crate) async fn upgrade(
             return;
         };
         match enter(&app, sign_in, &ask) {
-            Some((peer, attachment)) => connection::serve(socket, app, peer, attachment).await,
+            // In a task of its own, which does not carry what led to it.
+            Some((peer, attachment)) => {
+                app.sockets
+                    .clone()
+                    .spawn(connection::serve(socket, app, peer, attachment));
+            }
             None => {
                 let closing = Closing {
                     code: close::TOO_MANY,
