@@ -116,7 +116,7 @@ async fn t1_every_route_needs_a_session_but_for_those_that_make_one() -> Result<
 }
 
 #[tokio::test]
-async fn no_forged_session_is_taken() -> Result<()> {
+async fn t3_no_forged_session_is_taken() -> Result<()> {
     use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
     let secret = b"0123456789abcdef0123456789abcdef";
     let server = TestServer::builder()
@@ -159,11 +159,12 @@ async fn no_forged_session_is_taken() -> Result<()> {
         "eyJhbGciOiJub25lIiwidHlwIjoibWVzaC1zZXNzaW9uK2p3dCJ9.e30.".to_owned(),
         alice.cap(&room, &socket.peer_id, &["call"], json!({})).await?,
     ];
-    for token in tokens {
+    for token in &tokens {
         let mut forged = server.stranger();
         forged.token = token.clone();
         assert_eq!(forged.get("/me").await.unwrap_err().status, 401, "{token}");
     }
+    println!("{} forged sessions: 0 accepted", tokens.len());
     let mut same = server.stranger();
     same.token = forge(secret, Algorithm::HS256, TYP, &|_| ())?;
     same.get("/me").await?;
@@ -171,7 +172,7 @@ async fn no_forged_session_is_taken() -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_forged_capability_is_taken() -> Result<()> {
+async fn t3_no_forged_capability_is_taken() -> Result<()> {
     use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
     let server = TestServer::start().await?;
     let alice = server.client("alice").await?;
@@ -243,6 +244,7 @@ async fn no_forged_capability_is_taken() -> Result<()> {
         ("a session", alice.token.clone()),
         ("nonsense", "a.b.c".to_owned()),
     ];
+    println!("{} forged capabilities: 0 accepted", forged.len());
     for (what, token) in forged {
         let request = json!({"room_id": room, "session_id": "s", "cap_token": token});
         assert_eq!(
@@ -258,6 +260,52 @@ async fn no_forged_capability_is_taken() -> Result<()> {
         None,
         "the forger's tools do work"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn t4_a_capability_is_no_session_and_a_session_no_capability() -> Result<()> {
+    let server = TestServer::builder()
+        .config(|config| config.allow_query_token = true)
+        .start()
+        .await?;
+    let alice = server.client("alice").await?;
+    let room = server.room(&alice, &[]).await?;
+    let mut socket = alice.join(&room).await?;
+    let capability = alice.cap(&room, &socket.peer_id, &["call"], json!({})).await?;
+    let mut tried = 0;
+    let mut holder = server.stranger();
+    holder.token = capability.clone();
+    for (method, path) in ROUTES {
+        let path = path.replace('R', room.as_str());
+        let answer = holder.request(method.parse()?, &path, Some(json!({}))).await;
+        assert_eq!(answer.unwrap_err().code, "UNAUTHENTICATED", "{method} {path}");
+        tried += 1;
+    }
+    for (query, bearer) in [
+        (format!("?token={capability}"), None),
+        (String::new(), Some(&*capability)),
+    ] {
+        assert!(
+            mesh_testkit::Socket::open(&server.url(), &query, bearer)
+                .await
+                .is_err()
+        );
+        tried += 1;
+    }
+    for kind in [
+        "call.request",
+        "screen.share.request",
+        "terminal.share.request",
+        "rtc.offer",
+    ] {
+        let message = json!({"room_id": room, "target": socket.peer_id, "session_id": "s", "feature": "call", "sdp": "v=0",
+            "cap_token": alice.token});
+        let refused = socket.error_of(kind, message).await?;
+        assert_eq!(refused.as_deref(), Some("CAP_REQUIRED"), "{kind}");
+        tried += 1;
+    }
+    println!("{tried} uses of one kind of token as the other: 0 accepted");
     Ok(())
 }
 
@@ -343,7 +391,7 @@ async fn t49_a_foreign_page_changes_nothing_by_any_route() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_cookie_needs_a_page_of_ours() -> Result<()> {
+async fn t23_a_cookie_needs_a_page_of_ours() -> Result<()> {
     let server = TestServer::start().await?;
     let alice = server.client("alice").await?;
     let login = alice

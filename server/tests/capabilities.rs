@@ -127,7 +127,7 @@ async fn capabilities_go_to_whom_they_may() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_capability_lives_as_long_as_it_says() -> Result<()> {
+async fn t5_a_capability_is_accepted_at_119_s_and_refused_at_126_s() -> Result<()> {
     let mut s = stage().await?;
     let token = s
         .alice
