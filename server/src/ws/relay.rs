@@ -177,6 +177,9 @@ impl Relay {
             let keep = admitted.show_token && target.is_some();
             let body = head.forwarded(incoming.payload, keep, admitted.session.as_ref());
             self.forward(kind, &room, target, &body);
+            let session = payload.session_id.as_ref().or(admitted.session.as_ref());
+            let notices = &self.app.notices;
+            notices.relayed(kind, &self.peer, room.id(), target, session);
         }
         Ok(Outcome::Done)
     }
