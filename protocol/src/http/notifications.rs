@@ -168,17 +168,17 @@ pub struct ChangeNotifications {
     pub rooms: Option<BTreeMap<RoomId, RoomNotices>>,
     /// Null: none.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
-    #[cfg_attr(feature = "typescript", ts(type = "QuietHours | null"))]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<QuietHours>", optional = nullable))]
     pub quiet_hours: Option<Option<QuietHours>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
     /// Null: none.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
-    #[cfg_attr(feature = "typescript", ts(type = "GotifyChange | null"))]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<GotifyChange>", optional = nullable))]
     pub gotify: Option<Option<GotifyChange>>,
     /// Null: none.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
-    #[cfg_attr(feature = "typescript", ts(type = "NtfyChange | null"))]
+    #[cfg_attr(feature = "typescript", ts(as = "Option<NtfyChange>", optional = nullable))]
     pub ntfy: Option<Option<NtfyChange>>,
 }
 

@@ -47,6 +47,9 @@ pub enum PlacesError {
     Push(#[from] NoKey),
 }
 
+/// A place of somebody, and how they are told there.
+type Found<'a> = (NotificationChannel, Result<Box<dyn Notifier + 'a>, Failure>);
+
 /// Everything that a notice needs to leave the server.
 pub struct Places {
     store: Arc<dyn Store>,
@@ -152,7 +155,7 @@ impl Places {
     pub(crate) async fn test(&self, user: &UserId) -> Result<Vec<TestOutcome>, StoreError> {
         let profile = self.store.notification_profile(user).await?;
         let browsers = self.browsers(user).await?;
-        let mut found: Vec<(NotificationChannel, Result<Box<dyn Notifier + '_>, Failure>)> = Vec::new();
+        let mut found: Vec<Found<'_>> = Vec::new();
         if profile.gotify.is_some() {
             let gotify = self.gotify(&profile).map(|it| Box::new(it) as Box<dyn Notifier>);
             found.push((NotificationChannel::Gotify, gotify));

@@ -30,7 +30,7 @@ fn english(what: &What, mentioned: bool, who: &str, room: &str) -> String {
 
 fn french(what: &What, mentioned: bool, who: &str, room: &str) -> String {
     match what {
-        What::Message if mentioned => format!("{who} vous a nommé dans {room}."),
+        What::Message if mentioned => format!("{who} a cité votre nom dans {room}."),
         What::Message => format!("{who} a écrit dans {room}."),
         What::CallMissed(_) => format!("Vous avez manqué un appel de {who} dans {room}."),
         What::TransferCompleted => format!("Un transfert avec {who} dans {room} est terminé."),

@@ -4,7 +4,7 @@ import { useDisclosure } from '@mantine/hooks';
 import { IconLogout } from '@tabler/icons-react';
 import { useMutation } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useState } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import { explainError } from '../../app/failures';
 import { chooseLanguage, chosenLanguage, LANGUAGES, type Language } from '../../app/i18n';
 import { useMesh, useSession } from '../../app/mesh';
@@ -18,6 +18,10 @@ import { Password } from './Password';
 import { Row, Section } from './parts';
 import { Sessions } from './Sessions';
 import classes from './settings.module.css';
+
+const Notifications = lazy(() =>
+  import('../notifications/Notifications').then((module) => ({ default: module.Notifications })),
+);
 
 export function SettingsPage() {
   const { t } = useLingui();
@@ -72,6 +76,9 @@ export function SettingsPage() {
           </Section>
           {me?.guest === false && (
             <>
+              <Suspense>
+                <Notifications />
+              </Suspense>
               <SignInElsewhere />
               <Devices />
               <Sessions />
