@@ -4,12 +4,13 @@ import { useDisclosure } from '@mantine/hooks';
 import { IconLogout } from '@tabler/icons-react';
 import { useMutation } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { lazy, Suspense, useState } from 'react';
+import { useState } from 'react';
 import { explainError } from '../../app/failures';
 import { chooseLanguage, chosenLanguage, LANGUAGES, type Language } from '../../app/i18n';
 import { useMesh, useSession } from '../../app/mesh';
 import { Problem } from '../../ui/Problem';
 import { ShareLink } from '../../ui/ShareLink';
+import { Notifications } from '../notifications/Notifications';
 import { PageHeader } from '../rooms/PageHeader';
 import roomClasses from '../rooms/rooms.module.css';
 import { ShortcutList } from '../shortcuts/ShortcutList';
@@ -18,10 +19,6 @@ import { Password } from './Password';
 import { Row, Section } from './parts';
 import { Sessions } from './Sessions';
 import classes from './settings.module.css';
-
-const Notifications = lazy(() =>
-  import('../notifications/Notifications').then((module) => ({ default: module.Notifications })),
-);
 
 export function SettingsPage() {
   const { t } = useLingui();
@@ -76,9 +73,7 @@ export function SettingsPage() {
           </Section>
           {me?.guest === false && (
             <>
-              <Suspense>
-                <Notifications />
-              </Suspense>
+              <Notifications />
               <SignInElsewhere />
               <Devices />
               <Sessions />
