@@ -10,7 +10,7 @@ import { useMesh } from '../../app/mesh';
 import type { ChangeNotifications } from '../../protocol/generated/ChangeNotifications';
 import { Problem } from '../../ui/Problem';
 import { Section } from '../settings/parts';
-import { notificationsApi } from './api';
+import { applied, notificationsApi, type Preferences } from './api';
 import { Choices } from './Choices';
 import { OwnWords } from './language';
 import { Places } from './Places';
@@ -37,7 +37,10 @@ function Panel() {
     mutationFn: (change: ChangeNotifications) =>
       // Notices come in the language in which they were last decided about.
       api.change({ ...change, language: page.locale === 'fr' ? 'fr' : 'en' }),
+    onMutate: (change) =>
+      queries.setQueryData<Preferences>(KEY, (now) => (now ? applied(now, change) : undefined)),
     onSuccess: (now) => queries.setQueryData(KEY, now),
+    onError: () => queries.invalidateQueries({ queryKey: KEY }),
   });
   const change = (what: ChangeNotifications) =>
     write.mutateAsync(what).then(

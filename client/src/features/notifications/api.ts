@@ -43,6 +43,16 @@ export const preferences = object({
 });
 export type Preferences = Decoded<typeof preferences>;
 
+/** What a change shows at once, before the server has answered. */
+export function applied(now: Preferences, { muted, events, rooms }: ChangeNotifications): Preferences {
+  return {
+    ...now,
+    muted: muted ?? now.muted,
+    events: { ...now.events, ...events },
+    rooms: { ...now.rooms, ...rooms },
+  };
+}
+
 const outcome = object({
   channel: oneOf('server', 'gotify', 'ntfy', 'web_push'),
   ok: boolean,

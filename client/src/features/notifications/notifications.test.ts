@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Api } from '../../lib/api';
 import { DecodeError } from '../../protocol/decode';
-import { notificationsApi, preferences } from './api';
+import { applied, notificationsApi, preferences } from './api';
 import { keyBytes, obstacle } from './subscription';
 
 const told = {
@@ -32,6 +32,17 @@ describe('preferences', () => {
   it('of another shape are refused', () => {
     expect(() => preferences({ ...told, rooms: { r: 'loud' } })).toThrow(DecodeError);
     expect(() => preferences({ ...told, events: [] })).toThrow(DecodeError);
+  });
+});
+
+describe('a change', () => {
+  it('shows at once, and only what it changes', () => {
+    const now = preferences(told);
+    const then = applied(now, { events: { 'call.missed': true }, rooms: { s: 'none' } });
+    expect(then.events).toEqual({ 'chat.message.created': true, 'call.missed': true });
+    expect(then.rooms).toEqual({ r: 'mentions', s: 'none' });
+    expect(then).toMatchObject({ muted: false, gotify: { token_set: true } });
+    expect(applied(now, { muted: true }).muted).toBe(true);
   });
 });
 
