@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 struct Stage {
     server: TestServer,
     bob: TestClient,
+    carol: TestClient,
     room: RoomId,
     a: Socket,
     of_carol: Receiver,
@@ -41,6 +42,7 @@ async fn stage(private: bool) -> Result<Stage> {
     Ok(Stage {
         server,
         bob,
+        carol,
         room,
         a,
         of_carol,
@@ -53,6 +55,15 @@ async fn own_gotify(who: &TestClient, gotify: &Receiver) -> Result<()> {
     Ok(())
 }
 
+/// Nothing of what somebody was told is on its way any more.
+async fn settled(who: &TestClient) {
+    eventually("notices are settled", async || {
+        let told = who.get("/notifications/preferences").await.unwrap();
+        told["waiting"] == 0
+    })
+    .await;
+}
+
 impl Stage {
     async fn say(&mut self) -> Result<()> {
         let client_id: SessionId = random::id();
@@ -62,12 +73,18 @@ impl Stage {
         Ok(())
     }
 
-    /// Carol is told of something new, after everything that was due before.
+    /// Carol is told of what was just said.
+    async fn carol_hears(&mut self) -> Result<()> {
+        self.of_carol.next().await?;
+        settled(&self.carol).await;
+        Ok(())
+    }
+
+    /// A minute later something new is said, and Carol is told of it, after everything that was due before.
     async fn carol_is_told(&mut self) -> Result<()> {
         self.server.advance(Duration::from_secs(61));
         self.say().await?;
-        self.of_carol.next().await?;
-        Ok(())
+        self.carol_hears().await
     }
 
     async fn restart(self) -> Result<Self> {
@@ -139,7 +156,9 @@ async fn a_browser_reads_what_its_push_service_cannot() -> Result<()> {
     assert_eq!(told["browsers"][0]["device_id"], stage.bob.device_id.as_str());
     assert!(!told.to_string().contains("canary"), "{told}");
     stage.say().await?;
+    stage.carol_hears().await?;
     let came = service.next().await?;
+    settled(&stage.bob).await;
     assert_eq!(came.path, "/push/canary-endpoint");
     assert_eq!(came.headers["urgency"], "normal");
     let key = came.headers["authorization"]
@@ -190,6 +209,19 @@ async fn a_browser_reads_what_its_push_service_cannot() -> Result<()> {
 }
 
 #[tokio::test]
+async fn twenty_browsers_of_one_person_are_told_and_not_more() -> Result<()> {
+    let server = TestServer::start().await?;
+    server.client("alice").await?;
+    let subscription = Browser::new().subscription("https://push.example.com/x");
+    for n in 1..=21 {
+        let alice = server.sign_in("alice").await?;
+        let subscribed = alice.put("/notifications/browser", subscription.clone()).await;
+        assert_eq!(subscribed.is_ok(), n <= 20, "{n}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_was_not_taken_is_sent_again_also_by_a_server_that_was_restarted() -> Result<()> {
     let mut stage = stage(true).await?;
     let mut gotify = Receiver::gotify().await?;
@@ -197,7 +229,7 @@ async fn what_was_not_taken_is_sent_again_also_by_a_server_that_was_restarted() 
     gotify.answer([Answer::Status(500), Answer::Status(503)]);
     stage.say().await?;
     gotify.next().await?;
-    stage.of_carol.next().await?;
+    stage.carol_hears().await?;
     let mut stage = stage.restart().await?;
     let mut attempts = 1;
     let server = &stage.server;
@@ -212,6 +244,7 @@ async fn what_was_not_taken_is_sent_again_also_by_a_server_that_was_restarted() 
     attempts += came.len();
     assert_eq!(attempts, 3);
     assert_eq!(came[1].json()["message"], "alice wrote in Test.");
+    settled(&stage.bob).await;
     // Taken: it comes no more, and neither does what Carol had before.
     stage.carol_is_told().await?;
     gotify.next().await?;
@@ -227,7 +260,7 @@ async fn a_place_that_asks_for_time_gets_it_and_one_that_refuses_is_not_asked_ag
     gotify.answer([Answer::Busy(429, 1_800)]);
     stage.say().await?;
     gotify.next().await?;
-    stage.of_carol.next().await?;
+    stage.carol_hears().await?;
     // However often others are told meanwhile, it is not asked before its half an hour is over.
     let mut passed = Duration::ZERO;
     while gotify.rest().is_empty() {
@@ -237,6 +270,7 @@ async fn a_place_that_asks_for_time_gets_it_and_one_that_refuses_is_not_asked_ag
         passed += Duration::from_secs(361);
     }
     assert!(passed >= Duration::from_secs(1_800), "{passed:?}");
+    settled(&stage.bob).await;
 
     gotify.answer([Answer::Status(400)]);
     stage.carol_is_told().await?;
@@ -262,7 +296,7 @@ async fn a_dead_place_delays_nobody() -> Result<()> {
     dead.answer(std::iter::repeat_n(Answer::Silence, 20));
     stage.say().await?;
     dead.next().await?;
-    stage.of_carol.next().await?;
+    stage.carol_hears().await?;
     let begun = Instant::now();
     for _ in 0..3 {
         stage.carol_is_told().await?;

@@ -31,6 +31,7 @@ async fn stage() -> Result<Stage> {
         .config(|config| {
             config.gotify_url = Some(gotify.url());
             config.gotify_token = Some(Secret::new(GOTIFY_TOKEN));
+            config.notify_private_addresses = true;
         })
         .start()
         .await?;
@@ -52,29 +53,51 @@ impl Stage {
         say(&mut self.a, &self.room, text).await
     }
 
-    /// A missed call of Alice to the room: told by everybody's default, and so a fence behind which nothing is on its way.
-    /// Returns what came before it.
+    /// Alice shares a terminal, of which Bob is told after everything that was told before. Returns that, and moves the time
+    /// on until nothing falls together with it any more.
     async fn fence(&mut self) -> Result<Vec<String>> {
-        // What fell together before does so no more.
-        self.server.advance(Duration::from_secs(61));
-        let peer = self.a.peer_id.clone();
-        let token = self
-            .alice
-            .cap(&self.room, &peer, &["call"], json!({}))
-            .await
-            .map_err(anyhow::Error::msg)?;
-        let call = json!({"room_id": self.room, "cap_token": token, "session_id": token_id()});
-        self.a.send("call.request", call.clone()).await?;
-        self.a.send("call.end", call).await?;
+        let share_id = token_id();
+        let ask = json!({"session_id": share_id});
+        let token = cap(&self.alice, &self.room, &self.a, "terminal:view", ask).await?;
+        let share = json!({"room_id": self.room, "cap_token": token, "share_id": share_id, "label": "sh"});
+        self.a.send("terminal.share.started", share.clone()).await?;
+        self.a.send("terminal.share.ended", share).await?;
         let mut before = Vec::new();
         loop {
             let message = text(&self.gotify.next().await?);
-            if message == "You missed a call from alice in Test." {
-                return Ok(before);
+            if message == "alice shares a terminal in Test." {
+                break;
             }
             before.push(message);
         }
+        self.a_minute_later().await;
+        Ok(before)
     }
+
+    /// When all that was told to Bob is settled.
+    async fn a_minute_later(&self) {
+        eventually("Bob's notices are settled", async || {
+            waiting(&self.bob).await == 0
+        })
+        .await;
+        self.server.advance(Duration::from_secs(61));
+    }
+}
+
+async fn waiting(who: &TestClient) -> u64 {
+    let told = who.get("/notifications/preferences").await.unwrap();
+    told["waiting"].as_u64().unwrap()
+}
+
+async fn cap(
+    who: &TestClient,
+    room: &RoomId,
+    socket: &Socket,
+    capability: &str,
+    ask: Value,
+) -> Result<String> {
+    let token = who.cap(room, &socket.peer_id, &[capability], ask).await;
+    Ok(token?)
 }
 
 fn token_id() -> String {
@@ -161,7 +184,8 @@ async fn a_busy_room_rings_once_a_minute() -> Result<()> {
         stage.say(&format!("message {n}")).await?;
     }
     assert_eq!(stage.fence().await?, ["alice wrote in Test."]);
-    stage.say("a minute later").await?;
+    // A minute later.
+    stage.say("once more").await?;
     assert_eq!(stage.fence().await?, ["alice wrote in Test."]);
     Ok(())
 }
@@ -169,6 +193,19 @@ async fn a_busy_room_rings_once_a_minute() -> Result<()> {
 #[tokio::test]
 async fn what_is_switched_off_muted_or_quiet_is_not_told() -> Result<()> {
     let mut stage = stage().await?;
+    // Bob is told elsewhere than Carol, who hears of everything in the same moment.
+    let carol = stage.server.client("carol").await?;
+    let invite = format!("/rooms/{}/invites", stage.room);
+    let invite = stage.alice.post(&invite, json!({})).await?;
+    carol
+        .post("/rooms/join", json!({"invite": invite["token"]}))
+        .await?;
+    let mut of_bob = Receiver::gotify().await?;
+    prefer(
+        &stage.bob,
+        json!({"gotify": {"url": of_bob.url(), "token": GOTIFY_TOKEN}}),
+    )
+    .await?;
     let room = stage.room.to_string();
     let off = json!({"events": {"chat.message.created": false}});
     let on = json!({"events": {"chat.message.created": true}});
@@ -187,19 +224,30 @@ async fn what_is_switched_off_muted_or_quiet_is_not_told() -> Result<()> {
         (json!({"muted": true}), json!({"muted": false})),
         (quiet, json!({"quiet_hours": null})),
     ];
+    let bob = stage.bob.clone();
+    let mut say = async |text: &str, expected: Option<&str>| -> Result<()> {
+        stage.say(text).await?;
+        assert_eq!(crate::text(&stage.gotify.next().await?), "alice wrote in Test.");
+        if let Some(expected) = expected {
+            assert_eq!(crate::text(&of_bob.next().await?), expected);
+        }
+        for who in [&stage.bob, &carol] {
+            eventually("notices are settled", async || waiting(who).await == 0).await;
+        }
+        assert_eq!(of_bob.rest().len(), 0, "{text}");
+        stage.server.advance(Duration::from_secs(61));
+        Ok(())
+    };
     for (silent, loud) in ways {
-        prefer(&stage.bob, silent.clone()).await?;
-        stage.say("is anybody there?").await?;
-        prefer(&stage.bob, loud).await?;
-        assert_eq!(stage.fence().await?, [""; 0], "{silent}");
+        prefer(&bob, silent.clone()).await?;
+        say(&format!("is anybody there? {silent}"), None).await?;
+        prefer(&bob, loud).await?;
+        say("and now?", Some("alice wrote in Test.")).await?;
     }
-    prefer(&stage.bob, json!({"rooms": {&room: "mentions"}})).await?;
-    stage.say("@bob, look").await?;
-    assert_eq!(stage.fence().await?, ["alice named you in Test."]);
-    prefer(&stage.bob, json!({"rooms": {&room: "all"}, "language": "fr"})).await?;
-    stage.say("again").await?;
-    assert_eq!(text(&stage.gotify.next().await?), "alice a écrit dans Test.");
-    Ok(())
+    prefer(&bob, json!({"rooms": {&room: "mentions"}})).await?;
+    say("@bob, look", Some("alice named you in Test.")).await?;
+    prefer(&bob, json!({"rooms": {&room: "all"}, "language": "fr"})).await?;
+    say("again", Some("alice a écrit dans Test.")).await
 }
 
 #[tokio::test]
@@ -217,7 +265,8 @@ async fn a_call_missed_in_quiet_hours_is_told_at_their_end() -> Result<()> {
     stage.a.send("call.request", call.clone()).await?;
     stage.a.send("call.end", call).await?;
     stage.a.expect("call.missed").await?;
-    // The next test notice arrives although the missed call waits.
+    eventually("the call waits", async || waiting(&stage.bob).await == 1).await;
+    // A test arrives all the same.
     stage.bob.post("/notifications/test", json!({})).await?;
     let came = text(&stage.gotify.next().await?);
     assert_eq!(came, "This is a test: notices of Mesh arrive here.");
@@ -272,13 +321,13 @@ async fn a_call_that_nobody_answers_is_missed_after_thirty_seconds_or_when_the_c
         (missed, &json!(8))
     );
     // Hung up.
-    stage.server.advance(Duration::from_secs(61));
+    stage.a_minute_later().await;
     let end = call(&mut stage, "s4").await?;
     stage.a.send("call.end", end).await?;
     assert_eq!(b.expect("call.missed").await?["payload"]["session_id"], "s4");
     assert_eq!(text(&stage.gotify.next().await?), missed);
     // The caller went away.
-    stage.server.advance(Duration::from_secs(61));
+    stage.a_minute_later().await;
     call(&mut stage, "s5").await?;
     b.expect("call.request").await?;
     stage.a.close().await?;
@@ -301,18 +350,8 @@ async fn requests_and_what_is_done_are_told_to_the_one_concerned_and_the_lobby_t
         .await?;
     // Carol would be told too, if it were told to the room.
     let mut of_carol = Receiver::ntfy().await?;
-    let refused = carol
-        .put(
-            "/notifications/preferences",
-            json!({"ntfy": {"url": of_carol.url(), "topic": "carol"}}),
-        )
-        .await
-        .unwrap_err();
-    assert!(
-        refused.detail.contains("MESH_NOTIFY_PRIVATE_ADDRESSES"),
-        "{refused}"
-    );
-    prefer(&carol, json!({"muted": true})).await?;
+    let place = json!({"ntfy": {"url": of_carol.url(), "topic": "carol"}});
+    prefer(&carol, place).await?;
     let mut b = stage.bob.join(&stage.room).await?;
     let away = json!({"room_id": stage.room, "status": "away", "offers": []});
     b.send("presence.set", away.clone()).await?;
@@ -387,6 +426,7 @@ async fn requests_and_what_is_done_are_told_to_the_one_concerned_and_the_lobby_t
     let invite = stage.alice.post(&format!("{at}/invites"), json!({})).await?;
     let dora = stage.server.client("dora").await?;
     for _ in 0..2 {
+        // The second time nothing happens.
         dora.post("/rooms/join", json!({"invite": invite["token"]}))
             .await?;
     }

@@ -123,6 +123,8 @@ pub struct NotificationPreferences {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ntfy: Option<NtfyInfo>,
     pub browsers: Vec<PushBrowser>,
+    /// Notices on their way: places that do not answer are tried again, and quiet hours end.
+    pub waiting: u64,
     /// Whether this server has a Gotify, which a token alone then names.
     pub server_gotify: bool,
     /// Whether who names no place of their own is told at that Gotify.

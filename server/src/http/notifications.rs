@@ -22,7 +22,9 @@ use crate::config::Secret;
 use crate::notify::{check_keys, check_quiet_hours, place};
 use crate::store::{Browser, Choices, GotifyPlace, NotificationProfile, NtfyPlace};
 
-/// The longest token and topic, in bytes.
+/// Browsers of one user: each of them costs a request for each notice.
+const MAX_BROWSERS: usize = 20;
+/// The longest token, in bytes.
 const MAX_TEXT: usize = 256;
 /// Browsers write no padding; others may.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(
@@ -76,6 +78,7 @@ async fn preferences(
                 name: browser.name,
             })
             .collect(),
+        waiting: app.store.waiting_notices(user).await?,
         server_gotify: app.places.has_server_gotify(),
         server_default: app.places.has_server_default(),
         push_key: app.places.push_key().to_owned(),
@@ -209,6 +212,13 @@ async fn subscribe(
     let key = |text: &str| BASE64URL.decode(text).unwrap_or_default();
     let (p256dh, auth) = (key(&body.keys.p256dh), key(&body.keys.auth));
     check_keys(&p256dh, &auth).map_err(ApiError::bad_request)?;
+    let known = app.store.browsers(&caller.user_id, app.clock.now_ms()).await?;
+    let others = known.iter().filter(|one| one.device_id != caller.device_id);
+    if others.count() >= MAX_BROWSERS {
+        return Err(ApiError::forbidden(
+            "too many of your browsers are told already: stop it in one of them, or remove a device",
+        ));
+    }
     let browser = Browser {
         device_id: caller.device_id,
         name: caller.device_name,

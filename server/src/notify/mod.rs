@@ -123,7 +123,7 @@ impl Notices {
 
     fn tell(&self, happening: Happening) {
         if self.queue.try_send(happening).is_err() {
-            tracing::warn!("too much happens at once: a notification was dropped");
+            tracing::debug!("too much happens at once: a notification was dropped");
         }
     }
 

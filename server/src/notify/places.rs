@@ -103,7 +103,7 @@ impl Places {
 
     /// Whether a place that a user names may be anywhere: the operator's own Gotify may.
     pub(crate) fn trusts(&self, url: &str) -> bool {
-        self.private_addresses || self.server_url.as_deref() == Some(url)
+        self.private_addresses || self.server_url.as_deref() == Some(url.trim_end_matches('/'))
     }
 
     /// Counts a test; how long to wait where there were too many.

@@ -173,6 +173,8 @@ pub trait NotificationStore: Send + Sync + 'static {
     /// It was told, or never will be.
     async fn notice_done(&self, id: i64, now: u64) -> Result<()>;
     async fn postpone_notice(&self, id: i64, next_at: u64) -> Result<()>;
+    /// How many of the user's wait or are on their way.
+    async fn waiting_notices(&self, user: &UserId) -> Result<u64>;
     /// Forgets those that were queued before `before` and are done. Returns how many.
     async fn forget_notices(&self, before: u64) -> Result<u64>;
 }

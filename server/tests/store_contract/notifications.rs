@@ -196,7 +196,9 @@ async fn what_waits_is_bounded(store: &dyn Store) -> Result<()> {
         .collect();
     let most = usize::try_from(MOST_WAITING)?;
     assert_eq!(store.queue_notices(&many, 0, NOW).await?, most);
+    assert_eq!(store.waiting_notices(&alice).await?, most as u64);
     store.delete_room(&own, NOW).await?;
+    assert_eq!(store.waiting_notices(&alice).await?, 0);
     assert_eq!(
         store
             .take_notices(8, NOW, NOW + 2_000_000)

@@ -65,7 +65,7 @@ function Panel() {
             changed={() => queries.invalidateQueries({ queryKey: KEY })}
           />
           <Places preferences={read.data} change={change} />
-          <Test api={api} />
+          <Test api={api} waiting={read.data.waiting} />
         </Stack>
       )}
     </Section>

@@ -1,5 +1,5 @@
 import { i18n as page } from '@lingui/core';
-import { Trans, useLingui } from '@lingui/react/macro';
+import { Plural, Trans, useLingui } from '@lingui/react/macro';
 import { Button, List, Text } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { explainError } from '../../app/failures';
@@ -8,7 +8,7 @@ import { Row } from '../settings/parts';
 import type { NotificationsApi, Outcome } from './api';
 
 /** Sends a notice to every place now, and shows what each answered. */
-export function Test({ api }: { api: NotificationsApi }) {
+export function Test({ api, waiting }: { api: NotificationsApi; waiting: number }) {
   const test = useMutation({ mutationFn: api.test });
   return (
     <>
@@ -17,6 +17,11 @@ export function Test({ api }: { api: NotificationsApi }) {
           <Trans>Send a test</Trans>
         </Button>
       </Row>
+      {waiting > 0 && (
+        <Text size="xs" c="dimmed">
+          <Plural value={waiting} one="# notice waits to be sent." other="# notices wait to be sent." />
+        </Text>
+      )}
       <Problem>{test.error ? explainError(page, test.error) : null}</Problem>
       {test.data && (
         <div role="status">

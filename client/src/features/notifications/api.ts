@@ -4,6 +4,7 @@ import type { Api } from '../../lib/api';
 import {
   array,
   boolean,
+  count,
   type Decoded,
   DecodeError,
   type Decoder,
@@ -37,6 +38,7 @@ export const preferences = object({
   gotify: optional(object({ url: optional(string), token_set: boolean })),
   ntfy: optional(object({ url: string, topic: string, token_set: boolean })),
   browsers: withDefault(lenientArray(object({ device_id: id, name: string })), []),
+  waiting: withDefault(count, 0),
   server_gotify: boolean,
   server_default: boolean,
   push_key: string,

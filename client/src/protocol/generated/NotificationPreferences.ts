@@ -21,6 +21,10 @@ muted: boolean, events: { [key in NotificationEvent]?: boolean },
  */
 rooms: { [key in RoomId]: RoomNotices }, quiet_hours?: QuietHours, language: Language, gotify?: GotifyInfo, ntfy?: NtfyInfo, browsers: Array<PushBrowser>, 
 /**
+ * Notices on their way: places that do not answer are tried again, and quiet hours end.
+ */
+waiting: number, 
+/**
  * Whether this server has a Gotify, which a token alone then names.
  */
 server_gotify: boolean, 

@@ -264,6 +264,14 @@ impl NotificationStore for SqliteStore {
         Ok(())
     }
 
+    async fn waiting_notices(&self, user: &UserId) -> Result<u64> {
+        let row = sqlx::query("SELECT count(*) AS waiting FROM outbox WHERE user_id = ? AND done_at IS NULL")
+            .bind(user.as_str())
+            .fetch_one(&self.reader)
+            .await?;
+        number(&row, "waiting")
+    }
+
     async fn forget_notices(&self, before: u64) -> Result<u64> {
         let done = sqlx::query("DELETE FROM outbox WHERE done_at IS NOT NULL AND created_at < ?")
             .bind(integer(before))
