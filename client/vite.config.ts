@@ -3,7 +3,18 @@ import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
 const server = process.env.MESH_DEV_SERVER ?? 'http://127.0.0.1:8000';
-const proxied = ['/auth', '/rooms/', '/caps', '/ice', '/me', '/devices', '/health', '/.well-known', '/ws/'];
+const proxied = [
+  '/auth',
+  '/rooms/',
+  '/caps',
+  '/ice',
+  '/me',
+  '/devices',
+  '/notifications',
+  '/health',
+  '/.well-known',
+  '/ws/',
+];
 
 export default defineConfig({
   plugins: [react({ babel: { plugins: ['@lingui/babel-plugin-lingui-macro'] } }), lingui()],

@@ -68,11 +68,12 @@ export class World {
     readonly setupLink: string,
   ) {}
 
-  static async start(): Promise<World> {
+  static async start(settings: Record<string, string>): Promise<World> {
     const folder = await mkdtemp(path.join(tmpdir(), "mesh-e2e-"));
     const server = new Program("mesh-server", [], {
       MESH_LISTEN: "127.0.0.1:0",
       MESH_DATA_DIR: path.join(folder, "data"),
+      ...settings,
     });
     const setup = server.until(/^Setup link: /);
     const url = (await server.until(/^Listening on /)).slice("Listening on ".length).trim();
@@ -115,10 +116,11 @@ export async function setUp(page: Page, world: World, name = "alice"): Promise<v
   await expect(page.getByRole("heading", { name: "Home", level: 1 })).toBeVisible();
 }
 
-export const test = base.extend<{ world: World }>({
-  // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the names of a fixture's needs from this pattern.
-  world: async ({}, use) => {
-    const world = await World.start();
+export const test = base.extend<{ settings: Record<string, string>; world: World }>({
+  /** Of the server, as environment variables. */
+  settings: [{}, { option: true }],
+  world: async ({ settings }, use) => {
+    const world = await World.start(settings);
     await use(world);
     await world.stop();
   },

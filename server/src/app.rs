@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::hub::tickets::Tickets;
+use crate::notify::{Notices, Places};
 use crate::store::Store;
 use crate::ws::chat::ChatQueue;
 
@@ -40,6 +41,10 @@ pub struct App {
     pub tickets: Tickets,
     pub pairings: Pairings,
     pub chat: ChatQueue,
+    /// Where happenings are told that somebody may want to hear of.
+    pub notices: Notices,
+    /// Where people hear of them.
+    pub places: Arc<Places>,
     /// Every socket's task; drained at the end.
     pub sockets: TaskTracker,
 }

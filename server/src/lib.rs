@@ -13,6 +13,7 @@ pub mod config;
 mod http;
 pub mod hub;
 mod mentions;
+mod notify;
 mod retention;
 mod server;
 pub mod store;

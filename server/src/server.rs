@@ -30,6 +30,7 @@ use crate::config::{Config, ConfigError};
 use crate::http;
 use crate::hub::Hub;
 use crate::hub::tickets::Tickets;
+use crate::notify::{self, Notices, Places, PlacesError};
 use crate::retention;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
@@ -66,6 +67,8 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Passwords(#[from] PasswordError),
+    #[error(transparent)]
+    Notifications(#[from] PlacesError),
 }
 
 /// The store hides the driver's words from clients; whoever starts the server may read them.
@@ -83,11 +86,12 @@ pub struct Server {
     setup_link: Option<String>,
     counters: Arc<Counters>,
     stop: CancellationToken,
-    /// The accept loop, the sweeper, what removes old messages, and the chat writer.
+    /// The accept loop, the sweeper, what removes old messages, the chat writer, and notifications.
     accepting: JoinHandle<()>,
     sweeping: JoinHandle<()>,
     expiring: JoinHandle<()>,
     chat: JoinHandle<()>,
+    notifying: notify::Tasks,
     connections: TaskTracker,
 }
 
@@ -122,7 +126,9 @@ impl Server {
         let hub = Arc::new(Hub::new(clock.clone(), bus.clone(), sign_ins.clone()));
         let listening: Arc<dyn Listener> = hub.clone();
         bus.subscribe(Arc::downgrade(&listening));
-        let (chat, chat_writer) = ChatQueue::new(store.clone(), bus.clone(), clock.clone());
+        let (notices, waiting) = Notices::new(hub.clone(), clock.clone());
+        let places = Places::new(&config, &public_url, store.clone(), clock.clone())?;
+        let (chat, chat_writer) = ChatQueue::new(store.clone(), bus.clone(), clock.clone(), notices.clone());
         let app = Arc::new(App {
             origins: origins(&config, &public_url, address),
             public_url,
@@ -140,10 +146,18 @@ impl Server {
             tickets: Tickets::default(),
             pairings: Pairings::default(),
             chat,
+            notices,
+            places: Arc::new(places),
             sockets: TaskTracker::new(),
             config,
         });
         let stop = CancellationToken::new();
+        let parts = notify::Parts {
+            store: app.store.clone(),
+            bus: app.bus.clone(),
+            places: app.places.clone(),
+        };
+        let notifying = notify::start(&app.notices, waiting, parts, stop.clone());
         let counters = Arc::new(Counters::default());
         let connections = TaskTracker::new();
         let accept = Accept {
@@ -161,6 +175,7 @@ impl Server {
             sweeping: tokio::spawn(sweep(app.clone(), stop.clone())),
             expiring: tokio::spawn(retention::run(app.store.clone(), app.clock.clone(), stop.clone())),
             chat: tokio::spawn(chat_writer),
+            notifying,
             connections,
             stop,
             app,
@@ -223,12 +238,16 @@ impl Server {
         let _ = self.accepting.await;
         let _ = self.sweeping.await;
         let _ = self.expiring.await;
+        let _ = self.notifying.sending.await;
         let (store, chat) = (self.app.store.clone(), self.chat);
-        // The last sender of the chat queue goes with the app; its writer then stores what is queued.
+        // The last sender of the chat queue goes with the app; its writer then stores what is queued, and with the writer
+        // the last of those who tell notifications.
         drop(self.app);
-        let abort = chat.abort_handle();
-        if tokio::time::timeout(Duration::from_secs(3), chat).await.is_err() {
-            abort.abort();
+        for last in [chat, self.notifying.routing] {
+            let abort = last.abort_handle();
+            if tokio::time::timeout(Duration::from_secs(3), last).await.is_err() {
+                abort.abort();
+            }
         }
         store.close().await;
     }

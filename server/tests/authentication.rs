@@ -8,7 +8,7 @@ use reqwest::header;
 use serde_json::{Value, json};
 
 /// Every route that needs a session; `R` stands for a room.
-const ROUTES: [(&str, &str); 30] = [
+const ROUTES: [(&str, &str); 35] = [
     ("POST", "/auth/device/request"),
     ("POST", "/auth/device/approve"),
     ("POST", "/auth/links"),
@@ -37,6 +37,11 @@ const ROUTES: [(&str, &str); 30] = [
     ("POST", "/caps"),
     ("POST", "/caps/revoke"),
     ("GET", "/ice"),
+    ("GET", "/notifications/preferences"),
+    ("PUT", "/notifications/preferences"),
+    ("POST", "/notifications/test"),
+    ("PUT", "/notifications/browser"),
+    ("DELETE", "/notifications/browser"),
     ("POST", "/ws/ticket"),
     ("GET", "/ws"),
 ];

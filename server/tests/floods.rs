@@ -6,7 +6,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use common::process::Running;
 use futures_util::future::join_all;
 use mesh_protocol::ids::RoomId;

@@ -63,6 +63,17 @@ pub struct SignalError {
     pub reference: Option<MessageId>,
 }
 
+/// `call.missed`: a request for a call ended without an answer. To who was called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+pub struct CallMissed {
+    pub room_id: RoomId,
+    pub session_id: SessionId,
+    /// Who called.
+    pub user_id: UserId,
+    pub name: String,
+}
+
 /// `cap.revoked`: end the session now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
@@ -128,6 +139,8 @@ pub enum ServerMessage {
     CallDecline(SessionAnswer),
     #[serde(rename = "call.end")]
     CallEnd(SessionAnswer),
+    #[serde(rename = "call.missed")]
+    CallMissed(CallMissed),
     #[serde(rename = "screen.share.request")]
     ScreenShareRequest(SessionRequest),
     #[serde(rename = "screen.share.accept")]

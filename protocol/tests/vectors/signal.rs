@@ -231,6 +231,12 @@ fn server_messages() -> Vec<ServerMessage> {
             seq: Some(7),
         }),
         M::Error(error),
+        M::CallMissed(CallMissed {
+            room_id: id("r1"),
+            session_id: id("s1"),
+            user_id: id("u1"),
+            name: "Alice".into(),
+        }),
         M::CapRevoked(Revoked {
             session_id: id("s1"),
             jti: None,

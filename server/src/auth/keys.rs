@@ -80,6 +80,11 @@ pub fn session_secret(data_dir: &Path) -> Result<[u8; 32], KeyError> {
     seed(&data_dir.join("session.key"))
 }
 
+/// The key by which this server is known to the push services of browsers (RFC 8292), a P-256 scalar.
+pub fn push_key(data_dir: &Path) -> Result<[u8; 32], KeyError> {
+    seed(&data_dir.join("push.key"))
+}
+
 /// The key of capabilities. Its `kid` is derived from it, so that another key never has the same name.
 pub fn capability_signer(data_dir: &Path) -> Result<CapabilitySigner, KeyError> {
     let seed = seed(&data_dir.join("capability.key"))?;

@@ -27,11 +27,13 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
 }
 
 /// Libraries that would write frames, and so tokens, at their finest levels: silent whatever `RUST_LOG` says.
-const TALKATIVE: [&str; 5] = [
+const TALKATIVE: [&str; 7] = [
     "tungstenite=warn",
     "tokio_tungstenite=warn",
     "hyper=warn",
     "hyper_util=warn",
+    "reqwest=warn",
+    "rustls=warn",
     "sqlx=warn",
 ];
 

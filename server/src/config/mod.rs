@@ -67,6 +67,12 @@ pub struct Config {
     pub stun_urls: Vec<String>,
     pub turn_urls: Vec<String>,
     pub turn_credentials: Option<TurnCredentials>,
+    /// The team's Gotify. Without a trailing slash.
+    pub gotify_url: Option<String>,
+    /// Of an application there: who names no place of their own is told at it.
+    pub gotify_token: Option<Secret>,
+    /// Whether a user's own Gotify, ntfy or push service may be in a closed network.
+    pub notify_private_addresses: bool,
     pub dev_login: bool,
     /// Whether a name and a password sign in.
     pub local_login: bool,
@@ -89,6 +95,9 @@ impl Config {
             stun_urls: Vec::new(),
             turn_urls: Vec::new(),
             turn_credentials: None,
+            gotify_url: None,
+            gotify_token: None,
+            notify_private_addresses: false,
             dev_login: false,
             local_login: true,
             allow_query_token: false,

@@ -86,6 +86,7 @@ const SETTINGS: &[Setting] = &[
     secret("turn_secret", "TURN_SECRET"),
     plain("gotify_url", "GOTIFY_URL"),
     secret("gotify_token", "GOTIFY_TOKEN"),
+    plain("notify_private_addresses", "MESH_NOTIFY_PRIVATE_ADDRESSES"),
     plain("dev_login", "MESH_DEV_LOGIN"),
     plain("local_login", "MESH_LOCAL_LOGIN"),
     plain("allow_query_token", "MESH_ALLOW_QUERY_TOKEN"),
@@ -302,6 +303,14 @@ fn parse(layer: &Layer) -> Result<Config, ConfigError> {
             ));
         }
     };
+    config.gotify_url = text("gotify_url")
+        .map(|url| match crate::notify::place(url, true) {
+            Ok(_) => Ok(url.trim_end_matches('/').to_owned()),
+            Err(_) => Err(wrong("gotify_url", "a URL such as https://gotify.example.com")),
+        })
+        .transpose()?;
+    config.gotify_token = text("gotify_token").map(Secret::new);
+    config.notify_private_addresses = flag("notify_private_addresses", false)?;
     config.dev_login = flag("dev_login", false)?;
     config.allow_query_token = flag("allow_query_token", false)?;
     config.local_login = flag("local_login", true)?;
@@ -424,6 +433,8 @@ mod tests {
             ("MESH_DEV_LOGIN", "maybe"),
             ("MESH_LOCAL_LOGIN", "maybe"),
             ("MESH_FRAMES_PER_SECOND", "0"),
+            ("GOTIFY_URL", "gotify"),
+            ("MESH_NOTIFY_PRIVATE_ADDRESSES", "maybe"),
         ] {
             let error = load(&Flags::default(), &env(&[(name, value)]))
                 .unwrap_err()

@@ -10,6 +10,9 @@ use crate::bus::BusEvent;
 use crate::store::{Entry, SignInId};
 use crate::ws::event::event;
 
+/// Who came to a lobby within this time came by the request that is being answered.
+const ASKED_JUST_NOW_MS: u64 = 5_000;
+
 pub(super) fn to_room(app: &App, room_id: &RoomId, message: ServerMessage) {
     let frame = event(&*app.clock, room_id.as_str(), message);
     app.bus.publish(BusEvent::Room {
@@ -86,7 +89,17 @@ pub(super) async fn lobby_changed(app: &App, room_id: &RoomId) -> Result<(), Api
 pub(super) async fn entry(app: &App, entry: &Entry) -> Result<(), ApiError> {
     match entry {
         Entry::Known(_) => Ok(()),
-        Entry::Waits(room) => lobby_changed(app, room).await,
+        Entry::Waits(room) => {
+            lobby_changed(app, room).await?;
+            // Who asks again has waited longer, and was told of.
+            let just_now = app.clock.now_ms().saturating_sub(ASKED_JUST_NOW_MS);
+            if let Some(asks) = app.store.lobby(room).await?.pop()
+                && asks.asked_at >= just_now
+            {
+                app.notices.waits(room.clone(), asks.user_id, asks.name);
+            }
+            Ok(())
+        }
         Entry::Entered(room, member) => {
             member_changed(app, room.clone(), member.clone());
             Ok(())

@@ -15,6 +15,7 @@ mod ice;
 mod invites;
 mod members;
 mod messages;
+mod notifications;
 mod origin;
 mod pairing;
 mod rooms;
@@ -53,6 +54,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(door::router())
         .merge(invites::router())
         .merge(messages::router())
+        .merge(notifications::router())
         .merge(caps::router())
         .merge(ice::router())
         .merge(ticket::router())

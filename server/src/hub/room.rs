@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use mesh_protocol::capability::{Capability, Feature};
-use mesh_protocol::http::{Policy, Role};
+use mesh_protocol::http::{DeviceKind, Policy, Role};
 use mesh_protocol::ids::{PeerId, RoomId, ShareId, UserId};
 use mesh_protocol::signal::{Peer, Share, Status};
 use parking_lot::RwLock;
@@ -108,6 +108,17 @@ impl LiveRoom {
     /// Whether the peer has joined.
     pub fn has(&self, peer: &PeerId) -> bool {
         self.inside.read().present.contains_key(peer)
+    }
+
+    /// Whether the user looks at the room: has a page in it that is not away. An agent looks at nothing.
+    pub fn is_watched_by(&self, user: &UserId) -> bool {
+        let looks = |p: &Present| {
+            p.peer.user_id == *user
+                && p.peer.kind == DeviceKind::Page
+                && !p.absent
+                && p.status != Status::Away
+        };
+        self.inside.read().present.values().any(looks)
     }
 
     /// Everyone who has joined.

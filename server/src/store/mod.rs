@@ -4,9 +4,11 @@
 //! it. Knows no HTTP, no sockets and no clock: the time is always passed in. A returned `Ok` of a writing method means
 //! that the change is on disk.
 
+mod notifications;
 mod rows;
 pub mod sqlite;
 
+pub use notifications::*;
 pub use rows::*;
 
 use std::net::IpAddr;
@@ -45,7 +47,7 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// The contract. Every method is one transaction: it happens whole or not at all.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: NotificationStore {
     /// Whether the store answers.
     async fn ping(&self) -> Result<()>;
     /// Ends every connection after the running transactions.

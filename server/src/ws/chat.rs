@@ -19,6 +19,7 @@ use crate::bus::{Bus, BusEvent};
 use crate::clock::Clock;
 use crate::hub::LivePeer;
 use crate::mentions;
+use crate::notify::Notices;
 use crate::store::{Appended, NewMessage, Store, StoreError};
 
 const QUEUE: usize = 1_024;
@@ -45,9 +46,16 @@ impl ChatQueue {
         store: Arc<dyn Store>,
         bus: Arc<dyn Bus>,
         clock: Arc<dyn Clock>,
+        notices: Notices,
     ) -> (Self, impl Future<Output = ()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        (Self { queue }, Writer { store, bus, clock }.run(waiting))
+        let writer = Writer {
+            store,
+            bus,
+            clock,
+            notices,
+        };
+        (Self { queue }, writer.run(waiting))
     }
 
     /// Queues a message; `false` where the store cannot keep up.
@@ -60,6 +68,7 @@ struct Writer {
     store: Arc<dyn Store>,
     bus: Arc<dyn Bus>,
     clock: Arc<dyn Clock>,
+    notices: Notices,
 }
 
 impl Writer {
@@ -110,6 +119,7 @@ impl Writer {
         match outcome {
             Appended::Stored(message) => {
                 self.acknowledge(pending, message.seq);
+                self.notices.message(&message);
                 let room_id = message.room_id.clone();
                 let frame = event(
                     &*self.clock,

@@ -173,6 +173,10 @@ impl Relay {
         }
         let forward = self.act(&payload, &room, target, admitted.session.as_ref(), incoming)?;
         if forward {
+            // Before anybody can answer.
+            let session = payload.session_id.as_ref().or(admitted.session.as_ref());
+            let notices = &self.app.notices;
+            notices.relayed(kind, &self.peer, room.id(), target, session);
             let keep = admitted.show_token && target.is_some();
             let body = head.forwarded(incoming.payload, keep, admitted.session.as_ref());
             self.forward(kind, &room, target, &body);

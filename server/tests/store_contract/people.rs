@@ -1,5 +1,8 @@
 //! The part of the contract on passwords and guests.
 
+#[path = "notifications.rs"]
+pub mod notifications;
+
 use anyhow::Result;
 use mesh_protocol::http::Role;
 use mesh_server::auth::random;

@@ -10,6 +10,7 @@ import { chooseLanguage, chosenLanguage, LANGUAGES, type Language } from '../../
 import { useMesh, useSession } from '../../app/mesh';
 import { Problem } from '../../ui/Problem';
 import { ShareLink } from '../../ui/ShareLink';
+import { Notifications } from '../notifications/Notifications';
 import { PageHeader } from '../rooms/PageHeader';
 import roomClasses from '../rooms/rooms.module.css';
 import { ShortcutList } from '../shortcuts/ShortcutList';
@@ -72,6 +73,7 @@ export function SettingsPage() {
           </Section>
           {me?.guest === false && (
             <>
+              <Notifications />
               <SignInElsewhere />
               <Devices />
               <Sessions />

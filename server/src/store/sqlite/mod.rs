@@ -10,6 +10,7 @@ mod door;
 mod guests;
 mod invites;
 mod migrate;
+mod notifications;
 mod rooms;
 mod sign_ins;
 

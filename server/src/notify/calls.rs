@@ -1,0 +1,181 @@
+//! Which calls ring, and which of them were missed. Decided here and by nobody's word: no answer within 30 s, or a caller
+//! who hung up or went away before one.
+//!
+//! Sans-IO: the time is passed in. Bound: 10,000 that ring at once; a further one is not watched.
+
+use std::collections::HashMap;
+
+use mesh_protocol::ids::{PeerId, RoomId, SessionId, UserId};
+
+use super::{Audience, Happening, What};
+
+/// How long a call rings, in milliseconds.
+const RINGS_MS: u64 = 30_000;
+const MOST: usize = 10_000;
+
+/// A call that rings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    pub(super) session_id: SessionId,
+    pub(super) room_id: RoomId,
+    pub(super) caller: PeerId,
+    /// `None`: the whole room is called.
+    pub(super) target: Option<PeerId>,
+    pub(super) author: UserId,
+    pub(super) author_name: String,
+    pub(super) to: Audience,
+}
+
+impl From<Call> for Happening {
+    fn from(call: Call) -> Self {
+        Self {
+            what: What::CallMissed(call.session_id),
+            room_id: call.room_id,
+            author: call.author,
+            author_name: call.author_name,
+            to: call.to,
+            mentions: Vec::new(),
+        }
+    }
+}
+
+/// The calls that ring, each with the time until which it does. A session is known by its id and its caller, as in the hub.
+#[derive(Default)]
+pub(super) struct Calls(HashMap<(SessionId, PeerId), (Call, u64)>);
+
+impl Calls {
+    /// Asking again for the same session rings no longer.
+    pub(super) fn requested(&mut self, call: Call, now: u64) {
+        let key = (call.session_id.clone(), call.caller.clone());
+        if self.0.len() < MOST || self.0.contains_key(&key) {
+            self.0.entry(key).or_insert((call, now + RINGS_MS));
+        }
+    }
+
+    /// Whoever was called accepted.
+    pub(super) fn accepted(&mut self, session: &SessionId, by: &PeerId) {
+        self.0.retain(|_, (call, _)| !call.is_answered_by(session, by));
+    }
+
+    /// The one who was called declined. One of a room leaves the call to the others.
+    pub(super) fn declined(&mut self, session: &SessionId, by: &PeerId) {
+        self.0
+            .retain(|_, (call, _)| call.target.is_none() || !call.is_answered_by(session, by));
+    }
+
+    /// A party ended it: a call that still rang is missed where that was the caller.
+    pub(super) fn ended(&mut self, session: &SessionId, by: &PeerId) -> Option<Call> {
+        self.declined(session, by);
+        let (call, _) = self.0.remove(&(session.clone(), by.clone()))?;
+        Some(call)
+    }
+
+    /// Those that nobody answers any more: their time is over, or the caller is not `there`.
+    pub(super) fn missed(&mut self, now: u64, there: impl Fn(&RoomId, &PeerId) -> bool) -> Vec<Call> {
+        let over = |(call, until): &(Call, u64)| *until <= now || !there(&call.room_id, &call.caller);
+        self.0
+            .extract_if(|_, ringing| over(ringing))
+            .map(|(_, (call, _))| call)
+            .collect()
+    }
+}
+
+impl Call {
+    fn is_answered_by(&self, session: &SessionId, by: &PeerId) -> bool {
+        self.session_id == *session
+            && self.caller != *by
+            && self.target.as_ref().is_none_or(|target| target == by)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id<T: std::str::FromStr<Err = mesh_protocol::ids::InvalidId>>(text: &str) -> T {
+        text.parse().unwrap()
+    }
+
+    fn call(caller: &str, target: Option<&str>) -> Call {
+        Call {
+            session_id: id("s"),
+            room_id: id("r"),
+            caller: id(caller),
+            target: target.map(id),
+            author: id("alice"),
+            author_name: "Alice".into(),
+            to: Audience::Members,
+        }
+    }
+
+    fn ringing(target: Option<&str>) -> Calls {
+        let mut calls = Calls::default();
+        calls.requested(call("a", target), 0);
+        calls
+    }
+
+    const THERE: fn(&RoomId, &PeerId) -> bool = |_, _| true;
+
+    #[test]
+    fn a_call_is_missed_after_thirty_seconds_and_once() {
+        let mut calls = ringing(Some("b"));
+        calls.requested(call("a", Some("b")), 20_000);
+        assert_eq!(calls.missed(29_999, THERE), []);
+        assert_eq!(calls.missed(30_000, THERE), [call("a", Some("b"))]);
+        assert_eq!(calls.missed(90_000, THERE), []);
+    }
+
+    #[test]
+    fn an_answer_by_who_was_called_counts_and_no_other() {
+        for answer in [Calls::accepted, Calls::declined] {
+            let mut calls = ringing(Some("b"));
+            answer(&mut calls, &id("s"), &id("c"));
+            answer(&mut calls, &id("s"), &id("a"));
+            answer(&mut calls, &id("other"), &id("b"));
+            assert_eq!(calls.0.len(), 1);
+            answer(&mut calls, &id("s"), &id("b"));
+            assert!(calls.0.is_empty());
+        }
+    }
+
+    #[test]
+    fn one_of_a_room_accepts_for_all_and_declines_for_oneself() {
+        let mut calls = ringing(None);
+        calls.declined(&id("s"), &id("b"));
+        assert_eq!(calls.0.len(), 1);
+        calls.accepted(&id("s"), &id("c"));
+        assert!(calls.0.is_empty());
+    }
+
+    #[test]
+    fn hanging_up_or_going_away_before_an_answer_is_a_missed_call() {
+        assert_eq!(
+            ringing(Some("b")).ended(&id("s"), &id("a")),
+            Some(call("a", Some("b")))
+        );
+        let mut declined = ringing(Some("b"));
+        assert_eq!(declined.ended(&id("s"), &id("b")), None);
+        assert!(declined.0.is_empty());
+        let mut answered = ringing(Some("b"));
+        answered.accepted(&id("s"), &id("b"));
+        assert_eq!(answered.ended(&id("s"), &id("a")), None);
+        assert_eq!(ringing(Some("b")).missed(1, |_, _| false).len(), 1);
+    }
+
+    #[test]
+    fn a_borrowed_session_id_ends_nobody_elses_call() {
+        let mut calls = ringing(Some("b"));
+        calls.requested(call("m", Some("x")), 0);
+        assert_eq!(calls.ended(&id("s"), &id("m")), Some(call("m", Some("x"))));
+        assert_eq!(calls.missed(30_000, THERE), [call("a", Some("b"))]);
+    }
+
+    #[test]
+    fn what_rings_is_bounded() {
+        let mut calls = Calls::default();
+        for n in 0..MOST + 5 {
+            calls.requested(call(&format!("p{n}"), None), 0);
+        }
+        assert_eq!(calls.0.len(), MOST);
+    }
+}
