@@ -14,6 +14,7 @@ macro_rules! redacted {
 mod auth;
 mod capability;
 mod chat;
+mod oidc;
 mod pairing;
 mod problem;
 mod room;
@@ -23,6 +24,7 @@ mod server;
 pub use auth::*;
 pub use capability::*;
 pub use chat::*;
+pub use oidc::*;
 pub use pairing::*;
 pub use problem::*;
 pub use room::*;

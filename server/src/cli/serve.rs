@@ -27,12 +27,15 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
 }
 
 /// Libraries that would write frames, and so tokens, at their finest levels: silent whatever `RUST_LOG` says.
-const TALKATIVE: [&str; 5] = [
+const TALKATIVE: [&str; 8] = [
     "tungstenite=warn",
     "tokio_tungstenite=warn",
     "hyper=warn",
     "hyper_util=warn",
     "sqlx=warn",
+    "reqwest=warn",
+    "oauth2=warn",
+    "openidconnect=warn",
 ];
 
 /// The level comes from `RUST_LOG`, `info` where it is unset.

@@ -113,6 +113,10 @@ impl From<StoreError> for ApiError {
                 HttpCode::Banned,
                 "you were banned from this room: ask an owner or moderator to lift it",
             ),
+            StoreError::IdentityTaken => Self::new(
+                HttpCode::OidcTaken,
+                "this account of the provider belongs to another account here, or yours is linked with another one there",
+            ),
             StoreError::Absent => Self::not_found("there is no such thing"),
             StoreError::LastOwner => {
                 Self::forbidden("a room needs an owner: make somebody else owner first, or delete it")
