@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 macro_rules! codes {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:tt),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
         #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
@@ -44,6 +44,7 @@ codes! {
         CapNotAllowed = "CAP_NOT_ALLOWED",
         RoomNotFound = "ROOM_NOT_FOUND",
         NotFound = "NOT_FOUND",
+        MethodNotAllowed = "METHOD_NOT_ALLOWED",
         CodeInvalid = "CODE_INVALID",
         AuthorizationPending = "AUTHORIZATION_PENDING",
         SlowDown = "SLOW_DOWN",
@@ -82,6 +83,7 @@ impl HttpCode {
             | Self::RoomLocked
             | Self::Banned => 403,
             Self::RoomNotFound | Self::NotFound | Self::CodeInvalid => 404,
+            Self::MethodNotAllowed => 405,
             Self::NameTaken | Self::SetupDone | Self::OidcTaken => 409,
             Self::InviteInvalid => 410,
             Self::TooLarge => 413,

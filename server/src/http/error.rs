@@ -53,6 +53,13 @@ impl ApiError {
     pub(crate) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(HttpCode::NotFound, detail)
     }
+    /// `Allow` names those that it takes.
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(
+            HttpCode::MethodNotAllowed,
+            "this address does not take that method: see Allow",
+        )
+    }
     /// One answer for a room that is absent and one that is another's.
     pub(crate) fn room_not_found() -> Self {
         Self::new(

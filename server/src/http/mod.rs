@@ -69,7 +69,7 @@ pub fn router(app: Arc<App>) -> Router {
     api.merge(socket_api);
     let rest = rest
         .layer(Extension(api_doc::Document::new(api)))
-        .method_not_allowed_fallback(async || ApiError::not_found("this address does not take that method"))
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(middleware::from_fn_with_state(app.clone(), origin::check))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,
