@@ -4,7 +4,19 @@ import { formatter } from '@lingui/format-po';
 export default defineConfig({
   sourceLocale: 'en',
   locales: ['en', 'fr'],
-  catalogs: [{ path: 'src/locales/{locale}', include: ['src'], exclude: ['**/*.test.*', '**/generated/**'] }],
+  catalogs: [
+    {
+      path: 'src/locales/{locale}',
+      include: ['src'],
+      exclude: ['**/*.test.*', '**/generated/**', 'src/features/oidc/**'],
+    },
+    // Loaded when it is needed, and so no part of the first screen.
+    {
+      path: 'src/features/oidc/locales/{locale}',
+      include: ['src/features/oidc'],
+      exclude: ['**/*.test.*'],
+    },
+  ],
   format: formatter({ lineNumbers: false }),
   // The compiled files are only a by-product of the check: the page imports the .po files through the Vite plugin.
   compileNamespace: 'es',

@@ -124,7 +124,7 @@ async fn server(issuer: &Issuer, register: bool) -> Result<TestServer> {
 }
 
 fn failed(code: &str) -> String {
-    format!("/login?failed={code}")
+    format!("/login#failed={code}")
 }
 
 #[tokio::test]
@@ -421,7 +421,7 @@ async fn an_account_is_linked_and_unlinked_by_its_owner() -> Result<()> {
         "/settings",
         "once more changes nothing"
     );
-    let taken = "/settings?failed=OIDC_TAKEN";
+    let taken = "/settings#failed=OIDC_TAKEN";
     assert_eq!(bob.sign_in(&issuer, ANNA, link.clone()).await?, taken);
     assert_eq!(
         owner.sign_in(&issuer, BEN, link.clone()).await?,
@@ -442,7 +442,7 @@ async fn an_account_is_linked_and_unlinked_by_its_owner() -> Result<()> {
     let place = bob
         .come_back(&[("code", &code), ("state", &request["state"])])
         .await?;
-    assert_eq!(place, "/settings?failed=UNAUTHENTICATED");
+    assert_eq!(place, "/settings#failed=UNAUTHENTICATED");
 
     let unlink = async |browser: &mut Browser| -> Result<u16> {
         let request = browser.http.delete(format!("{}/auth/oidc/link", browser.base));

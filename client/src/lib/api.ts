@@ -85,6 +85,8 @@ export function createApi(fetcher: Fetch = (...args) => fetch(...args), onSigned
   const room = (roomId: string) => `/rooms/${encodeURIComponent(roomId)}`;
 
   return {
+    /** For parts of the page that are loaded later, with REST of their own. */
+    call,
     login: (username: string, password: string, device: PageDevice) =>
       post('/auth/login', { username, password, device }, rest.session),
     setup: (setup_token: string, username: string, password: string, device: PageDevice) =>

@@ -162,8 +162,8 @@ struct Answer {
 
 /// Where the provider sends the browser back to.
 ///
-/// Sets the session's cookie and goes on to `return_to`; where somebody was not signed in, to `/login?failed=` or
-/// `/settings?failed=` with the code of the problem.
+/// Sets the session's cookie and goes on to `return_to`; where somebody was not signed in, to `/login#failed=` or
+/// `/settings#failed=` with the code of the problem.
 #[utoipa::path(get, path = "/auth/oidc/callback", operation_id = "finish_oidc", tag = "Signing in", security(()),
     params(Answer), responses((status = 303, description = "Signed in, or not")))]
 async fn callback(
@@ -175,7 +175,7 @@ async fn callback(
     let mut page = "/login";
     let mut response = match finish(&app, &headers, answer, address, &mut page).await {
         Ok(response) => response,
-        Err(error) => see_other(&format!("{}{page}?failed={}", app.public_url, error.code()))?,
+        Err(error) => see_other(&format!("{}{page}#failed={}", app.public_url, error.code()))?,
     };
     let spent = browser_cookie(&app, "", 0)?;
     response.headers_mut().append(header::SET_COOKIE, spent);
@@ -235,20 +235,8 @@ async fn finish(
             if let Some(entry) = &entry {
                 announce::entry(app, entry).await?;
             }
-            let entered = match &entry {
-                Some(Entry::Known(room) | Entry::Entered(room, _)) => {
-                    Some(format!("{}/rooms/{room}", app.public_url))
-                }
-                Some(Entry::Waits(_)) | None => None,
-            };
-            signed_in(
-                app,
-                user,
-                asked.device,
-                address,
-                &entered.unwrap_or(asked.return_to),
-            )
-            .await
+            let room = entry.map(|entry| format!("{}/rooms/{}", app.public_url, entry.room_id()));
+            signed_in(app, user, asked.device, address, &room.unwrap_or(asked.return_to)).await
         }
     }
 }

@@ -153,7 +153,7 @@ fn identity(issuer: &str, subject: &str) -> Identity {
 pub async fn a_provider_s_account_is_one_account(store: &dyn Store) -> Result<()> {
     let (ann, elsewhere) = (identity("https://id", "1"), identity("https://other", "1"));
     assert!(store.user_by_identity(&ann).await?.is_none());
-    let new = new_user("ia");
+    let new = new_user("oidc-ia");
     assert_eq!(store.register_identity(&ann, &new, None).await?, None);
     let found = store.user_by_identity(&ann).await?;
     assert_eq!(found.map(|user| user.id), Some(new.id.clone()));
@@ -163,26 +163,30 @@ pub async fn a_provider_s_account_is_one_account(store: &dyn Store) -> Result<()
     );
 
     // All or nothing.
-    let again = store.register_identity(&ann, &new_user("ib"), None).await;
+    let again = store.register_identity(&ann, &new_user("oidc-ib"), None).await;
     assert!(matches!(again, Err(StoreError::IdentityTaken)));
-    assert!(store.user_by_name("ib").await?.is_none());
-    let same_name = store.register_identity(&elsewhere, &new_user("ia"), None).await;
+    assert!(store.user_by_name("oidc-ib").await?.is_none());
+    let same_name = store
+        .register_identity(&elsewhere, &new_user("oidc-ia"), None)
+        .await;
     assert!(matches!(same_name, Err(StoreError::NameTaken)));
     assert!(store.user_by_identity(&elsewhere).await?.is_none());
 
-    let owner = user(store, "io").await?;
+    let owner = user(store, "oidc-io").await?;
     let home = room(store, &owner).await?;
     let (_, token) = invite(store, &home, &owner, Role::Member, 1).await?;
-    let taken = store.register_identity(&ann, &new_user("ic"), Some(&token)).await;
+    let taken = store
+        .register_identity(&ann, &new_user("oidc-ic"), Some(&token))
+        .await;
     assert!(matches!(taken, Err(StoreError::IdentityTaken)));
-    let guest = new_user("id");
+    let guest = new_user("oidc-id");
     let entry = store.register_identity(&elsewhere, &guest, Some(&token)).await?;
     assert!(
         matches!(entry, Some(Entry::Entered(room, _)) if room == home),
         "the first try used nothing up"
     );
     let used = store
-        .register_identity(&identity("x", "y"), &new_user("ie"), Some(&token))
+        .register_identity(&identity("x", "y"), &new_user("oidc-ie"), Some(&token))
         .await;
     assert!(matches!(used, Err(StoreError::InviteInvalid)));
 

@@ -10,6 +10,7 @@ import { chooseLanguage, chosenLanguage, LANGUAGES, type Language } from '../../
 import { useMesh, useSession } from '../../app/mesh';
 import { Problem } from '../../ui/Problem';
 import { ShareLink } from '../../ui/ShareLink';
+import { LinkedAccount } from '../oidc/LinkedAccount';
 import { PageHeader } from '../rooms/PageHeader';
 import roomClasses from '../rooms/rooms.module.css';
 import { ShortcutList } from '../shortcuts/ShortcutList';
@@ -76,6 +77,7 @@ export function SettingsPage() {
               <Devices />
               <Sessions />
               <Password />
+              <LinkedAccount />
             </>
           )}
           <Section title={<Trans>Account</Trans>}>
