@@ -68,11 +68,13 @@ export class World {
     readonly setupLink: string,
   ) {}
 
-  static async start(): Promise<World> {
+  /** With further settings of the server. */
+  static async start(settings: Record<string, string> = {}): Promise<World> {
     const folder = await mkdtemp(path.join(tmpdir(), "mesh-e2e-"));
     const server = new Program("mesh-server", [], {
       MESH_LISTEN: "127.0.0.1:0",
       MESH_DATA_DIR: path.join(folder, "data"),
+      ...settings,
     });
     const setup = server.until(/^Setup link: /);
     const url = (await server.until(/^Listening on /)).slice("Listening on ".length).trim();
