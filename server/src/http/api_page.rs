@@ -13,6 +13,7 @@ h2 { margin-top: 3rem; border-bottom: 1px solid var(--line) }
 details { border: 1px solid var(--line); border-radius: .5rem; margin: .5rem 0; padding: 0 .75rem }
 summary { cursor: pointer; padding: .6rem 0 }
 code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere }
+th code { white-space: nowrap }
 .method { display: inline-block; min-width: 4.2rem; font-weight: 700; text-transform: uppercase; font-size: .8rem }
 .dim { color: var(--dim) }
 .wide { overflow-x: auto }
@@ -36,6 +37,12 @@ fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     value[key].as_array().into_iter().flatten()
 }
 
+/// Text of the description, where names stand between backticks.
+fn prose(value: &Value, key: &str) -> Markup {
+    let parts = text(value, key).split('`').enumerate();
+    html! { @for (at, part) in parts { @if at % 2 == 1 { code { (part) } } @else { (part) } } }
+}
+
 /// `Signing in` as it stands in an address.
 fn anchor(tag: &str) -> String {
     tag.to_lowercase().replace(' ', "-")
@@ -55,7 +62,7 @@ pub(super) fn render(document: &Value) -> String {
             body {
                 header {
                     h1 { (text(info, "title")) " " span.dim { (text(info, "version")) } }
-                    p { (text(info, "description")) }
+                    p { (prose(info, "description")) }
                     p { "For programs: " a href="/openapi.json" { code { "/openapi.json" } } }
                     nav aria-label="Parts" {
                         ul {
@@ -82,7 +89,7 @@ fn section(document: &Value, tag: &Value) -> Markup {
     html! {
         section aria-labelledby=(anchor(name)) {
             h2 #(anchor(name)) { (name) }
-            p.dim { (text(tag, "description")) }
+            p.dim { (prose(tag, "description")) }
             @for (path, operations) in entries(document, "paths") {
                 @for method in METHODS {
                     @let operation = &operations[method];
@@ -101,9 +108,9 @@ fn route(path: &str, method: &str, operation: &Value) -> Markup {
             summary {
                 span.method { (method) } code { (path) }
                 br;
-                span.dim { (text(operation, "summary")) @if public { " No session needed." } }
+                span.dim { (prose(operation, "summary")) @if public { " No session needed." } }
             }
-            @if !text(operation, "description").is_empty() { p { (text(operation, "description")) } }
+            @if !text(operation, "description").is_empty() { p { (prose(operation, "description")) } }
             @if items(operation, "parameters").next().is_some() {
                 div.wide { table {
                     caption { "Parameters" }
@@ -112,7 +119,7 @@ fn route(path: &str, method: &str, operation: &Value) -> Markup {
                             th scope="row" { code { (text(parameter, "name")) } }
                             td { (text(parameter, "in")) }
                             td { (type_of(&parameter["schema"])) }
-                            td { (text(parameter, "description")) }
+                            td { (prose(parameter, "description")) }
                         }
                     }
                 } }
@@ -125,7 +132,7 @@ fn route(path: &str, method: &str, operation: &Value) -> Markup {
                 @for (status, response) in entries(operation, "responses") {
                     tr {
                         th scope="row" { (status) }
-                        td { (text(response, "description")) }
+                        td { (prose(response, "description")) }
                         td { @for (_, content) in entries(response, "content") { (type_of(&content["schema"])) } }
                     }
                 }
@@ -137,7 +144,7 @@ fn route(path: &str, method: &str, operation: &Value) -> Markup {
 fn named_type(name: &str, schema: &Value) -> Markup {
     html! {
         details id={ "type-" (name) } {
-            summary { code { (name) } " " span.dim { (text(schema, "description")) } }
+            summary { code { (name) } " " span.dim { (prose(schema, "description")) } }
             @if schema.get("properties").is_some() { (fields(schema)) } @else { p { (type_of(schema)) } }
         }
     }
@@ -153,7 +160,7 @@ fn fields(schema: &Value) -> Markup {
                         (type_of(field))
                         @if !items(schema, "required").any(|one| one == name.as_str()) { span.dim { " (may be absent)" } }
                     }
-                    td { (text(field, "description")) }
+                    td { (prose(field, "description")) }
                 }
             }
         } }
