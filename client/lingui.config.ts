@@ -8,12 +8,17 @@ export default defineConfig({
     {
       path: 'src/locales/{locale}',
       include: ['src'],
-      exclude: ['**/*.test.*', '**/generated/**', 'src/features/notifications/**'],
+      exclude: ['**/*.test.*', '**/generated/**', 'src/features/notifications/**', 'src/features/oidc/**'],
     },
-    // Loaded when it is needed, and so no part of the first screen.
+    // Loaded when they are needed, and so no part of the first screen.
     {
       path: 'src/features/notifications/locales/{locale}',
       include: ['src/features/notifications'],
+      exclude: ['**/*.test.*'],
+    },
+    {
+      path: 'src/features/oidc/locales/{locale}',
+      include: ['src/features/oidc'],
       exclude: ['**/*.test.*'],
     },
   ],

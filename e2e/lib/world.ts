@@ -68,7 +68,8 @@ export class World {
     readonly setupLink: string,
   ) {}
 
-  static async start(settings: Record<string, string>): Promise<World> {
+  /** With further settings of the server. */
+  static async start(settings: Record<string, string> = {}): Promise<World> {
     const folder = await mkdtemp(path.join(tmpdir(), "mesh-e2e-"));
     const server = new Program("mesh-server", [], {
       MESH_LISTEN: "127.0.0.1:0",

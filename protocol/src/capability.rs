@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::pkcs8::EncodePrivateKey as _;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ids::{PeerId, RoomId, SessionId, TokenId};
 use crate::limits::CLOCK_LEEWAY;
@@ -22,7 +23,7 @@ pub const AUDIENCE: &str = "mesh:cap";
 pub const TYP: &str = "mesh-cap+jwt";
 
 /// The closed list of rights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub enum Capability {
     #[serde(rename = "call")]
@@ -186,7 +187,7 @@ pub enum CapabilityError {
 }
 
 /// A published key, as in RFC 8037.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Jwk {
     pub kty: String,
@@ -200,7 +201,7 @@ pub struct Jwk {
 }
 
 /// The body of `/.well-known/jwks.json` (RFC 7517).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Jwks {
     pub keys: Vec<Jwk>,

@@ -1,11 +1,12 @@
 //! The stable codes of every error, and the close codes of the WebSocket.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 macro_rules! codes {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:tt),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
         #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
 
@@ -32,11 +33,18 @@ codes! {
         WrongCredentials = "WRONG_CREDENTIALS",
         LinkInvalid = "LINK_INVALID",
         LocalLoginOff = "LOCAL_LOGIN_OFF",
+        OidcExpired = "OIDC_EXPIRED",
+        OidcRefused = "OIDC_REFUSED",
+        OidcInvalid = "OIDC_INVALID",
+        OidcNoAccount = "OIDC_NO_ACCOUNT",
+        OidcTaken = "OIDC_TAKEN",
+        OidcUnavailable = "OIDC_UNAVAILABLE",
         Forbidden = "FORBIDDEN",
         OriginRefused = "ORIGIN_REFUSED",
         CapNotAllowed = "CAP_NOT_ALLOWED",
         RoomNotFound = "ROOM_NOT_FOUND",
         NotFound = "NOT_FOUND",
+        MethodNotAllowed = "METHOD_NOT_ALLOWED",
         CodeInvalid = "CODE_INVALID",
         AuthorizationPending = "AUTHORIZATION_PENDING",
         SlowDown = "SLOW_DOWN",
@@ -59,23 +67,29 @@ impl HttpCode {
     pub const fn status(self) -> u16 {
         match self {
             Self::BadRequest
+            | Self::OidcExpired
             | Self::AuthorizationPending
             | Self::SlowDown
             | Self::ExpiredToken
             | Self::AccessDenied => 400,
             Self::Unauthenticated | Self::WrongCredentials | Self::LinkInvalid => 401,
             Self::LocalLoginOff
+            | Self::OidcRefused
+            | Self::OidcInvalid
+            | Self::OidcNoAccount
             | Self::Forbidden
             | Self::OriginRefused
             | Self::CapNotAllowed
             | Self::RoomLocked
             | Self::Banned => 403,
             Self::RoomNotFound | Self::NotFound | Self::CodeInvalid => 404,
-            Self::NameTaken | Self::SetupDone => 409,
+            Self::MethodNotAllowed => 405,
+            Self::NameTaken | Self::SetupDone | Self::OidcTaken => 409,
             Self::InviteInvalid => 410,
             Self::TooLarge => 413,
             Self::Throttled => 429,
             Self::Internal => 500,
+            Self::OidcUnavailable => 502,
             Self::StoreUnavailable => 503,
         }
     }

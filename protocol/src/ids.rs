@@ -1,6 +1,7 @@
 //! Identifiers as types of their own, so that a room can never be passed where a peer is meant.
 
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 
 /// The longest identifier accepted, in bytes.
 pub const MAX_ID_BYTES: usize = 64;
@@ -21,9 +22,10 @@ fn check(text: &str) -> Result<(), InvalidId> {
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
         #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
         #[serde(transparent)]
+        #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
         pub struct $name(String);
 
         impl $name {

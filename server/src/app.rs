@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mesh_protocol::capability::{CapabilitySigner, CapabilityVerifier, Jwks};
 use tokio_util::task::TaskTracker;
 
+use crate::auth::oidc::Oidc;
 use crate::auth::pairing::Pairings;
 use crate::auth::password::Passwords;
 use crate::auth::sign_in_token::SignInTokens;
@@ -40,6 +41,7 @@ pub struct App {
     pub throttle: Throttle,
     pub tickets: Tickets,
     pub pairings: Pairings,
+    pub oidc: Option<Oidc>,
     pub chat: ChatQueue,
     /// Where happenings are told that somebody may want to hear of.
     pub notices: Notices,

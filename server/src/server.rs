@@ -18,6 +18,7 @@ use tower::ServiceExt as _;
 
 use crate::app::App;
 use crate::auth::keys::{self, KeyError};
+use crate::auth::oidc::Oidc;
 use crate::auth::pairing::Pairings;
 use crate::auth::password::{Hashing, PasswordError, Passwords};
 use crate::auth::random;
@@ -120,6 +121,7 @@ impl Server {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.database_path()).await?);
         let public_url = config.public_url.clone().unwrap_or_else(|| local_url(address));
         store.put_setting(PUBLIC_URL_SETTING, &public_url).await?;
+        let oidc = Oidc::from_config(&config, &public_url)?;
         let setup_link = setup_link(&*store, &public_url).await?;
         let bus: Arc<dyn Bus> = Arc::new(LocalBus::default());
         let sign_ins = Arc::new(SignIns::new(store.clone()));
@@ -145,6 +147,7 @@ impl Server {
             throttle: Throttle::default(),
             tickets: Tickets::default(),
             pairings: Pairings::default(),
+            oidc,
             chat,
             notices,
             places: Arc::new(places),
@@ -368,6 +371,9 @@ async fn sweep(app: Arc<App>, stop: CancellationToken) {
             since_throttle = 0;
             app.throttle.sweep();
             app.pairings.sweep(app.clock.now_ms());
+            if let Some(oidc) = &app.oidc {
+                oidc.flows.sweep(app.clock.now_ms());
+            }
         }
         if app.hub.socket_count() == 0 {
             continue;

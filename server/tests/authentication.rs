@@ -8,9 +8,10 @@ use reqwest::header;
 use serde_json::{Value, json};
 
 /// Every route that needs a session; `R` stands for a room.
-const ROUTES: [(&str, &str); 35] = [
+const ROUTES: [(&str, &str); 36] = [
     ("POST", "/auth/device/request"),
     ("POST", "/auth/device/approve"),
+    ("DELETE", "/auth/oidc/link"),
     ("POST", "/auth/links"),
     ("POST", "/auth/logout"),
     ("GET", "/auth/sessions"),
@@ -46,7 +47,7 @@ const ROUTES: [(&str, &str); 35] = [
     ("GET", "/ws"),
 ];
 /// Those that change something and need none.
-const SIGN_IN_ROUTES: [&str; 8] = [
+const SIGN_IN_ROUTES: [&str; 9] = [
     "/auth/login",
     "/auth/setup",
     "/auth/register",
@@ -55,6 +56,7 @@ const SIGN_IN_ROUTES: [&str; 8] = [
     "/auth/guest",
     "/auth/device/code",
     "/auth/device/token",
+    "/auth/oidc/start",
 ];
 
 #[tokio::test]
@@ -114,7 +116,13 @@ async fn t1_every_route_needs_a_session_but_for_those_that_make_one() -> Result<
         "{} routes: {refused} requests without, with an ended or an expired session refused, {hidden} foreign rooms hidden",
         ROUTES.len()
     );
-    for path in ["/health", "/.well-known/jwks.json"] {
+    for path in [
+        "/health",
+        "/.well-known/jwks.json",
+        "/auth/methods",
+        "/openapi.json",
+        "/docs/api",
+    ] {
         stranger.get(path).await?;
     }
     Ok(())

@@ -121,6 +121,10 @@ async fn t11_10_000_requests_with_canary_secrets_reach_no_log_and_no_error() -> 
         .env("RUST_LOG", "trace")
         .env("TURN_SECRET", "canary-turn-secret")
         .env("TURN_URL", "turn:turn.example.com")
+        // Nothing listens at the port that discards.
+        .env("OIDC_ISSUER", "http://127.0.0.1:9")
+        .env("OIDC_CLIENT_ID", "mesh")
+        .env("OIDC_CLIENT_SECRET", "canary-oidc-secret")
         .stderr(std::fs::File::create(&log)?)
         .spawn()?;
     let mut running = Running(child);
@@ -136,6 +140,11 @@ async fn t11_10_000_requests_with_canary_secrets_reach_no_log_and_no_error() -> 
     let room = alice.create_room("Canary").await?;
     let invite = alice.post(&format!("/rooms/{room}/invites"), json!({})).await?;
     let link = alice.post("/auth/links", json!({})).await?;
+    let body = json!({"invite": invite["token"], "return_to": "/canary-path"});
+    let _ = alice.post("/auth/oidc/start", body).await;
+    let _ = alice
+        .get("/auth/oidc/callback?code=canary-code&state=canary-state")
+        .await;
     let ice = alice.get("/ice").await?;
     let mut socket = alice.connect_by_ticket().await?;
     let ticket = alice.post("/ws/ticket", json!({})).await?;

@@ -54,6 +54,7 @@ async fn contract(store: Arc<dyn Store>) -> Result<()> {
     people::a_changed_password_ends_what_the_old_one_opened(&*store).await?;
     people::guests_come_and_go(&*store).await?;
     people::notifications::notifications(&*store).await?;
+    people::a_provider_s_account_is_one_account(&*store).await?;
     rooms_and_roles(&*store).await?;
     invitations(&*store).await?;
     invitations_are_counted_exactly(store.clone()).await?;

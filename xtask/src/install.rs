@@ -20,6 +20,9 @@ const COMPARED: &[(&str, &str)] = &[
     ("clang", "clang libclang-dev libssl-dev"),
 ];
 
+/// What schemathesis is installed with.
+const API_CHECK: &[(&str, &str)] = &[("python3", "python3 python3-venv")];
+
 /// The servers that the relay is compared with, beside those from npm and PyPI.
 const RELAYS: &[(&str, &str)] = &[
     ("python3", "python3 python3-venv"),
@@ -49,6 +52,11 @@ fn cargo_tool(name: &str) -> Result<()> {
 /// Installs what is missing.
 pub fn for_benchmarks() -> Result<()> {
     have(COMPARED)
+}
+
+/// Installs what is missing.
+pub fn for_api_check() -> Result<()> {
+    have(API_CHECK)
 }
 
 /// Installs what is missing.

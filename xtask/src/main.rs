@@ -1,5 +1,6 @@
 //! `cargo xtask COMMAND`: everything that is done with the repository as a whole.
 
+mod api_check;
 mod codegen;
 mod install;
 mod process;
@@ -42,6 +43,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Ask the REST interface what nobody expects, for some minutes (schemathesis)
+    ApiCheck,
     /// Kill the server a hundred times while people write, and count what is lost (minutes)
     Durability,
     /// Feed every fuzz target for some minutes, all at once
@@ -71,6 +74,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Codegen { check: false } => codegen::write(),
         Command::Codegen { check: true } => codegen::check(),
         Command::Bench { name, options } => suites::bench(&name, &options),
+        Command::ApiCheck => suites::api_check(),
         Command::Durability => suites::durability(),
         Command::Fuzz { minutes } => suites::fuzz(minutes),
         Command::Screenshots => suites::screenshots(),

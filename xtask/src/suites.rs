@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::process::{cargo, program, release_binary, root, step};
-use crate::{codegen, install, tidy};
+use crate::{api_check, codegen, install, tidy};
 
 const FUZZ_TARGETS: [&str; 2] = ["client_frames", "capability"];
 
@@ -29,6 +29,7 @@ pub fn test() -> Result<()> {
     step("Rust tests", cargo().args(["nextest", "run", "--locked"]))?;
     deployment_files()?;
     binaries()?;
+    api_check::check(api_check::FEW)?;
     end_to_end_packages()?;
     step("end-to-end tests", program("npm", "e2e").arg("test"))
 }
@@ -136,6 +137,13 @@ pub fn bench(name: &str, options: &[String]) -> Result<()> {
         name,
     ];
     step(name, cargo().args(run).args(options))
+}
+
+/// `cargo xtask api-check`: the long run of what [`test`] does shortly.
+pub fn api_check() -> Result<()> {
+    install::for_api_check()?;
+    binaries()?;
+    api_check::check(api_check::MANY)
 }
 
 /// `cargo xtask durability`: the tests that kill the server for minutes.

@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ids::{DeviceId, RoomId, UserId};
 
 /// What kind of program a device is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceKind {
@@ -16,7 +17,7 @@ pub enum DeviceKind {
 }
 
 /// How a program introduces itself when it signs in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct DeviceIntro {
     pub name: String,
@@ -27,7 +28,7 @@ pub struct DeviceIntro {
 }
 
 /// `POST /auth/login`.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct Login {
     pub username: String,
@@ -37,7 +38,7 @@ pub struct Login {
 }
 
 /// `POST /auth/setup`: makes the first account.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct Setup {
     pub setup_token: String,
@@ -48,7 +49,7 @@ pub struct Setup {
 }
 
 /// `POST /auth/register`: an account by invitation.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct Register {
     pub invite: String,
@@ -59,7 +60,7 @@ pub struct Register {
 }
 
 /// `POST /auth/link`: a one-time sign-in link.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct LinkLogin {
     pub token: String,
@@ -68,7 +69,7 @@ pub struct LinkLogin {
 }
 
 /// The answer to every sign-in.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Session {
     /// The bearer token.
@@ -93,7 +94,7 @@ redacted! {
 }
 
 /// `POST /auth/links`: a link to go on with on another device.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct SignInLink {
     pub token: String,
@@ -105,7 +106,7 @@ pub struct SignInLink {
 redacted! { SignInLink { expires_at } }
 
 /// `POST /auth/guest`: into the one room of an invitation, without an account.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct GuestLogin {
     pub invite: String,
@@ -116,7 +117,7 @@ pub struct GuestLogin {
 }
 
 /// `PATCH /me`: another password, which ends the other sessions.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct ChangePassword {
     /// Absent only where the account has none.
@@ -128,7 +129,7 @@ pub struct ChangePassword {
 redacted! { GuestLogin { name, device }, ChangePassword {} }
 
 /// `GET /me`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Me {
     pub user_id: UserId,
@@ -139,10 +140,13 @@ pub struct Me {
     pub guest: bool,
     /// Whether the account has a password.
     pub has_password: bool,
+    /// Whether the account signs in by the server's OpenID provider.
+    #[serde(default)]
+    pub oidc: bool,
 }
 
 /// One row of `GET /auth/sessions`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct SessionInfo {
     pub id: String,
@@ -151,6 +155,7 @@ pub struct SessionInfo {
     pub kind: DeviceKind,
     /// Where it was last used from; absent where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub address: Option<IpAddr>,
     /// Unix milliseconds.
     pub created_at: u64,
@@ -161,14 +166,14 @@ pub struct SessionInfo {
 }
 
 /// `GET /auth/sessions`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Sessions {
     pub sessions: Vec<SessionInfo>,
 }
 
 /// One row of `GET /devices`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct DeviceInfo {
     pub device_id: DeviceId,
@@ -181,7 +186,7 @@ pub struct DeviceInfo {
 }
 
 /// `GET /devices`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Devices {
     pub devices: Vec<DeviceInfo>,

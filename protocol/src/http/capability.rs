@@ -1,12 +1,13 @@
 //! Asking for capabilities and taking them back.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::capability::Capability;
 use crate::ids::{PeerId, RoomId, SessionId, TokenId};
 
 /// `POST /caps`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct CapabilityRequest {
     pub room_id: RoomId,
@@ -25,7 +26,7 @@ pub struct CapabilityRequest {
 }
 
 /// The answer to `POST /caps`.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct CapabilityGrant {
     pub cap_token: String,
@@ -42,7 +43,7 @@ impl std::fmt::Debug for CapabilityGrant {
 }
 
 /// `POST /caps/revoke`: one token or a whole session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 #[serde(untagged)]
 pub enum Revocation {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 
 use crate::ids::{DeviceId, RoomId};
 
 /// What a notice tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub enum NotificationEvent {
     #[serde(rename = "chat.message.created")]
@@ -46,7 +47,7 @@ impl NotificationEvent {
 }
 
 /// What of one room is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "lowercase")]
 pub enum RoomNotices {
@@ -58,7 +59,7 @@ pub enum RoomNotices {
 }
 
 /// A time of day in which nothing rings.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct QuietHours {
     /// `22:00`.
@@ -70,7 +71,7 @@ pub struct QuietHours {
 }
 
 /// The language of notices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
@@ -80,7 +81,7 @@ pub enum Language {
 }
 
 /// Somebody's own Gotify application. Its token is never told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct GotifyInfo {
     /// Absent: the Gotify of this server.
@@ -90,7 +91,7 @@ pub struct GotifyInfo {
 }
 
 /// Somebody's own ntfy topic. Its token is never told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct NtfyInfo {
     pub url: String,
@@ -99,7 +100,7 @@ pub struct NtfyInfo {
 }
 
 /// A browser that gets notices by Web Push while it is signed in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct PushBrowser {
     pub device_id: DeviceId,
@@ -107,7 +108,7 @@ pub struct PushBrowser {
 }
 
 /// `GET /notifications/preferences`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct NotificationPreferences {
     /// Nothing at all is told.
@@ -134,7 +135,7 @@ pub struct NotificationPreferences {
 }
 
 /// Where somebody's own Gotify is.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct GotifyChange {
     /// Absent: the Gotify of this server.
@@ -146,7 +147,7 @@ pub struct GotifyChange {
 }
 
 /// Where somebody's own ntfy topic is.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct NtfyChange {
     pub url: String,
@@ -157,7 +158,7 @@ pub struct NtfyChange {
 }
 
 /// `PUT /notifications/preferences`: what is absent stays.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct ChangeNotifications {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -190,7 +191,7 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Opt
 }
 
 /// `PUT /notifications/browser`: the subscription of the device that asks, as `PushSubscription` tells it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct PushSubscription {
     pub endpoint: String,
@@ -198,7 +199,7 @@ pub struct PushSubscription {
 }
 
 /// The keys of a subscription, base64url.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct PushKeys {
     /// P-256, uncompressed.
@@ -208,7 +209,7 @@ pub struct PushKeys {
 }
 
 /// Where a notice goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationChannel {
@@ -220,7 +221,7 @@ pub enum NotificationChannel {
 }
 
 /// What became of a test notice at one place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct TestOutcome {
     pub channel: NotificationChannel,
@@ -231,7 +232,7 @@ pub struct TestOutcome {
 }
 
 /// `POST /notifications/test`: one outcome for each place; none where there is no place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct TestOutcomes {
     pub results: Vec<TestOutcome>,

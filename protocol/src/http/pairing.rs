@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{DeviceIntro, DeviceKind};
 
 /// `POST /auth/device/code`: the device asks for a code.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct AskPairing {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -15,7 +16,7 @@ pub struct AskPairing {
 }
 
 /// The answer, as RFC 8628, section 3.2, names its members.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct PairingCode {
     /// What the device polls with; nobody else sees it.
@@ -33,34 +34,35 @@ pub struct PairingCode {
 }
 
 /// `POST /auth/device/token`: the device polls. Answers the session once somebody has approved.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct PollPairing {
     pub device_code: String,
 }
 
 /// `POST /auth/device/request`: which device shows this code.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct UserCode {
     pub user_code: String,
 }
 
 /// The answer: who asks to be let in, and from where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct PairingRequest {
     /// What the device says about itself.
     pub device_name: String,
     pub kind: DeviceKind,
     /// Where it asked from.
+    #[schema(value_type = String)]
     pub address: IpAddr,
     /// Unix seconds.
     pub expires_at: u64,
 }
 
 /// `POST /auth/device/approve`.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct AnswerPairing {
     pub user_code: String,

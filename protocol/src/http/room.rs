@@ -1,12 +1,13 @@
 //! Rooms, members and invitations.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::RoomSettings;
 use crate::ids::{InviteId, RoomId, UserId};
 
 /// What a member is in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -44,21 +45,21 @@ impl std::str::FromStr for Role {
 }
 
 /// `POST /rooms`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct RoomName {
     pub name: String,
 }
 
 /// The answer to `POST /rooms`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct RoomRef {
     pub room_id: RoomId,
 }
 
 /// A room as one of its members sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Room {
     pub room_id: RoomId,
@@ -72,14 +73,14 @@ pub struct Room {
 }
 
 /// `GET /rooms`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Rooms {
     pub rooms: Vec<Room>,
 }
 
 /// The answer to `POST /rooms/join` and `POST /rooms/{room_id}/join`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Joined {
     pub ok: bool,
@@ -90,7 +91,7 @@ pub struct Joined {
 }
 
 /// `POST /rooms/{room_id}/join` and `POST /rooms/join`.
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct JoinRoom {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,7 +105,7 @@ impl std::fmt::Debug for JoinRoom {
 }
 
 /// A member of a room, present or not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Member {
     pub user_id: UserId,
@@ -113,21 +114,21 @@ pub struct Member {
 }
 
 /// `GET /rooms/{room_id}/members`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Members {
     pub members: Vec<Member>,
 }
 
 /// `PUT /rooms/{room_id}/members/{user_id}`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct MemberRole {
     pub role: Role,
 }
 
 /// `POST /rooms/{room_id}/invites`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct CreateInvite {
     /// Default `member`.
@@ -145,7 +146,7 @@ pub struct CreateInvite {
 }
 
 /// The answer to `POST …/invites`; the token is shown this once.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Invite {
     pub invite_id: InviteId,
@@ -164,7 +165,7 @@ impl std::fmt::Debug for Invite {
 }
 
 /// One row of `GET …/invites`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct InviteInfo {
     pub invite_id: InviteId,
@@ -178,7 +179,7 @@ pub struct InviteInfo {
 }
 
 /// The answer to `POST /auth/invite`: where an invitation leads, for whoever holds it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct InviteView {
     pub room_name: String,
@@ -187,7 +188,7 @@ pub struct InviteView {
 }
 
 /// `GET /rooms/{room_id}/invites`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Invites {
     pub invites: Vec<InviteInfo>,

@@ -1,13 +1,14 @@
 //! What owners decide about a room: its policy, its door, how long its chat is kept.
 
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 
 use super::Role;
 use crate::capability::Capability;
 use crate::ids::{RoomId, UserId};
 
 /// Which role may ask for which capability. Owners may ask for all; `rtc` goes beside any.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Policy {
     pub guest: Vec<Capability>,
@@ -45,7 +46,7 @@ impl Policy {
 }
 
 /// The settings of a room.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct RoomSettings {
     /// Nobody new comes in.
@@ -62,7 +63,7 @@ pub struct RoomSettings {
 }
 
 /// The part of a policy that is to change.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct PolicyChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,7 +75,7 @@ pub struct PolicyChange {
 }
 
 /// `PATCH /rooms/{room_id}`: what is absent stays.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct ChangeRoom {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,7 +98,7 @@ fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<u32>>, D::
 }
 
 /// Someone who was banned from a room.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Ban {
     pub user_id: UserId,
@@ -107,14 +108,14 @@ pub struct Ban {
 }
 
 /// `GET /rooms/{room_id}/bans`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Bans {
     pub bans: Vec<Ban>,
 }
 
 /// Someone who waits to be let in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct LobbyRequest {
     pub user_id: UserId,
@@ -126,14 +127,14 @@ pub struct LobbyRequest {
 }
 
 /// `GET /rooms/{room_id}/lobby`, the oldest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Lobby {
     pub requests: Vec<LobbyRequest>,
 }
 
 /// `room.changed`: the name and the settings as they are now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct RoomChange {
     pub room_id: RoomId,

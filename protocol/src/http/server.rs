@@ -1,9 +1,10 @@
 //! The server itself: health, ICE servers, tickets.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `GET /health`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Health {
     pub ok: bool,
@@ -13,14 +14,14 @@ pub struct Health {
 }
 
 /// The answer to what has nothing to tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Done {
     pub ok: bool,
 }
 
 /// `POST /ws/ticket`.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct Ticket {
     pub ticket: String,
@@ -37,7 +38,7 @@ impl std::fmt::Debug for Ticket {
 }
 
 /// One entry of `GET /ice`, shaped as an RTCIceServer.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct IceServer {
     pub urls: Vec<String>,
@@ -56,7 +57,7 @@ impl std::fmt::Debug for IceServer {
 }
 
 /// `GET /ice`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct IceServers {
     pub ice_servers: Vec<IceServer>,

@@ -4,6 +4,7 @@
 
 pub mod keys;
 pub mod names;
+pub mod oidc;
 pub mod pairing;
 pub mod password;
 pub mod random;

@@ -243,7 +243,7 @@ fn millis(duration: std::time::Duration) -> u64 {
 }
 
 /// What one subscriber has: an address, or for IPv6 a network of 64 bits.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
         v4 => v4,

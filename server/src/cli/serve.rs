@@ -27,7 +27,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
 }
 
 /// Libraries that would write frames, and so tokens, at their finest levels: silent whatever `RUST_LOG` says.
-const TALKATIVE: [&str; 7] = [
+const TALKATIVE: [&str; 9] = [
     "tungstenite=warn",
     "tokio_tungstenite=warn",
     "hyper=warn",
@@ -35,6 +35,8 @@ const TALKATIVE: [&str; 7] = [
     "reqwest=warn",
     "rustls=warn",
     "sqlx=warn",
+    "oauth2=warn",
+    "openidconnect=warn",
 ];
 
 /// The level comes from `RUST_LOG`, `info` where it is unset.

@@ -2,9 +2,11 @@
 //!
 //! Owns every name, default and check of a setting. A wrong one is a [`ConfigError`] that says what to write instead.
 
+mod oidc;
 mod secret;
 mod sources;
 
+pub use oidc::Oidc;
 pub use secret::Secret;
 pub use sources::{Flags, load};
 
@@ -76,6 +78,7 @@ pub struct Config {
     pub dev_login: bool,
     /// Whether a name and a password sign in.
     pub local_login: bool,
+    pub oidc: Option<Oidc>,
     pub allow_query_token: bool,
     /// Beside the public URL.
     pub allowed_origins: Vec<String>,
@@ -100,6 +103,7 @@ impl Config {
             notify_private_addresses: false,
             dev_login: false,
             local_login: true,
+            oidc: None,
             allow_query_token: false,
             allowed_origins: Vec::new(),
             log_format: LogFormat::Text,

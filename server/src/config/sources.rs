@@ -12,7 +12,7 @@ use figment::Figment;
 use figment::providers::{Format as _, Toml};
 use figment::value::Value;
 
-use super::{Config, ConfigError, LogFormat, Secret, TurnCredentials};
+use super::{Config, ConfigError, LogFormat, Secret, TurnCredentials, oidc};
 
 /// The settings as flags. Secrets are not among them: a command line is readable by every user of the machine.
 #[derive(Args, Clone, Debug, Default)]
@@ -89,6 +89,11 @@ const SETTINGS: &[Setting] = &[
     plain("notify_private_addresses", "MESH_NOTIFY_PRIVATE_ADDRESSES"),
     plain("dev_login", "MESH_DEV_LOGIN"),
     plain("local_login", "MESH_LOCAL_LOGIN"),
+    plain("oidc_issuer", "OIDC_ISSUER"),
+    plain("oidc_client_id", "OIDC_CLIENT_ID"),
+    secret("oidc_client_secret", "OIDC_CLIENT_SECRET"),
+    plain("oidc_name", "OIDC_NAME"),
+    plain("oidc_register", "OIDC_REGISTER"),
     plain("allow_query_token", "MESH_ALLOW_QUERY_TOKEN"),
     plain("allowed_origins", "MESH_ALLOWED_ORIGINS"),
     plain("log_format", "MESH_LOG_FORMAT"),
@@ -314,6 +319,7 @@ fn parse(layer: &Layer) -> Result<Config, ConfigError> {
     config.dev_login = flag("dev_login", false)?;
     config.allow_query_token = flag("allow_query_token", false)?;
     config.local_login = flag("local_login", true)?;
+    config.oidc = oidc::read(&text, flag("oidc_register", false)?)?;
     config.allowed_origins = list("allowed_origins")
         .iter()
         .map(|text| {
@@ -432,6 +438,8 @@ mod tests {
             ("MESH_PUBLIC_URL", "mesh"),
             ("MESH_DEV_LOGIN", "maybe"),
             ("MESH_LOCAL_LOGIN", "maybe"),
+            ("OIDC_REGISTER", "maybe"),
+            ("OIDC_ISSUER", "https://id.example.com"),
             ("MESH_FRAMES_PER_SECOND", "0"),
             ("GOTIFY_URL", "gotify"),
             ("MESH_NOTIFY_PRIVATE_ADDRESSES", "maybe"),

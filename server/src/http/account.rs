@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use mesh_protocol::http::{ChangePassword, Done, Me};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::announce;
 use super::error::ApiError;
@@ -16,16 +17,31 @@ use super::sign_in::{check_local_login, check_password, verify_password};
 use crate::app::App;
 use crate::auth::names;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/me", get(me).patch(change_password))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(me, change_password))
 }
 
+/// Who one is.
+#[utoipa::path(
+    get,
+    path = "/me",
+    operation_id = "me",
+    tag = "Account",
+    responses((status = 200, body = Me))
+)]
 async fn me(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Json<Me>, ApiError> {
     let user = app
         .store
         .user(&caller.user_id)
         .await?
         .ok_or_else(ApiError::unauthenticated)?;
+    let oidc = match &app.oidc {
+        Some(oidc) => {
+            let issuer = &oidc.provider.settings().issuer;
+            app.store.is_linked(&user.id, issuer).await?
+        }
+        None => false,
+    };
     Ok(Json(Me {
         user_id: caller.user_id,
         name: caller.user_name,
@@ -33,10 +49,26 @@ async fn me(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Json<
         device_id: caller.device_id,
         guest: caller.guest,
         has_password: user.password_hash.is_some(),
+        oidc,
     }))
 }
 
+/// Another password.
+///
 /// The session that asks goes on; every other one ends, and so do links that were not used.
+#[utoipa::path(
+    patch,
+    path = "/me",
+    operation_id = "change_password",
+    tag = "Account",
+    request_body = ChangePassword,
+    responses(
+        (status = 200, body = Done),
+        (status = 401, description = "WRONG_CREDENTIALS"),
+        (status = 403, description = "FORBIDDEN, LOCAL_LOGIN_OFF"),
+        (status = 429, description = "THROTTLED")
+    )
+)]
 async fn change_password(
     State(app): State<Arc<App>>,
     Account(caller): Account,

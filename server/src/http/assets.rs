@@ -22,7 +22,14 @@ build the server again; <code>cargo xtask run</code> does both.";
 
 /// A page's address may be that of a REST resource too (`/rooms/…`): whoever navigates there gets the page.
 pub(super) async fn pages_first(request: Request, next: Next) -> Response {
-    let reserved = ["/health", "/.well-known/", "/ws"];
+    let reserved = [
+        "/health",
+        "/.well-known/",
+        "/ws",
+        "/auth/oidc/callback",
+        "/openapi.json",
+        "/docs/api",
+    ];
     let path = request.uri().path();
     if *request.method() == Method::GET
         && accepts_html(request.headers())

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use mesh_protocol::capability::{
     AUDIENCE, Capability, Claims, Confirmation, Feature, ISSUER, Jwks, same_fingerprint,
 };
 use mesh_protocol::http::{CapabilityGrant, CapabilityRequest, Done, Revocation, Role};
 use mesh_protocol::ids::{PeerId, RoomId, SessionId, TokenId, UserId};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::error::ApiError;
 use super::extract::Body;
@@ -18,17 +19,39 @@ use super::session::Caller;
 use crate::app::App;
 use crate::auth::random;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/caps", post(issue))
-        .route("/caps/revoke", post(revoke))
-        .route("/.well-known/jwks.json", get(keys))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(keys))
+        .routes(routes!(issue))
+        .routes(routes!(revoke))
 }
 
+/// The keys that verify capabilities.
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    operation_id = "keys",
+    tag = "Sessions between devices",
+    security(()),
+    responses((status = 200, body = Jwks))
+)]
 async fn keys(State(app): State<Arc<App>>) -> Json<Jwks> {
     Json(app.jwks.clone())
 }
 
+/// A capability for a live socket of one's own.
+#[utoipa::path(
+    post,
+    path = "/caps",
+    operation_id = "issue_capability",
+    tag = "Sessions between devices",
+    request_body = CapabilityRequest,
+    responses(
+        (status = 200, body = CapabilityGrant),
+        (status = 403, description = "CAP_NOT_ALLOWED"),
+        (status = 404, description = "ROOM_NOT_FOUND")
+    )
+)]
 async fn issue(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
@@ -122,6 +145,18 @@ fn answered_feature(app: &App, ask: &CapabilityRequest, now: u64) -> Option<Feat
         .answering(&ask.room_id, session, &ask.peer_id, requester, now)
 }
 
+/// Takes a capability or a whole session back.
+#[utoipa::path(
+    post,
+    path = "/caps/revoke",
+    operation_id = "revoke_capability",
+    tag = "Sessions between devices",
+    request_body = Revocation,
+    responses(
+        (status = 200, body = Done),
+        (status = 404, description = "NOT_FOUND")
+    )
+)]
 async fn revoke(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,

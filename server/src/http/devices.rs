@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{delete, get};
-use axum::{Json, Router};
 use mesh_protocol::http::{DeviceInfo, Devices, Done};
 use mesh_protocol::ids::DeviceId;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::announce;
 use super::error::ApiError;
@@ -14,12 +15,18 @@ use super::extract::At;
 use super::session::Caller;
 use crate::app::App;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/devices", get(list))
-        .route("/devices/{id}", delete(remove))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(remove))
 }
 
+/// The devices of this account.
+#[utoipa::path(
+    get,
+    path = "/devices",
+    operation_id = "list_devices",
+    tag = "Account",
+    responses((status = 200, body = Devices))
+)]
 async fn list(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Json<Devices>, ApiError> {
     let devices = app
         .store
@@ -38,7 +45,19 @@ async fn list(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Jso
     }))
 }
 
+/// Removes a device.
+///
 /// Ends every sign-in of the device: its sockets close, and what it had open ends at the other ends.
+#[utoipa::path(
+    delete,
+    path = "/devices/{id}",
+    operation_id = "remove_device",
+    tag = "Account",
+    responses(
+        (status = 200, body = Done),
+        (status = 404, description = "NOT_FOUND")
+    )
+)]
 async fn remove(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, put};
-use axum::{Json, Router};
 use mesh_protocol::http::{Bans, Done, Lobby, Role};
 use mesh_protocol::ids::{RoomId, UserId};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::announce;
 use super::error::ApiError;
@@ -16,14 +17,25 @@ use super::session::Caller;
 use crate::app::App;
 use crate::store::StoreError;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/rooms/{room_id}/lobby", get(lobby))
-        .route("/rooms/{room_id}/lobby/{user_id}", put(admit).delete(refuse))
-        .route("/rooms/{room_id}/bans", get(bans))
-        .route("/rooms/{room_id}/bans/{user_id}", put(ban).delete(unban))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(lobby))
+        .routes(routes!(admit, refuse))
+        .routes(routes!(bans))
+        .routes(routes!(ban, unban))
 }
 
+/// Who waits to be let in.
+#[utoipa::path(
+    get,
+    path = "/rooms/{room_id}/lobby",
+    operation_id = "list_lobby",
+    tag = "Members",
+    responses(
+        (status = 200, body = Lobby),
+        (status = 403, description = "FORBIDDEN")
+    )
+)]
 async fn lobby(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
@@ -54,6 +66,18 @@ async fn decides_about(app: &App, room: &RoomId, caller: &UserId, who: &UserId) 
     }
 }
 
+/// Lets somebody in.
+#[utoipa::path(
+    put,
+    path = "/rooms/{room_id}/lobby/{user_id}",
+    operation_id = "admit",
+    tag = "Members",
+    responses(
+        (status = 200, body = Done),
+        (status = 403, description = "FORBIDDEN"),
+        (status = 404, description = "NOT_FOUND")
+    )
+)]
 async fn admit(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
@@ -68,6 +92,18 @@ async fn admit(
     Ok(Json(Done { ok: true }))
 }
 
+/// Refuses somebody; oneself: withdraws.
+#[utoipa::path(
+    delete,
+    path = "/rooms/{room_id}/lobby/{user_id}",
+    operation_id = "refuse",
+    tag = "Members",
+    responses(
+        (status = 200, body = Done),
+        (status = 403, description = "FORBIDDEN"),
+        (status = 404, description = "NOT_FOUND")
+    )
+)]
 async fn refuse(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
@@ -90,6 +126,17 @@ async fn refuse(
     Ok(Json(Done { ok: true }))
 }
 
+/// Who was banned.
+#[utoipa::path(
+    get,
+    path = "/rooms/{room_id}/bans",
+    operation_id = "list_bans",
+    tag = "Members",
+    responses(
+        (status = 200, body = Bans),
+        (status = 403, description = "FORBIDDEN")
+    )
+)]
 async fn bans(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
@@ -100,6 +147,18 @@ async fn bans(
     Ok(Json(Bans { bans }))
 }
 
+/// Bans a member or anybody else.
+#[utoipa::path(
+    put,
+    path = "/rooms/{room_id}/bans/{user_id}",
+    operation_id = "ban",
+    tag = "Members",
+    responses(
+        (status = 200, body = Done),
+        (status = 403, description = "FORBIDDEN"),
+        (status = 404, description = "NOT_FOUND")
+    )
+)]
 async fn ban(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
@@ -129,6 +188,18 @@ async fn ban(
     Ok(Json(Done { ok: true }))
 }
 
+/// Lifts a ban.
+#[utoipa::path(
+    delete,
+    path = "/rooms/{room_id}/bans/{user_id}",
+    operation_id = "unban",
+    tag = "Members",
+    responses(
+        (status = 200, body = Done),
+        (status = 403, description = "FORBIDDEN"),
+        (status = 404, description = "NOT_FOUND")
+    )
+)]
 async fn unban(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,

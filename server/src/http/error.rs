@@ -53,6 +53,13 @@ impl ApiError {
     pub(crate) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(HttpCode::NotFound, detail)
     }
+    /// `Allow` names those that it takes.
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(
+            HttpCode::MethodNotAllowed,
+            "this address does not take that method: see Allow",
+        )
+    }
     /// One answer for a room that is absent and one that is another's.
     pub(crate) fn room_not_found() -> Self {
         Self::new(
@@ -112,6 +119,10 @@ impl From<StoreError> for ApiError {
             StoreError::Banned => Self::new(
                 HttpCode::Banned,
                 "you were banned from this room: ask an owner or moderator to lift it",
+            ),
+            StoreError::IdentityTaken => Self::new(
+                HttpCode::OidcTaken,
+                "this account of the provider belongs to another account here, or yours is linked with another one there",
             ),
             StoreError::Absent => Self::not_found("there is no such thing"),
             StoreError::LastOwner => {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::post;
-use axum::{Json, Router};
 use mesh_protocol::http::{GuestLogin, InviteView, JoinRoom};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::announce;
 use super::error::ApiError;
@@ -17,12 +18,23 @@ use crate::app::App;
 use crate::auth::{names, random};
 use crate::store::{Invited, StoreError, User};
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/auth/invite", post(show))
-        .route("/auth/guest", post(enter))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(show)).routes(routes!(enter))
 }
 
+/// Where an invitation leads.
+#[utoipa::path(
+    post,
+    path = "/auth/invite",
+    operation_id = "view_invite",
+    tag = "Invitations",
+    security(()),
+    request_body = JoinRoom,
+    responses(
+        (status = 200, body = InviteView),
+        (status = 410, description = "INVITE_INVALID")
+    )
+)]
 async fn show(State(app): State<Arc<App>>, Body(body): Body<JoinRoom>) -> Result<Json<InviteView>, ApiError> {
     let invite = body
         .invite
@@ -34,6 +46,21 @@ async fn show(State(app): State<Arc<App>>, Body(body): Body<JoinRoom>) -> Result
     Ok(Json(InviteView { room_name, guest }))
 }
 
+/// Enters the one room of an invitation without an account.
+#[utoipa::path(
+    post,
+    path = "/auth/guest",
+    operation_id = "enter_as_guest",
+    tag = "Signing in",
+    security(()),
+    request_body = GuestLogin,
+    responses(
+        (status = 200, body = mesh_protocol::http::Session),
+        (status = 403, description = "FORBIDDEN, ROOM_LOCKED"),
+        (status = 409, description = "NAME_TAKEN"),
+        (status = 410, description = "INVITE_INVALID")
+    )
+)]
 async fn enter(
     State(app): State<Arc<App>>,
     ClientAddress(address): ClientAddress,

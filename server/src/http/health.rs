@@ -2,18 +2,31 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use mesh_protocol::http::Health;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/health", get(health))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(health))
 }
 
+/// Whether the server can do its work.
+#[utoipa::path(
+    get,
+    path = "/health",
+    operation_id = "health",
+    tag = "Server",
+    security(()),
+    responses(
+        (status = 200, body = Health),
+        (status = 503, description = "Not now", body = Health)
+    )
+)]
 async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
     let ok = match app.store.ping().await {
         Ok(()) => true,

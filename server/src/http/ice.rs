@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
 use mesh_protocol::http::{IceServer, IceServers};
 use mesh_protocol::ids::UserId;
 use sha1::Sha1;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::session::Caller;
 use crate::app::App;
@@ -19,10 +20,18 @@ use crate::config::{Config, Secret, TurnCredentials};
 /// Seconds for which a credential is good: coturn ends an allocation that outlives it.
 const TTL: u64 = 600;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/ice", get(servers))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(servers))
 }
 
+/// STUN and TURN servers, with credentials of one's own.
+#[utoipa::path(
+    get,
+    path = "/ice",
+    operation_id = "ice_servers",
+    tag = "Sessions between devices",
+    responses((status = 200, body = IceServers))
+)]
 async fn servers(State(app): State<Arc<App>>, Caller(caller): Caller) -> Json<IceServers> {
     Json(IceServers {
         ice_servers: ice_servers(&app.config, &caller.user_id, app.clock.now()),

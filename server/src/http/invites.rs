@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{delete, post};
-use axum::{Json, Router};
 use mesh_protocol::http::{CreateInvite, Done, Invite, InviteInfo, Invites, Role};
 use mesh_protocol::ids::{InviteId, RoomId};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::error::ApiError;
 use super::extract::{At, Body};
@@ -21,12 +22,24 @@ const DEFAULT_SECONDS: u64 = 604_800;
 const MOST_SECONDS: u64 = 365 * 24 * 3_600;
 const MOST_USES: u32 = 10_000;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/rooms/{room_id}/invites", post(create).get(list))
-        .route("/rooms/{room_id}/invites/{invite_id}", delete(revoke))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(revoke))
 }
 
+/// Makes an invitation; its token is shown this once.
+#[utoipa::path(
+    post,
+    path = "/rooms/{room_id}/invites",
+    operation_id = "create_invite",
+    tag = "Invitations",
+    request_body = CreateInvite,
+    responses(
+        (status = 200, body = Invite),
+        (status = 403, description = "FORBIDDEN")
+    )
+)]
 async fn create(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
@@ -68,6 +81,17 @@ async fn create(
     }))
 }
 
+/// The invitations of a room that are still good.
+#[utoipa::path(
+    get,
+    path = "/rooms/{room_id}/invites",
+    operation_id = "list_invites",
+    tag = "Invitations",
+    responses(
+        (status = 200, body = Invites),
+        (status = 403, description = "FORBIDDEN")
+    )
+)]
 async fn list(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
@@ -92,6 +116,18 @@ async fn list(
     }))
 }
 
+/// Revokes an invitation.
+#[utoipa::path(
+    delete,
+    path = "/rooms/{room_id}/invites/{invite_id}",
+    operation_id = "revoke_invite",
+    tag = "Invitations",
+    responses(
+        (status = 200, body = Done),
+        (status = 403, description = "FORBIDDEN"),
+        (status = 404, description = "NOT_FOUND")
+    )
+)]
 async fn revoke(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,

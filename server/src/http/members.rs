@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, put};
-use axum::{Json, Router};
 use mesh_protocol::http::{Done, Member, MemberRole, Members, Role};
 use mesh_protocol::ids::{RoomId, UserId};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::announce;
 use super::error::ApiError;
@@ -15,10 +16,10 @@ use super::rooms::{gone_is_absent, room_of};
 use super::session::Caller;
 use crate::app::App;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/rooms/{room_id}/members", get(list))
-        .route("/rooms/{room_id}/members/{user_id}", put(set_role).delete(remove))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(set_role, remove))
 }
 
 /// Whether someone of a role may decide about someone of another, and give that one away.
@@ -59,6 +60,14 @@ async fn is_guest(app: &App, user: &UserId) -> Result<bool, ApiError> {
     Ok(app.store.user(user).await?.is_some_and(|user| user.guest))
 }
 
+/// The members of a room.
+#[utoipa::path(
+    get,
+    path = "/rooms/{room_id}/members",
+    operation_id = "list_members",
+    tag = "Members",
+    responses((status = 200, body = Members))
+)]
 async fn list(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
@@ -70,6 +79,19 @@ async fn list(
     }))
 }
 
+/// Gives a member another role.
+#[utoipa::path(
+    put,
+    path = "/rooms/{room_id}/members/{user_id}",
+    operation_id = "set_role",
+    tag = "Members",
+    request_body = MemberRole,
+    responses(
+        (status = 200, body = Done),
+        (status = 403, description = "FORBIDDEN"),
+        (status = 404, description = "NOT_FOUND")
+    )
+)]
 async fn set_role(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
@@ -94,7 +116,20 @@ async fn set_role(
     Ok(Json(Done { ok: true }))
 }
 
+/// Puts a member out; oneself: leaves.
+///
 /// Oneself, or somebody below.
+#[utoipa::path(
+    delete,
+    path = "/rooms/{room_id}/members/{user_id}",
+    operation_id = "remove_member",
+    tag = "Members",
+    responses(
+        (status = 200, body = Done),
+        (status = 403, description = "FORBIDDEN"),
+        (status = 404, description = "NOT_FOUND")
+    )
+)]
 async fn remove(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,

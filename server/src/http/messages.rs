@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, patch};
-use axum::{Json, Router};
 use mesh_protocol::http::{ChatMessage, Done, EditMessage, Messages, Role};
 use mesh_protocol::ids::RoomId;
 use mesh_protocol::limits::{MAX_CHAT_CHARS, MAX_PAGE};
 use mesh_protocol::signal::{MessageDeleted, ServerMessage};
 use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::announce;
 use super::error::ApiError;
@@ -21,18 +23,31 @@ use crate::app::App;
 use crate::mentions;
 use crate::store::{MessageEdit, StoreError};
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/rooms/{room_id}/messages", get(page))
-        .route("/rooms/{room_id}/messages/{seq}", patch(edit).delete(remove))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(page))
+        .routes(routes!(edit, remove))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Page {
+    /// A `seq`: what came before it. Default: the newest.
     before: Option<u64>,
+    /// Default 100.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
 }
 
+/// A page of history, oldest first.
+#[utoipa::path(
+    get,
+    path = "/rooms/{room_id}/messages",
+    operation_id = "list_messages",
+    tag = "Chat",
+    params(Page),
+    responses((status = 200, body = Messages))
+)]
 async fn page(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
@@ -56,6 +71,19 @@ fn gone(error: StoreError) -> ApiError {
     }
 }
 
+/// Another text for a message of one's own.
+#[utoipa::path(
+    patch,
+    path = "/rooms/{room_id}/messages/{seq}",
+    operation_id = "edit_message",
+    tag = "Chat",
+    request_body = EditMessage,
+    responses(
+        (status = 200, body = ChatMessage),
+        (status = 403, description = "FORBIDDEN"),
+        (status = 404, description = "NOT_FOUND")
+    )
+)]
 async fn edit(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
@@ -87,6 +115,18 @@ async fn edit(
     Ok(Json(message))
 }
 
+/// Deletes a message; its place stays.
+#[utoipa::path(
+    delete,
+    path = "/rooms/{room_id}/messages/{seq}",
+    operation_id = "delete_message",
+    tag = "Chat",
+    responses(
+        (status = 200, body = Done),
+        (status = 403, description = "FORBIDDEN"),
+        (status = 404, description = "NOT_FOUND")
+    )
+)]
 async fn remove(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,

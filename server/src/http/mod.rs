@@ -2,6 +2,8 @@
 
 mod account;
 mod announce;
+mod api_doc;
+mod api_page;
 mod assets;
 mod caps;
 mod devices;
@@ -16,6 +18,7 @@ mod invites;
 mod members;
 mod messages;
 mod notifications;
+mod oidc;
 mod origin;
 mod pairing;
 mod rooms;
@@ -28,10 +31,11 @@ use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 use mesh_protocol::limits::MAX_HTTP_BODY;
 use tower_http::timeout::TimeoutLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 use error::ApiError;
@@ -41,9 +45,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Every route of the server.
 pub fn router(app: Arc<App>) -> Router {
-    let rest = Router::new()
+    let (rest, mut api) = OpenApiRouter::with_openapi(api_doc::base())
         .merge(health::router())
         .merge(sign_in::router())
+        .merge(oidc::router())
         .merge(pairing::router())
         .merge(guest::router())
         .merge(account::router())
@@ -58,15 +63,22 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(caps::router())
         .merge(ice::router())
         .merge(ticket::router())
-        .method_not_allowed_fallback(async || ApiError::not_found("this address does not take that method"))
+        .merge(api_doc::router())
+        .split_for_parts();
+    let (socket, socket_api) = OpenApiRouter::new()
+        .routes(routes!(crate::ws::upgrade::upgrade))
+        .split_for_parts();
+    api.merge(socket_api);
+    let rest = rest
+        .layer(Extension(api_doc::Document::new(api)))
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(middleware::from_fn_with_state(app.clone(), origin::check))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,
             REQUEST_TIMEOUT,
         ))
         .layer(DefaultBodyLimit::max(MAX_HTTP_BODY));
-    Router::new()
-        .route("/ws", get(crate::ws::upgrade::upgrade))
+    socket
         .merge(rest)
         .fallback(assets::serve)
         .layer(middleware::from_fn(assets::pages_first))

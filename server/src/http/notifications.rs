@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post, put};
-use axum::{Json, Router};
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -13,6 +12,8 @@ use mesh_protocol::http::{
     NtfyChange, NtfyInfo, PushBrowser, PushSubscription, RoomNotices, TestOutcomes,
 };
 use mesh_protocol::ids::UserId;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::error::ApiError;
 use super::extract::Body;
@@ -32,13 +33,21 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/notifications/preferences", get(show).put(change))
-        .route("/notifications/browser", put(subscribe).delete(unsubscribe))
-        .route("/notifications/test", post(test))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(show, change))
+        .routes(routes!(subscribe, unsubscribe))
+        .routes(routes!(test))
 }
 
+/// What is told, and where. Tokens are never told.
+#[utoipa::path(
+    get,
+    path = "/notifications/preferences",
+    operation_id = "notification_preferences",
+    tag = "Account",
+    responses((status = 200, body = NotificationPreferences), (status = 403, description = "FORBIDDEN"))
+)]
 async fn show(
     State(app): State<Arc<App>>,
     Account(caller): Account,
@@ -85,6 +94,15 @@ async fn preferences(
     }))
 }
 
+/// What is absent stays.
+#[utoipa::path(
+    put,
+    path = "/notifications/preferences",
+    operation_id = "change_notification_preferences",
+    tag = "Account",
+    request_body = ChangeNotifications,
+    responses((status = 200, body = NotificationPreferences), (status = 403, description = "FORBIDDEN"), (status = 404, description = "ROOM_NOT_FOUND"))
+)]
 async fn change(
     State(app): State<Arc<App>>,
     Account(caller): Account,
@@ -203,6 +221,14 @@ fn ntfy_place(app: &App, change: NtfyChange, before: Option<NtfyPlace>) -> Resul
 }
 
 /// The device that asks is told by Web Push from now on.
+#[utoipa::path(
+    put,
+    path = "/notifications/browser",
+    operation_id = "subscribe_browser",
+    tag = "Account",
+    request_body = PushSubscription,
+    responses((status = 200, body = Done), (status = 403, description = "FORBIDDEN"))
+)]
 async fn subscribe(
     State(app): State<Arc<App>>,
     Account(caller): Account,
@@ -230,6 +256,14 @@ async fn subscribe(
     Ok(Json(Done { ok: true }))
 }
 
+/// The browser that asks gets none any more.
+#[utoipa::path(
+    delete,
+    path = "/notifications/browser",
+    operation_id = "unsubscribe_browser",
+    tag = "Account",
+    responses((status = 200, body = Done), (status = 403, description = "FORBIDDEN"))
+)]
 async fn unsubscribe(State(app): State<Arc<App>>, Account(caller): Account) -> Result<Json<Done>, ApiError> {
     app.store
         .remove_browser(&caller.user_id, &caller.device_id)
@@ -238,6 +272,13 @@ async fn unsubscribe(State(app): State<Arc<App>>, Account(caller): Account) -> R
 }
 
 /// Limited, since the server asks elsewhere for whoever asks.
+#[utoipa::path(
+    post,
+    path = "/notifications/test",
+    operation_id = "test_notifications",
+    tag = "Account",
+    responses((status = 200, body = TestOutcomes), (status = 429, description = "THROTTLED"), (status = 403, description = "FORBIDDEN"))
+)]
 async fn test(State(app): State<Arc<App>>, Account(caller): Account) -> Result<Json<TestOutcomes>, ApiError> {
     app.places
         .may_test(&caller.user_id)

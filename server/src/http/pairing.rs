@@ -4,15 +4,16 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::post;
-use axum::{Json, Router};
 use mesh_protocol::error_code::HttpCode;
 use mesh_protocol::http::{
     AnswerPairing, AskPairing, DeviceKind, Done, PairingCode, PairingRequest, PollPairing, UserCode,
 };
 use mesh_protocol::limits::{PAIRING_INTERVAL, PAIRING_TTL};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::error::ApiError;
 use super::extract::Body;
@@ -26,14 +27,27 @@ use crate::store::{SignIn, StoreError};
 /// When there are too many devices: until the oldest may have gone.
 const FULL: Duration = Duration::from_secs(60);
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/auth/device/code", post(ask))
-        .route("/auth/device/token", post(poll))
-        .route("/auth/device/request", post(show))
-        .route("/auth/device/approve", post(answer))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(ask))
+        .routes(routes!(poll))
+        .routes(routes!(show))
+        .routes(routes!(answer))
 }
 
+/// A device without a page asks for a code (RFC 8628).
+#[utoipa::path(
+    post,
+    path = "/auth/device/code",
+    operation_id = "ask_pairing",
+    tag = "Signing in",
+    security(()),
+    request_body = AskPairing,
+    responses(
+        (status = 200, body = PairingCode),
+        (status = 429, description = "THROTTLED")
+    )
+)]
 async fn ask(
     State(app): State<Arc<App>>,
     ClientAddress(address): ClientAddress,
@@ -56,6 +70,20 @@ async fn ask(
     }))
 }
 
+/// The device asks whether somebody let it in.
+#[utoipa::path(
+    post,
+    path = "/auth/device/token",
+    operation_id = "poll_pairing",
+    tag = "Signing in",
+    security(()),
+    request_body = PollPairing,
+    responses(
+        (status = 200, body = mesh_protocol::http::Session),
+        (status = 400, description = "AUTHORIZATION_PENDING, SLOW_DOWN, EXPIRED_TOKEN, ACCESS_DENIED"),
+        (status = 404, description = "NOT_FOUND")
+    )
+)]
 async fn poll(
     State(app): State<Arc<App>>,
     ClientAddress(address): ClientAddress,
@@ -108,6 +136,20 @@ fn with_code<T>(app: &App, caller: &SignIn, attempt: impl FnOnce() -> Option<T>)
     })
 }
 
+/// Which device shows a code.
+#[utoipa::path(
+    post,
+    path = "/auth/device/request",
+    operation_id = "view_pairing",
+    tag = "Signing in",
+    request_body = UserCode,
+    responses(
+        (status = 200, body = PairingRequest),
+        (status = 403, description = "FORBIDDEN"),
+        (status = 404, description = "CODE_INVALID"),
+        (status = 429, description = "THROTTLED")
+    )
+)]
 async fn show(
     State(app): State<Arc<App>>,
     Account(caller): Account,
@@ -127,6 +169,20 @@ async fn show(
     }))
 }
 
+/// Lets the device in under this account, or declines.
+#[utoipa::path(
+    post,
+    path = "/auth/device/approve",
+    operation_id = "answer_pairing",
+    tag = "Signing in",
+    request_body = AnswerPairing,
+    responses(
+        (status = 200, body = Done),
+        (status = 403, description = "FORBIDDEN"),
+        (status = 404, description = "CODE_INVALID"),
+        (status = 429, description = "THROTTLED")
+    )
+)]
 async fn answer(
     State(app): State<Arc<App>>,
     Account(caller): Account,

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use mesh_protocol::capability::Capability;
 use mesh_protocol::http::{ChangeRoom, Done, JoinRoom, Joined, Role, Room, RoomName, RoomRef, Rooms};
 use mesh_protocol::ids::{RoomId, UserId};
 use mesh_protocol::limits::MAX_RETENTION_DAYS;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::error::ApiError;
 use super::extract::{At, Body};
@@ -20,13 +21,13 @@ use crate::auth::{names, random};
 use crate::bus::BusEvent;
 use crate::store::{Entry, NewRoom, StoreError};
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/rooms", post(create).get(list))
-        .route("/rooms/join", post(join_by_invite))
-        .route("/rooms/{room_id}", get(show).patch(change).delete(remove))
-        .route("/rooms/{room_id}/join", post(join))
-        .route("/rooms/{room_id}/leave", post(leave))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(show, change, remove))
+        .routes(routes!(join_by_invite))
+        .routes(routes!(join))
+        .routes(routes!(leave))
 }
 
 /// The room as the user sees it, or the one answer for absent and foreign.
@@ -50,6 +51,18 @@ fn clean(name: &str) -> Result<String, ApiError> {
     names::clean(name).ok_or_else(|| ApiError::bad_request("a room's name has 1 to 64 printable characters"))
 }
 
+/// Makes a room and owns it.
+#[utoipa::path(
+    post,
+    path = "/rooms",
+    operation_id = "create_room",
+    tag = "Rooms",
+    request_body = RoomName,
+    responses(
+        (status = 200, body = RoomRef),
+        (status = 403, description = "FORBIDDEN")
+    )
+)]
 async fn create(
     State(app): State<Arc<App>>,
     Account(caller): Account,
@@ -65,12 +78,28 @@ async fn create(
     Ok(Json(RoomRef { room_id: room.id }))
 }
 
+/// One's rooms.
+#[utoipa::path(
+    get,
+    path = "/rooms",
+    operation_id = "list_rooms",
+    tag = "Rooms",
+    responses((status = 200, body = Rooms))
+)]
 async fn list(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Json<Rooms>, ApiError> {
     Ok(Json(Rooms {
         rooms: app.store.rooms_of(&caller.user_id).await?,
     }))
 }
 
+/// A room as its member sees it.
+#[utoipa::path(
+    get,
+    path = "/rooms/{room_id}",
+    operation_id = "show_room",
+    tag = "Rooms",
+    responses((status = 200, body = Room))
+)]
 async fn show(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
@@ -87,7 +116,20 @@ async fn own(app: &App, room: &RoomId, user: &UserId) -> Result<(), ApiError> {
     }
 }
 
+/// Changes the settings of a room; what is absent stays.
+///
 /// Moderators look after the door; everything else is the owners'.
+#[utoipa::path(
+    patch,
+    path = "/rooms/{room_id}",
+    operation_id = "change_room",
+    tag = "Rooms",
+    request_body = ChangeRoom,
+    responses(
+        (status = 200, body = Room),
+        (status = 403, description = "FORBIDDEN")
+    )
+)]
 async fn change(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
@@ -125,6 +167,17 @@ async fn change(
     Ok(Json(room_of(&app, &id, &caller.user_id).await?))
 }
 
+/// Deletes a room and all that is in it.
+#[utoipa::path(
+    delete,
+    path = "/rooms/{room_id}",
+    operation_id = "delete_room",
+    tag = "Rooms",
+    responses(
+        (status = 200, body = Done),
+        (status = 403, description = "FORBIDDEN")
+    )
+)]
 async fn remove(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
@@ -149,6 +202,19 @@ async fn enter(app: &App, invite: &str, user: &UserId) -> Result<Json<Joined>, A
     }))
 }
 
+/// Enters the room of an invitation, or waits before it.
+#[utoipa::path(
+    post,
+    path = "/rooms/join",
+    operation_id = "join_by_invite",
+    tag = "Invitations",
+    request_body = JoinRoom,
+    responses(
+        (status = 200, body = Joined),
+        (status = 403, description = "FORBIDDEN, ROOM_LOCKED, BANNED"),
+        (status = 410, description = "INVITE_INVALID")
+    )
+)]
 async fn join_by_invite(
     State(app): State<Arc<App>>,
     Account(caller): Account,
@@ -160,6 +226,19 @@ async fn join_by_invite(
     enter(&app, &invite, &caller.user_id).await
 }
 
+/// The same, where the room is known; with an invitation its room counts.
+#[utoipa::path(
+    post,
+    path = "/rooms/{room_id}/join",
+    operation_id = "join_room",
+    tag = "Rooms",
+    request_body = JoinRoom,
+    responses(
+        (status = 200, body = Joined),
+        (status = 403, description = "FORBIDDEN, ROOM_LOCKED, BANNED"),
+        (status = 410, description = "INVITE_INVALID")
+    )
+)]
 async fn join(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
@@ -180,6 +259,17 @@ async fn join(
     }
 }
 
+/// Leaves a room.
+#[utoipa::path(
+    post,
+    path = "/rooms/{room_id}/leave",
+    operation_id = "leave_room",
+    tag = "Rooms",
+    responses(
+        (status = 200, body = Done),
+        (status = 403, description = "FORBIDDEN")
+    )
+)]
 async fn leave(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,

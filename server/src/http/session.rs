@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
-use axum::{Json, Router};
 use mesh_protocol::http::{Done, SessionInfo, Sessions};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::error::ApiError;
 use super::extract::At;
@@ -23,11 +24,11 @@ const COOKIE: &str = "mesh_session";
 /// `last_seen_at` is written at most this often, in milliseconds.
 const SEEN_EVERY_MS: u64 = 60_000;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/auth/logout", post(logout))
-        .route("/auth/sessions", get(list))
-        .route("/auth/sessions/{id}", delete(end))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(logout))
+        .routes(routes!(end))
 }
 
 /// The token of `Authorization: Bearer`.
@@ -39,6 +40,11 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// The token of the cookie.
 pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
+    cookie_named(headers, COOKIE)
+}
+
+/// What a cookie holds.
+pub(super) fn cookie_named<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     let pairs = headers
         .get_all(header::COOKIE)
         .iter()
@@ -46,8 +52,8 @@ pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
         .flat_map(|v| v.split(';'));
     pairs
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE)
-        .map(|(_, token)| token)
+        .find(|(name, _)| *name == wanted)
+        .map(|(_, value)| value)
 }
 
 /// The header that gives a page its session, or takes it away (`max_age` 0).
@@ -140,6 +146,14 @@ impl FromRequestParts<Arc<App>> for Account {
     }
 }
 
+/// The sessions of this account.
+#[utoipa::path(
+    get,
+    path = "/auth/sessions",
+    operation_id = "list_sessions",
+    tag = "Account",
+    responses((status = 200, body = Sessions))
+)]
 async fn list(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Json<Sessions>, ApiError> {
     let sign_ins = app.store.sign_ins(&caller.user_id, app.clock.now_ms()).await?;
     let info = |s: SignIn| SessionInfo {
@@ -157,6 +171,17 @@ async fn list(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Jso
     }))
 }
 
+/// Ends this session, and with it its sockets.
+#[utoipa::path(
+    post,
+    path = "/auth/logout",
+    operation_id = "logout",
+    tag = "Account",
+    responses(
+        (status = 200, body = Done),
+        (status = 404, description = "NOT_FOUND")
+    )
+)]
 async fn logout(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Response, ApiError> {
     end_sign_in(&app, &caller, caller.id.clone()).await?;
     let mut response = Json(Done { ok: true }).into_response();
@@ -166,6 +191,17 @@ async fn logout(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<R
     Ok(response)
 }
 
+/// Ends a session of this account.
+#[utoipa::path(
+    delete,
+    path = "/auth/sessions/{id}",
+    operation_id = "end_session",
+    tag = "Account",
+    responses(
+        (status = 200, body = Done),
+        (status = 404, description = "NOT_FOUND")
+    )
+)]
 async fn end(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,

@@ -4,17 +4,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mesh_protocol::error_code::HttpCode;
 use mesh_protocol::http::{DeviceIntro, DeviceKind, LinkLogin, Login, Register, Session, Setup, SignInLink};
 use mesh_protocol::ids::{RoomId, UserId};
 use mesh_protocol::limits::MIN_PASSWORD_CHARS;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::announce;
 use super::error::ApiError;
@@ -33,15 +34,30 @@ pub(crate) const LINK_TTL: Duration = Duration::from_secs(600);
 /// The room of the first account.
 const FIRST_ROOM: &str = "Home";
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/auth/login", post(login))
-        .route("/auth/setup", post(setup))
-        .route("/auth/register", post(register))
-        .route("/auth/link", post(by_link))
-        .route("/auth/links", post(create_link))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(login))
+        .routes(routes!(setup))
+        .routes(routes!(register))
+        .routes(routes!(by_link))
+        .routes(routes!(create_link))
 }
 
+/// Signs in with a name and a password.
+#[utoipa::path(
+    post,
+    path = "/auth/login",
+    operation_id = "login",
+    tag = "Signing in",
+    security(()),
+    request_body = Login,
+    responses(
+        (status = 200, body = Session),
+        (status = 401, description = "WRONG_CREDENTIALS"),
+        (status = 403, description = "LOCAL_LOGIN_OFF"),
+        (status = 429, description = "THROTTLED")
+    )
+)]
 async fn login(
     State(app): State<Arc<App>>,
     ClientAddress(address): ClientAddress,
@@ -118,6 +134,21 @@ async fn any_user(app: &App, name: &str) -> Result<User, ApiError> {
         .ok_or_else(ApiError::unauthenticated)
 }
 
+/// Makes the first account, with the token of the setup link.
+#[utoipa::path(
+    post,
+    path = "/auth/setup",
+    operation_id = "set_up",
+    tag = "Signing in",
+    security(()),
+    request_body = Setup,
+    responses(
+        (status = 200, body = Session),
+        (status = 401, description = "LINK_INVALID"),
+        (status = 409, description = "SETUP_DONE, NAME_TAKEN"),
+        (status = 429, description = "THROTTLED")
+    )
+)]
 async fn setup(
     State(app): State<Arc<App>>,
     ClientAddress(address): ClientAddress,
@@ -142,6 +173,22 @@ async fn setup(
     open_session(&app, account(user), setup.device, address, None).await
 }
 
+/// Makes an account by an invitation, and enters its room.
+#[utoipa::path(
+    post,
+    path = "/auth/register",
+    operation_id = "register",
+    tag = "Signing in",
+    security(()),
+    request_body = Register,
+    responses(
+        (status = 200, body = Session),
+        (status = 403, description = "LOCAL_LOGIN_OFF, ROOM_LOCKED"),
+        (status = 409, description = "NAME_TAKEN"),
+        (status = 410, description = "INVITE_INVALID"),
+        (status = 429, description = "THROTTLED")
+    )
+)]
 async fn register(
     State(app): State<Arc<App>>,
     ClientAddress(address): ClientAddress,
@@ -160,6 +207,19 @@ async fn register(
     open_session(&app, account(user), register.device, address, None).await
 }
 
+/// Signs in with a one-time link.
+#[utoipa::path(
+    post,
+    path = "/auth/link",
+    operation_id = "sign_in_by_link",
+    tag = "Signing in",
+    security(()),
+    request_body = LinkLogin,
+    responses(
+        (status = 200, body = Session),
+        (status = 401, description = "LINK_INVALID")
+    )
+)]
 async fn by_link(
     State(app): State<Arc<App>>,
     ClientAddress(address): ClientAddress,
@@ -174,6 +234,17 @@ async fn by_link(
     open_session(&app, user, link.device, address, None).await
 }
 
+/// A one-time link to go on with on another device.
+#[utoipa::path(
+    post,
+    path = "/auth/links",
+    operation_id = "create_link",
+    tag = "Signing in",
+    responses(
+        (status = 200, body = SignInLink),
+        (status = 403, description = "FORBIDDEN")
+    )
+)]
 async fn create_link(
     State(app): State<Arc<App>>,
     Account(caller): Account,

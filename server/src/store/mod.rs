@@ -40,6 +40,8 @@ pub enum StoreError {
     RoomLocked,
     #[error("the user was banned from the room")]
     Banned,
+    #[error("the provider's account belongs to somebody, or the user has another one there")]
+    IdentityTaken,
 }
 
 /// The result of every method of [`Store`].
@@ -83,6 +85,22 @@ pub trait Store: NotificationStore {
     /// Counts one use of an invitation that takes guests, and lets the guest in as [`Self::join_by_invite`] does. Fails with
     /// `InviteInvalid` or `RoomLocked`.
     async fn admit_guest(&self, invite: &TokenHash, guest: &NewUser) -> Result<Entry>;
+
+    async fn user_by_identity(&self, identity: &Identity) -> Result<Option<User>>;
+    /// Whether the account signs in by this provider.
+    async fn is_linked(&self, user: &UserId, issuer: &str) -> Result<bool>;
+    /// Makes an account that signs in by a provider; with an invitation it is used and lets in as [`Self::register`]
+    /// does. Fails with `IdentityTaken` too, and then makes and counts nothing.
+    async fn register_identity(
+        &self,
+        identity: &Identity,
+        user: &NewUser,
+        invite: Option<&TokenHash>,
+    ) -> Result<Option<Entry>>;
+    /// Lets an account sign in by a provider, with one account there. Fails with `IdentityTaken`.
+    async fn link_identity(&self, identity: &Identity, user: &UserId, now: u64) -> Result<()>;
+    /// Fails with `Absent`.
+    async fn unlink_identity(&self, user: &UserId, issuer: &str) -> Result<()>;
 
     async fn create_link(&self, hash: &TokenHash, user: &UserId, expires_at: u64, now: u64) -> Result<()>;
     /// Uses the link up. Fails with `LinkInvalid`.

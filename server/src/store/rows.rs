@@ -43,6 +43,13 @@ pub struct User {
     pub guest: bool,
 }
 
+/// Somebody at an OpenID provider.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub issuer: String,
+    pub subject: String,
+}
+
 /// A device to be enrolled.
 #[derive(Clone, Debug)]
 pub struct NewDevice {

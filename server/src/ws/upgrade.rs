@@ -31,14 +31,31 @@ use crate::traffic::Counted;
 /// What a server that speaks the protocol adds to the client's key.
 const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Ask {
+    /// A ticket, where no session is in the header.
     token: Option<String>,
+    /// What the last welcome said, to go on as the same peer.
     resume: Option<String>,
     /// How many messages came after the welcome, with `resume`.
     seq: Option<u64>,
 }
 
+/// The WebSocket (docs/protocol.md, section 3).
+#[utoipa::path(
+    get,
+    path = "/ws",
+    operation_id = "open_socket",
+    tag = "Sessions between devices",
+    security(("bearer" = []), ()),
+    params(Ask),
+    responses(
+        (status = 101, description = "A WebSocket from here on"),
+        (status = 401, description = "UNAUTHENTICATED"),
+        (status = 403, description = "ORIGIN_REFUSED")
+    )
+)]
 pub(crate) async fn upgrade(
     State(app): State<Arc<App>>,
     ClientAddress(address): ClientAddress,

@@ -1,4 +1,4 @@
-//! The part of the contract on passwords and guests.
+//! The part of the contract on passwords, guests and accounts at OpenID providers.
 
 #[path = "notifications.rs"]
 pub mod notifications;
@@ -6,7 +6,7 @@ pub mod notifications;
 use anyhow::Result;
 use mesh_protocol::http::Role;
 use mesh_server::auth::random;
-use mesh_server::store::{NewInvite, NewSignIn, NewUser, SignInId, Store, StoreError};
+use mesh_server::store::{Entry, Identity, NewInvite, NewSignIn, NewUser, SignInId, Store, StoreError};
 
 use super::{HERE, NOW, device, invite, new_user, room, user};
 
@@ -143,5 +143,72 @@ pub async fn guests_come_and_go(store: &dyn Store) -> Result<()> {
     };
     store.create_sign_in(&sign_in).await?;
     assert_eq!(store.delete_room(&home, NOW + 3).await?, [of(&zoe)]);
+    Ok(())
+}
+
+fn identity(issuer: &str, subject: &str) -> Identity {
+    Identity {
+        issuer: issuer.into(),
+        subject: subject.into(),
+    }
+}
+
+pub async fn a_provider_s_account_is_one_account(store: &dyn Store) -> Result<()> {
+    let (ann, elsewhere) = (identity("https://id", "1"), identity("https://other", "1"));
+    assert!(store.user_by_identity(&ann).await?.is_none());
+    let new = new_user("oidc-ia");
+    assert_eq!(store.register_identity(&ann, &new, None).await?, None);
+    let found = store.user_by_identity(&ann).await?;
+    assert_eq!(found.map(|user| user.id), Some(new.id.clone()));
+    assert!(store.user_by_identity(&elsewhere).await?.is_none());
+    assert!(
+        store.is_linked(&new.id, "https://id").await? && !store.is_linked(&new.id, "https://other").await?
+    );
+
+    // All or nothing.
+    let again = store.register_identity(&ann, &new_user("oidc-ib"), None).await;
+    assert!(matches!(again, Err(StoreError::IdentityTaken)));
+    assert!(store.user_by_name("oidc-ib").await?.is_none());
+    let same_name = store
+        .register_identity(&elsewhere, &new_user("oidc-ia"), None)
+        .await;
+    assert!(matches!(same_name, Err(StoreError::NameTaken)));
+    assert!(store.user_by_identity(&elsewhere).await?.is_none());
+
+    let owner = user(store, "oidc-io").await?;
+    let home = room(store, &owner).await?;
+    let (_, token) = invite(store, &home, &owner, Role::Member, 1).await?;
+    let taken = store
+        .register_identity(&ann, &new_user("oidc-ic"), Some(&token))
+        .await;
+    assert!(matches!(taken, Err(StoreError::IdentityTaken)));
+    let guest = new_user("oidc-id");
+    let entry = store.register_identity(&elsewhere, &guest, Some(&token)).await?;
+    assert!(
+        matches!(entry, Some(Entry::Entered(room, _)) if room == home),
+        "the first try used nothing up"
+    );
+    let used = store
+        .register_identity(&identity("x", "y"), &new_user("oidc-ie"), Some(&token))
+        .await;
+    assert!(matches!(used, Err(StoreError::InviteInvalid)));
+
+    let bob = identity("https://id", "2");
+    store.link_identity(&bob, &owner, NOW).await?;
+    store.link_identity(&bob, &owner, NOW).await?;
+    for (wrong, who) in [
+        (&bob, &new.id),
+        (&identity("https://id", "3"), &owner),
+        (&ann, &owner),
+    ] {
+        let linked = store.link_identity(wrong, who, NOW).await;
+        assert!(matches!(linked, Err(StoreError::IdentityTaken)));
+    }
+    store.unlink_identity(&owner, "https://id").await?;
+    assert!(store.user_by_identity(&bob).await?.is_none());
+    let gone = store.unlink_identity(&owner, "https://id").await;
+    assert!(matches!(gone, Err(StoreError::Absent)));
+    let nobody = store.link_identity(&bob, &random::id(), NOW).await;
+    assert!(nobody.is_err());
     Ok(())
 }

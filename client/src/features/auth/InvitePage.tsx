@@ -6,6 +6,7 @@ import { explainError } from '../../app/failures';
 import { useMesh } from '../../app/mesh';
 import { ApiError, pageDevice } from '../../lib/api';
 import { Problem } from '../../ui/Problem';
+import { Ways } from '../oidc/Ways';
 import { AuthLayout } from './AuthLayout';
 import { Credentials, type CredentialsValue } from './Credentials';
 import { useFragmentToken } from './fragment';
@@ -84,29 +85,43 @@ export function InvitePage() {
         )
       }
     >
-      <SegmentedControl
-        fullWidth
-        value={way}
-        onChange={setWay}
-        aria-label={t`How to go on`}
-        data={[
-          { value: 'new', label: t`New here` },
-          { value: 'known', label: t`I have an account` },
-          ...(view.data?.guest ? [{ value: 'guest', label: t`As a guest` }] : []),
-        ]}
+      <Ways
+        invite={token}
+        form={(local) => {
+          const guest = view.data?.guest === true;
+          if (!local)
+            return guest && <GuestName busy={enter.isPending} error={enter.error} onSubmit={enter.mutate} />;
+          return (
+            <>
+              <SegmentedControl
+                fullWidth
+                value={way}
+                onChange={setWay}
+                aria-label={t`How to go on`}
+                data={[
+                  { value: 'new', label: t`New here` },
+                  { value: 'known', label: t`I have an account` },
+                  ...(guest ? [{ value: 'guest', label: t`As a guest` }] : []),
+                ]}
+              />
+              {way === 'guest' ? (
+                <GuestName busy={enter.isPending} error={enter.error} onSubmit={enter.mutate} />
+              ) : (
+                <Credentials
+                  key={way}
+                  fresh={way === 'new'}
+                  action={
+                    way === 'new' ? <Trans>Create account and join</Trans> : <Trans>Sign in and join</Trans>
+                  }
+                  busy={chosen.isPending}
+                  error={chosen.error}
+                  onSubmit={chosen.mutate}
+                />
+              )}
+            </>
+          );
+        }}
       />
-      {way === 'guest' ? (
-        <GuestName busy={enter.isPending} error={enter.error} onSubmit={enter.mutate} />
-      ) : (
-        <Credentials
-          key={way}
-          fresh={way === 'new'}
-          action={way === 'new' ? <Trans>Create account and join</Trans> : <Trans>Sign in and join</Trans>}
-          busy={chosen.isPending}
-          error={chosen.error}
-          onSubmit={chosen.mutate}
-        />
-      )}
       <Text size="xs" c="dimmed">
         <Trans>People in the room will see your name.</Trans>
       </Text>

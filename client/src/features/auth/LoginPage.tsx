@@ -3,6 +3,7 @@ import { Text } from '@mantine/core';
 import { useSearch } from '@tanstack/react-router';
 import { useMesh, useSession } from '../../app/mesh';
 import { pageDevice } from '../../lib/api';
+import { Ways } from '../oidc/Ways';
 import { AuthLayout } from './AuthLayout';
 import { Credentials, type CredentialsValue } from './Credentials';
 import { useSignIn } from './useSignIn';
@@ -21,11 +22,18 @@ export function LoginPage() {
       title={<Trans>Sign in</Trans>}
       lead={ended ? <Trans>Your session has ended. Sign in to go on.</Trans> : <Trans>Welcome back.</Trans>}
     >
-      <Credentials
-        action={<Trans>Sign in</Trans>}
-        busy={signIn.isPending}
-        error={signIn.error}
-        onSubmit={signIn.mutate}
+      <Ways
+        returnTo={next}
+        form={(local) =>
+          local && (
+            <Credentials
+              action={<Trans>Sign in</Trans>}
+              busy={signIn.isPending}
+              error={signIn.error}
+              onSubmit={signIn.mutate}
+            />
+          )
+        }
       />
       <Text size="xs" c="dimmed">
         <Trans>No account yet? Ask somebody who is in for an invitation link.</Trans>

@@ -11,6 +11,7 @@ import { useMesh, useSession } from '../../app/mesh';
 import { Problem } from '../../ui/Problem';
 import { ShareLink } from '../../ui/ShareLink';
 import { Notifications } from '../notifications/Notifications';
+import { LinkedAccount } from '../oidc/LinkedAccount';
 import { PageHeader } from '../rooms/PageHeader';
 import roomClasses from '../rooms/rooms.module.css';
 import { ShortcutList } from '../shortcuts/ShortcutList';
@@ -78,6 +79,7 @@ export function SettingsPage() {
               <Devices />
               <Sessions />
               <Password />
+              <LinkedAccount />
             </>
           )}
           <Section title={<Trans>Account</Trans>}>

@@ -13,4 +13,8 @@ guest: boolean,
 /**
  * Whether the account has a password.
  */
-has_password: boolean, };
+has_password: boolean, 
+/**
+ * Whether the account signs in by the server's OpenID provider.
+ */
+oidc: boolean, };

@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0002_accounts.sql"),
     include_str!("../../../migrations/0003_rooms.sql"),
     include_str!("../../../migrations/0004_notifications.sql"),
+    include_str!("../../../migrations/0005_oidc.sql"),
 ];
 
 /// Two processes may start at once: the version is read under the write lock.

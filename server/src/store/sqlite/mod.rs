@@ -8,6 +8,7 @@ mod chat;
 mod chat_changes;
 mod door;
 mod guests;
+mod identities;
 mod invites;
 mod migrate;
 mod notifications;
@@ -173,6 +174,26 @@ impl Store for SqliteStore {
     }
     async fn admit_guest(&self, invite: &TokenHash, guest: &NewUser) -> Result<Entry> {
         guests::admit(self, invite, guest).await
+    }
+    async fn user_by_identity(&self, identity: &Identity) -> Result<Option<User>> {
+        identities::user(self, identity).await
+    }
+    async fn is_linked(&self, user: &UserId, issuer: &str) -> Result<bool> {
+        identities::is_linked(self, user, issuer).await
+    }
+    async fn register_identity(
+        &self,
+        identity: &Identity,
+        user: &NewUser,
+        invite: Option<&TokenHash>,
+    ) -> Result<Option<Entry>> {
+        identities::register(self, identity, user, invite).await
+    }
+    async fn link_identity(&self, identity: &Identity, user: &UserId, now: u64) -> Result<()> {
+        identities::link(self, identity, user, now).await
+    }
+    async fn unlink_identity(&self, user: &UserId, issuer: &str) -> Result<()> {
+        identities::unlink(self, user, issuer).await
     }
     async fn create_link(&self, hash: &TokenHash, user: &UserId, expires_at: u64, now: u64) -> Result<()> {
         accounts::create_link(self, hash, user, expires_at, now).await
