@@ -276,7 +276,7 @@ frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
         ("/health", "*/*", 200),
         ("/nothing.js", "*/*", 404),
         ("/ws", "*/*", 401),
-        ("/auth/login", "*/*", 404),
+        ("/auth/login", "*/*", 405),
         ("/.well-known/jwks.json", "*/*", 200),
     ] {
         let answer = client
