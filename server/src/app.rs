@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use mesh_protocol::capability::{CapabilitySigner, CapabilityVerifier, Jwks};
 use tokio_util::task::TaskTracker;
 
+use crate::audit::Audit;
+use crate::auth::capability_keys::CapabilityKeys;
 use crate::auth::pairing::Pairings;
 use crate::auth::password::Passwords;
 use crate::auth::sign_in_token::SignInTokens;
@@ -14,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::hub::tickets::Tickets;
+use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::ws::chat::ChatQueue;
 
@@ -28,15 +30,15 @@ pub struct App {
     pub store: Arc<dyn Store>,
     pub bus: Arc<dyn Bus>,
     pub hub: Arc<Hub>,
-    pub signer: CapabilitySigner,
-    pub verifier: CapabilityVerifier,
-    pub jwks: Jwks,
+    pub capability_keys: Arc<CapabilityKeys>,
     pub sign_in_tokens: SignInTokens,
     pub passwords: Passwords,
     pub throttle: Throttle,
     pub tickets: Tickets,
     pub pairings: Pairings,
     pub chat: ChatQueue,
+    pub audit: Audit,
+    pub metrics: Arc<Metrics>,
     /// Every socket's task; drained at the end.
     pub sockets: TaskTracker,
 }

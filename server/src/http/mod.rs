@@ -1,8 +1,9 @@
 //! REST: one file per resource, each with its handlers and its `router()`. Shapes and codes are in `docs/protocol.md`.
 
 mod account;
-mod announce;
+pub(crate) mod announce;
 mod assets;
+mod audit;
 mod caps;
 mod devices;
 mod door;
@@ -11,7 +12,7 @@ mod extract;
 mod guest;
 pub(crate) mod headers;
 mod health;
-mod ice;
+pub(crate) mod ice;
 mod invites;
 mod members;
 mod messages;
@@ -53,6 +54,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(door::router())
         .merge(invites::router())
         .merge(messages::router())
+        .merge(audit::router())
         .merge(caps::router())
         .merge(ice::router())
         .merge(ticket::router())
@@ -68,6 +70,6 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(rest)
         .fallback(assets::serve)
         .layer(middleware::from_fn(assets::pages_first))
-        .layer(middleware::from_fn(headers::finish))
+        .layer(middleware::from_fn_with_state(app.clone(), headers::finish))
         .with_state(app)
 }

@@ -6,11 +6,12 @@
 
 use std::collections::HashMap;
 
-use mesh_protocol::capability::{Capability, CapabilityError, CapabilityVerifier, Claims};
+use mesh_protocol::capability::{Capability, CapabilityError, Claims};
 use mesh_protocol::error_code::SignalCode;
 use mesh_protocol::ids::{PeerId, RoomId, SessionId, TokenId};
 use mesh_protocol::limits::CLOCK_LEEWAY;
 
+use crate::auth::capability_keys::CapabilityKeys;
 use crate::auth::random;
 use crate::hub::tokens::Tokens;
 
@@ -42,6 +43,8 @@ pub(super) struct Granted {
     pub(super) bound_to_target: bool,
     /// The policy of the room has to allow one of these still: `rtc` stands beside the capability of a feature.
     pub(super) rights: Vec<Capability>,
+    /// The token, where it was used for the first time.
+    pub(super) first_use: Option<TokenId>,
 }
 
 /// The tokens of one socket.
@@ -49,19 +52,21 @@ pub(super) struct Granted {
 pub(super) struct Grants {
     /// Most recent first.
     verified: Vec<(Box<str>, Claims)>,
+    /// How many keys had been dropped when the first of them was verified.
+    dropped: u64,
     sessions: HashMap<TokenId, (SessionId, u64)>,
 }
 
 impl Grants {
     pub(super) fn check(
         &mut self,
-        verifier: &CapabilityVerifier,
+        keys: &CapabilityKeys,
         tokens: &Tokens,
         want: Want<'_>,
         now: u64,
     ) -> Result<Granted, SignalCode> {
         let token = want.token.ok_or(SignalCode::CapRequired)?;
-        let claims = self.claims(verifier, token, want.may_verify, now)?;
+        let claims = self.claims(keys, token, want.may_verify, now)?;
         let fits = claims.sub == *want.bearer
             && claims.room_id == *want.room
             && claims.allows(want.capability).is_ok()
@@ -92,17 +97,18 @@ impl Grants {
         let bound_to_target = claims.target_peer_id.is_some();
         let (jti, exp) = (claims.jti.clone(), claims.exp);
         let asked = want.session.or_else(|| claims.session_id.clone());
-        let session = self.bind(jti, exp, asked, tokens, now)?;
+        let (session, first) = self.bind(&jti, exp, asked, tokens, now)?;
         Ok(Granted {
             session,
             bound_to_target,
             rights,
+            first_use: first.then_some(jti),
         })
     }
 
     fn claims(
         &mut self,
-        verifier: &CapabilityVerifier,
+        keys: &CapabilityKeys,
         token: &str,
         may_verify: bool,
         now: u64,
@@ -111,11 +117,15 @@ impl Grants {
             CapabilityError::Expired => SignalCode::CapExpired,
             _ => SignalCode::CapRequired,
         };
+        if self.dropped != keys.dropped() {
+            self.verified.clear();
+            self.dropped = keys.dropped();
+        }
         match self.verified.iter().position(|(known, _)| **known == *token) {
             Some(at) => self.verified[..=at].rotate_right(1),
             None if !may_verify => return Err(SignalCode::RateLimited),
             None => {
-                let claims = verifier.verify(token, now).map_err(refused)?;
+                let claims = keys.verify(token, now).map_err(refused)?;
                 self.verified.truncate(CACHED - 1);
                 self.verified.insert(0, (token.into(), claims));
             }
@@ -125,19 +135,19 @@ impl Grants {
         Ok(claims)
     }
 
-    /// The first use decides the session of a token.
+    /// The first use decides the session of a token; whether this is it.
     fn bind(
         &mut self,
-        jti: TokenId,
+        jti: &TokenId,
         exp: u64,
         asked: Option<SessionId>,
         tokens: &Tokens,
         now: u64,
-    ) -> Result<SessionId, SignalCode> {
-        if let Some((bound, _)) = self.sessions.get(&jti) {
+    ) -> Result<(SessionId, bool), SignalCode> {
+        if let Some((bound, _)) = self.sessions.get(jti) {
             return match asked {
                 Some(asked) if asked != *bound => Err(SignalCode::CapReplayed),
-                _ => Ok(bound.clone()),
+                _ => Ok((bound.clone(), false)),
             };
         }
         if self.sessions.len() >= BOUND {
@@ -147,9 +157,9 @@ impl Grants {
             return Err(SignalCode::CapReplayed);
         }
         let session = asked.unwrap_or_else(random::id);
-        tokens.bound(&jti, &session);
-        self.sessions
-            .insert(jti, (session.clone(), exp + CLOCK_LEEWAY.as_secs()));
-        Ok(session)
+        tokens.bound(jti, &session);
+        let until = exp + CLOCK_LEEWAY.as_secs();
+        self.sessions.insert(jti.clone(), (session.clone(), until));
+        Ok((session, true))
     }
 }

@@ -9,7 +9,20 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0001_foundation.sql"),
     include_str!("../../../migrations/0002_accounts.sql"),
     include_str!("../../../migrations/0003_rooms.sql"),
+    include_str!("../../../migrations/0006_audit.sql"),
 ];
+
+/// How many there are: the newest version of the tables that this program knows.
+pub(super) fn known() -> usize {
+    MIGRATIONS.len()
+}
+
+pub(super) fn too_new(version: impl std::fmt::Display) -> String {
+    format!(
+        "a newer version of Mesh wrote it (schema {version}, this one knows {}): run that version, or restore a backup",
+        known()
+    )
+}
 
 /// Two processes may start at once: the version is read under the write lock.
 pub(super) async fn run(pool: &SqlitePool) -> Result<()> {
@@ -21,9 +34,7 @@ pub(super) async fn run(pool: &SqlitePool) -> Result<()> {
             .try_get(0)?;
         let version = usize::try_from(version).map_err(|_| StoreError::Corrupt("user_version".into()))?;
         if version > MIGRATIONS.len() {
-            return Err(StoreError::Corrupt(format!(
-                "a newer version of Mesh wrote it (schema {version})"
-            )));
+            return Err(StoreError::Corrupt(too_new(version)));
         }
         let Some(migration) = MIGRATIONS.get(version) else {
             return Ok(());
