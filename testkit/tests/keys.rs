@@ -55,9 +55,9 @@ async fn a_key_that_grew_old_is_replaced_and_devices_accept_the_new_one_without_
     let before = alice.cap(&room, &a.peer_id, &["call"], ask.clone()).await?;
     assert_eq!(kid_of(&before), both[0], "published, and not used yet");
     server.advance(LEAD);
-    // The device has not asked for a while either: it does so every few seconds at most.
+    // The device has not asked for some seconds either: it does so every 5 s at most.
     tokio::time::pause();
-    tokio::time::advance(LEAD).await;
+    tokio::time::advance(Duration::from_secs(6)).await;
     tokio::time::resume();
     let after = alice.cap(&room, &a.peer_id, &["call"], ask.clone()).await?;
     assert_eq!(kid_of(&after), both[1]);

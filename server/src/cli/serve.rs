@@ -50,7 +50,8 @@ fn start_log(format: LogFormat) {
         LogFormat::Text => log
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
             .init(),
-        LogFormat::Json => log.json().init(),
+        // A request is one span deep.
+        LogFormat::Json => log.json().with_span_list(false).init(),
     }
 }
 

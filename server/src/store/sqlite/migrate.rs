@@ -39,7 +39,13 @@ pub(super) async fn run(pool: &SqlitePool) -> Result<()> {
         let Some(migration) = MIGRATIONS.get(version) else {
             return Ok(());
         };
-        sqlx::raw_sql(*migration).execute(&mut *tx).await?;
+        // What stands in its way was not made by this program; nothing of it remains.
+        sqlx::raw_sql(*migration).execute(&mut *tx).await.map_err(|error| {
+            StoreError::Corrupt(format!(
+                "it cannot be brought to schema {}: {error}. Nothing was changed: restore a backup (mesh-server restore FILE)",
+                version + 1
+            ))
+        })?;
         let next = format!("PRAGMA user_version = {}", version + 1);
         sqlx::raw_sql(sqlx::AssertSqlSafe(next)).execute(&mut *tx).await?;
         tx.commit().await?;
