@@ -85,6 +85,8 @@ export function createApi(fetcher: Fetch = (...args) => fetch(...args), onSigned
   const room = (roomId: string) => `/rooms/${encodeURIComponent(roomId)}`;
 
   return {
+    /** For what is loaded on its own, with its own decoders. */
+    get,
     login: (username: string, password: string, device: PageDevice) =>
       post('/auth/login', { username, password, device }, rest.session),
     setup: (setup_token: string, username: string, password: string, device: PageDevice) =>

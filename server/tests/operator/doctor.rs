@@ -10,8 +10,10 @@ use serde_json::Value;
 
 use super::{add_user, command, run, serve};
 
-/// The levels and texts of one check.
-fn findings(dir: &Path, env: &[(&str, &str)]) -> Result<(Option<i32>, Vec<(String, String, String)>)> {
+/// Check, level and text.
+type Found = Vec<(String, String, String)>;
+
+fn findings(dir: &Path, env: &[(&str, &str)]) -> Result<(Option<i32>, Found)> {
     let output = command(dir)
         .args(["doctor", "--json"])
         .envs(env.iter().copied())
