@@ -2,7 +2,7 @@ import { defineConfig } from '@lingui/cli';
 import { formatter } from '@lingui/format-po';
 
 // Words that `Words.tsx` loads with what they are for: the first screen does not carry them.
-const onDemand = ['src/features/rooms/settings/audit/**', 'src/features/rooms/settings/Rights.tsx'];
+const onDemand = ['audit/**', 'Door.tsx', 'Rights.tsx'].map((path) => `src/features/rooms/settings/${path}`);
 
 export default defineConfig({
   sourceLocale: 'en',

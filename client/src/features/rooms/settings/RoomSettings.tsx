@@ -58,7 +58,9 @@ export function RoomSettings({ room, onClose }: { room: RoomView; onClose: () =>
           <Members room={room} />
         </Tabs.Panel>
         <Tabs.Panel value="door">
-          <Door room={room} />
+          <Words>
+            <Door room={room} />
+          </Words>
         </Tabs.Panel>
         <Tabs.Panel value="invites">
           <Invites room={room} />
