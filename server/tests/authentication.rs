@@ -8,7 +8,7 @@ use reqwest::header;
 use serde_json::{Value, json};
 
 /// Every route that needs a session; `R` stands for a room.
-const ROUTES: [(&str, &str); 30] = [
+const ROUTES: [(&str, &str); 31] = [
     ("POST", "/auth/device/request"),
     ("POST", "/auth/device/approve"),
     ("POST", "/auth/links"),
