@@ -1,6 +1,9 @@
 import { defineConfig } from '@lingui/cli';
 import { formatter } from '@lingui/format-po';
 
+// Words that are loaded with what they are for: the first screen does not carry them.
+const onDemand = ['audit/**', 'Door.tsx', 'Rights.tsx'].map((path) => `src/features/rooms/settings/${path}`);
+
 export default defineConfig({
   sourceLocale: 'en',
   locales: ['en', 'fr'],
@@ -8,7 +11,13 @@ export default defineConfig({
     {
       path: 'src/locales/{locale}',
       include: ['src'],
-      exclude: ['**/*.test.*', '**/generated/**', 'src/features/notifications/**', 'src/features/oidc/**'],
+      exclude: [
+        '**/*.test.*',
+        '**/generated/**',
+        'src/features/notifications/**',
+        'src/features/oidc/**',
+        ...onDemand,
+      ],
     },
     // Loaded when they are needed, and so no part of the first screen.
     {
@@ -21,6 +30,7 @@ export default defineConfig({
       include: ['src/features/oidc'],
       exclude: ['**/*.test.*'],
     },
+    { path: 'src/features/rooms/settings/locales/{locale}', include: onDemand },
   ],
   format: formatter({ lineNumbers: false }),
   // The compiled files are only a by-product of the check: the page imports the .po files through the Vite plugin.

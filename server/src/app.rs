@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use mesh_protocol::capability::{CapabilitySigner, CapabilityVerifier, Jwks};
 use tokio_util::task::TaskTracker;
 
+use crate::audit::Audit;
+use crate::auth::capability_keys::CapabilityKeys;
 use crate::auth::oidc::Oidc;
 use crate::auth::pairing::Pairings;
 use crate::auth::password::Passwords;
@@ -16,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::hub::tickets::Tickets;
+use crate::metrics::Metrics;
 use crate::notify::{Notices, Places};
 use crate::store::Store;
 use crate::ws::chat::ChatQueue;
@@ -31,9 +33,7 @@ pub struct App {
     pub store: Arc<dyn Store>,
     pub bus: Arc<dyn Bus>,
     pub hub: Arc<Hub>,
-    pub signer: CapabilitySigner,
-    pub verifier: CapabilityVerifier,
-    pub jwks: Jwks,
+    pub capability_keys: Arc<CapabilityKeys>,
     pub sign_in_tokens: SignInTokens,
     /// Who asks.
     pub sign_ins: Arc<SignIns>,
@@ -47,6 +47,8 @@ pub struct App {
     pub notices: Notices,
     /// Where people hear of them.
     pub places: Arc<Places>,
+    pub audit: Audit,
+    pub metrics: Arc<Metrics>,
     /// Every socket's task; drained at the end.
     pub sockets: TaskTracker,
 }

@@ -5,15 +5,19 @@
 //! must last, `auth` decides who somebody is. Nothing here knows a DataChannel.
 
 mod app;
+mod audit;
 pub mod auth;
 pub mod bus;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod data_dir;
 mod http;
 pub mod hub;
 mod mentions;
+mod metrics;
 mod notify;
+mod operator;
 mod retention;
 mod server;
 pub mod store;

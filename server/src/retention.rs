@@ -1,4 +1,4 @@
-//! Removes chat messages that are older than their room keeps them.
+//! Removes chat messages that are older than their room keeps them, and what the record of rooms has of too long ago.
 //!
 //! One task, ended by the server's stop token. Its work is bounded: a few hundred messages of a room in one transaction, and
 //! so many rounds at a time, so that chat that is being written never waits long for the database.
@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::store::Store;
+use crate::store::{Result, Store};
 
 const EVERY: Duration = Duration::from_secs(5);
 /// Messages of one room in one transaction.
@@ -17,8 +17,14 @@ const AT_ONCE: u32 = 500;
 /// Rounds before the next pause; what is left then waits for the next time.
 const ROUNDS: usize = 20;
 
-/// Runs until `stop`.
-pub(crate) async fn run(store: Arc<dyn Store>, clock: Arc<dyn Clock>, stop: CancellationToken) {
+/// Runs until `stop`; the record goes back `audit_days`.
+pub(crate) async fn run(
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    audit_days: u32,
+    stop: CancellationToken,
+) {
+    let audit_ms = u64::from(audit_days) * 24 * 3_600 * 1_000;
     let mut ticks = tokio::time::interval(EVERY);
     loop {
         tokio::select! {
@@ -26,16 +32,22 @@ pub(crate) async fn run(store: Arc<dyn Store>, clock: Arc<dyn Clock>, stop: Canc
             _ = ticks.tick() => {}
         }
         for _ in 0..ROUNDS {
-            match store.expire_messages(AT_ONCE, clock.now_ms()).await {
+            match expire(&*store, clock.now_ms(), audit_ms).await {
                 Ok(0) => break,
                 Ok(_) if stop.is_cancelled() => return,
                 Ok(_) => {}
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "old chat messages were not removed");
+                    tracing::warn!(error, "old chat messages and records were not removed");
                     break;
                 }
             }
         }
     }
+}
+
+async fn expire(store: &dyn Store, now: u64, audit_ms: u64) -> Result<u64> {
+    let messages = store.expire_messages(AT_ONCE, now).await?;
+    let entries = store.expire_audit(AT_ONCE, now.saturating_sub(audit_ms)).await?;
+    Ok(messages + entries)
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use mesh_protocol::capability::{CapabilityVerifier, Jwks};
 use mesh_protocol::signal::{Nothing, ServerMessage};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -17,6 +16,8 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use crate::app::App;
+use crate::audit::Audit;
+use crate::auth::capability_keys::CapabilityKeys;
 use crate::auth::keys::{self, KeyError};
 use crate::auth::oidc::Oidc;
 use crate::auth::pairing::Pairings;
@@ -28,10 +29,13 @@ use crate::auth::throttle::Throttle;
 use crate::bus::{Bus, BusEvent, Listener, LocalBus};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
+use crate::data_dir::{self, DataDirError, InUse};
 use crate::http;
 use crate::hub::Hub;
 use crate::hub::tickets::Tickets;
+use crate::metrics::{self, Metrics};
 use crate::notify::{self, Notices, Places, PlacesError};
+use crate::operator::Watcher;
 use crate::retention;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
@@ -64,6 +68,8 @@ pub enum StartError {
     Listen(SocketAddr, #[source] io::Error),
     #[error("the data directory cannot be used: {0}")]
     Keys(#[from] KeyError),
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
     #[error("the database cannot be used: {}", reason(.0))]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -87,13 +93,17 @@ pub struct Server {
     setup_link: Option<String>,
     counters: Arc<Counters>,
     stop: CancellationToken,
-    /// The accept loop, the sweeper, what removes old messages, the chat writer, and notifications.
+    /// The accept loop, the sweeper, what removes old messages, the writers of chat and record, who shows the metrics, and
+    /// notifications.
     accepting: JoinHandle<()>,
     sweeping: JoinHandle<()>,
     expiring: JoinHandle<()>,
     chat: JoinHandle<()>,
+    audit: JoinHandle<()>,
+    metrics: Option<(SocketAddr, JoinHandle<()>)>,
     notifying: notify::Tasks,
     connections: TaskTracker,
+    _in_use: InUse,
 }
 
 impl Server {
@@ -109,15 +119,16 @@ impl Server {
         let address = listener
             .local_addr()
             .map_err(|error| StartError::Listen(config.listen, error))?;
-        keys::private_dir(&config.data_dir)?;
+        let metrics_listener = match config.metrics_listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let in_use = data_dir::enter(&config.data_dir)?;
         let sign_in_tokens = match &config.jwt_secret {
             Some(secret) => SignInTokens::new(secret.expose().as_bytes()),
             None => SignInTokens::new(&keys::session_secret(&config.data_dir)?),
         };
-        let signer = keys::capability_signer(&config.data_dir)?;
-        let jwks = Jwks {
-            keys: vec![signer.jwk().clone()],
-        };
+        let capability_keys = CapabilityKeys::open(&config.data_dir, clock.now())?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.database_path()).await?);
         let public_url = config.public_url.clone().unwrap_or_else(|| local_url(address));
         store.put_setting(PUBLIC_URL_SETTING, &public_url).await?;
@@ -130,7 +141,20 @@ impl Server {
         bus.subscribe(Arc::downgrade(&listening));
         let (notices, waiting) = Notices::new(hub.clone(), clock.clone());
         let places = Places::new(&config, &public_url, store.clone(), clock.clone())?;
-        let (chat, chat_writer) = ChatQueue::new(store.clone(), bus.clone(), clock.clone(), notices.clone());
+        let metrics = Arc::new(Metrics::default());
+        let (chat, chat_writer) = ChatQueue::new(
+            store.clone(),
+            bus.clone(),
+            clock.clone(),
+            notices.clone(),
+            metrics.clone(),
+        );
+        let (audit, audit_writer) = Audit::new(
+            store.clone(),
+            clock.clone(),
+            metrics.clone(),
+            config.audit_days > 0,
+        );
         let app = Arc::new(App {
             origins: origins(&config, &public_url, address),
             public_url,
@@ -138,9 +162,7 @@ impl Server {
             store,
             bus,
             hub,
-            verifier: CapabilityVerifier::from_jwks(&jwks),
-            jwks,
-            signer,
+            capability_keys: Arc::new(capability_keys),
             sign_in_tokens,
             sign_ins,
             passwords: Passwords::new().await?,
@@ -151,6 +173,8 @@ impl Server {
             chat,
             notices,
             places: Arc::new(places),
+            audit,
+            metrics,
             sockets: TaskTracker::new(),
             config,
         });
@@ -162,6 +186,18 @@ impl Server {
         };
         let notifying = notify::start(&app.notices, waiting, parts, stop.clone());
         let counters = Arc::new(Counters::default());
+        let metrics = metrics_listener
+            .map(|listener| {
+                let shown = metrics::Shown {
+                    app: app.clone(),
+                    traffic: counters.clone(),
+                };
+                let (address, serve) = metrics::listen(listener, shown, stop.clone())?;
+                Ok((address, tokio::spawn(serve)))
+            })
+            .transpose()
+            .map_err(|error| StartError::Listen(address, error))?;
+        let watcher = Watcher::start(&app).await?;
         let connections = TaskTracker::new();
         let accept = Accept {
             listener,
@@ -175,10 +211,18 @@ impl Server {
             setup_link,
             counters,
             accepting: tokio::spawn(accept.run()),
-            sweeping: tokio::spawn(sweep(app.clone(), stop.clone())),
-            expiring: tokio::spawn(retention::run(app.store.clone(), app.clock.clone(), stop.clone())),
+            sweeping: tokio::spawn(sweep(app.clone(), watcher, stop.clone())),
+            expiring: tokio::spawn(retention::run(
+                app.store.clone(),
+                app.clock.clone(),
+                app.config.audit_days,
+                stop.clone(),
+            )),
             chat: tokio::spawn(chat_writer),
             notifying,
+            audit: tokio::spawn(audit_writer),
+            metrics,
+            _in_use: in_use,
             connections,
             stop,
             app,
@@ -188,6 +232,11 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where Prometheus reads, if anywhere.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|(address, _)| *address)
     }
 
     /// What people type, without a trailing slash.
@@ -242,17 +291,24 @@ impl Server {
         let _ = self.sweeping.await;
         let _ = self.expiring.await;
         let _ = self.notifying.sending.await;
-        let (store, chat) = (self.app.store.clone(), self.chat);
-        // The last sender of the chat queue goes with the app; its writer then stores what is queued, and with the writer
+        if let Some((_, metrics)) = self.metrics {
+            end_within(Duration::from_secs(1), metrics).await;
+        }
+        let store = self.app.store.clone();
+        // The last senders of the queues go with the app; their writers then store what is queued. With the writer of the chat goes
         // the last of those who tell notifications.
         drop(self.app);
-        for last in [chat, self.notifying.routing] {
-            let abort = last.abort_handle();
-            if tokio::time::timeout(Duration::from_secs(3), last).await.is_err() {
-                abort.abort();
-            }
-        }
+        end_within(Duration::from_secs(3), self.chat).await;
+        end_within(Duration::from_secs(3), self.notifying.routing).await;
+        end_within(Duration::from_secs(1), self.audit).await;
         store.close().await;
+    }
+}
+
+async fn end_within(time: Duration, task: JoinHandle<()>) {
+    let abort = task.abort_handle();
+    if tokio::time::timeout(time, task).await.is_err() {
+        abort.abort();
     }
 }
 
@@ -356,7 +412,7 @@ async fn serve(peer: SocketAddr, router: Router, stream: Counted, stop: Cancella
 }
 
 /// Notices what no request tells: expiry, and sign-ins that another process ended.
-async fn sweep(app: Arc<App>, stop: CancellationToken) {
+async fn sweep(app: Arc<App>, mut notices: Watcher, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(SWEEP);
     let mut since_throttle = 0_u32;
     loop {
@@ -366,6 +422,7 @@ async fn sweep(app: Arc<App>, stop: CancellationToken) {
         }
         app.hub.sweep();
         app.tickets.sweep(app.clock.now());
+        notices.look(&app).await;
         since_throttle += 1;
         if since_throttle >= 30 {
             since_throttle = 0;

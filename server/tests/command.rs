@@ -112,12 +112,19 @@ fn the_first_start_prints_the_setup_link_and_sigterm_ends_it() -> Result<()> {
 /// Everything that is a secret, sent in every way there is, with the log at its finest.
 #[tokio::test]
 async fn t11_10_000_requests_with_canary_secrets_reach_no_log_and_no_error() -> Result<()> {
+    for format in ["json", "text"] {
+        secrets_reach_no_log(format).await?;
+    }
+    Ok(())
+}
+
+async fn secrets_reach_no_log(format: &str) -> Result<()> {
     use mesh_testkit::{Socket, TestClient};
     use serde_json::json;
     let dir = tempfile::tempdir()?;
     let log = dir.path().join("log");
     let child = command(dir.path())
-        .args(["--listen", "127.0.0.1:0", "--log-format", "json"])
+        .args(["--listen", "127.0.0.1:0", "--log-format", format])
         .env("RUST_LOG", "trace")
         .env("TURN_SECRET", "canary-turn-secret")
         .env("TURN_URL", "turn:turn.example.com")
@@ -178,6 +185,9 @@ async fn t11_10_000_requests_with_canary_secrets_reach_no_log_and_no_error() -> 
         )
         .await;
     drop(socket);
+    let asked = alice.http().get(alice.at(&format!("/rooms/{room}?q=canary")));
+    let answer = asked.bearer_auth(&alice.token).send().await?;
+    let request_id = answer.headers()["x-request-id"].to_str()?.to_owned();
     let errors = canaries(&url, &alice.token, &format!("/rooms/{room}")).await?;
     drop(running);
     let log = std::fs::read_to_string(log)?;
@@ -185,6 +195,22 @@ async fn t11_10_000_requests_with_canary_secrets_reach_no_log_and_no_error() -> 
         log.contains("/auth/setup") && log.contains("/ws"),
         "the log is on"
     );
+    assert_eq!(
+        log.matches(&request_id).count(),
+        1,
+        "one line a request, under its id"
+    );
+    if format == "json" {
+        let lines = log.lines().map(serde_json::from_str::<serde_json::Value>);
+        let lines = lines.collect::<Result<Vec<_>, _>>()?;
+        let line = lines
+            .iter()
+            .find(|line| line["span"]["id"] == request_id.as_str());
+        let said = &line.context("the line of the request")?["fields"];
+        assert_eq!((&said["method"], &said["status"]), (&json!("GET"), &json!(200)));
+        assert_eq!(said["route"], "/rooms/{room_id}");
+        assert!(said["elapsed_ms"].is_u64());
+    }
     let values = [
         &session["token"],
         &invite["token"],
@@ -203,7 +229,7 @@ async fn t11_10_000_requests_with_canary_secrets_reach_no_log_and_no_error() -> 
         );
     }
     println!(
-        "10,000 requests with secrets: none in {} bytes of log, none in {errors} errors",
+        "10,000 requests with secrets: none in {} bytes of log as {format}, none in {errors} errors",
         log.len()
     );
     Ok(())

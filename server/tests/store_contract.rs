@@ -2,6 +2,8 @@
 
 #[path = "store_contract/people.rs"]
 mod people;
+#[path = "store_contract/records.rs"]
+mod records;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -46,7 +48,7 @@ async fn sqlite_keeps_what_it_acknowledged_and_opens_once_more() -> Result<()> {
 /// The suite, for any implementation that is empty.
 async fn contract(store: Arc<dyn Store>) -> Result<()> {
     store.ping().await?;
-    settings(&*store).await?;
+    records::settings(&*store).await?;
     setup_happens_once(&*store).await?;
     accounts(&*store).await?;
     links_work_once(&*store).await?;
@@ -63,6 +65,8 @@ async fn contract(store: Arc<dyn Store>) -> Result<()> {
     chat_changes(&*store).await?;
     chat_ends(&*store).await?;
     deleting_a_room_takes_all_of_it(&*store).await?;
+    records::the_record_is_numbered_paged_and_bounded(&*store).await?;
+    records::the_operator_lists_and_removes_and_a_server_is_told(&*store).await?;
     store.close().await;
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
     Ok(())
@@ -141,14 +145,6 @@ async fn invite(
     };
     store.create_invite(&invite).await?;
     Ok((invite, token_hash))
-}
-
-async fn settings(store: &dyn Store) -> Result<()> {
-    assert_eq!(store.setting("k").await?, None);
-    store.put_setting("k", "1").await?;
-    store.put_setting("k", "2").await?;
-    assert_eq!(store.setting("k").await?.as_deref(), Some("2"));
-    Ok(())
 }
 
 async fn setup_happens_once(store: &dyn Store) -> Result<()> {

@@ -100,6 +100,11 @@ impl TestServer {
         self.server.address()
     }
 
+    /// Where its metrics are, if anywhere.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.server.metrics_address()
+    }
+
     /// `http://127.0.0.1:…`, without a trailing slash.
     pub fn url(&self) -> String {
         format!("http://{}", self.server.address())

@@ -87,6 +87,8 @@ export function createApi(fetcher: Fetch = (...args) => fetch(...args), onSigned
   return {
     /** For parts of the page that are loaded later, with REST of their own. */
     call,
+    /** For what is loaded on its own, with its own decoders. */
+    get,
     login: (username: string, password: string, device: PageDevice) =>
       post('/auth/login', { username, password, device }, rest.session),
     setup: (setup_token: string, username: string, password: string, device: PageDevice) =>

@@ -11,6 +11,7 @@ macro_rules! redacted {
     )+};
 }
 
+mod audit;
 mod auth;
 mod capability;
 mod chat;
@@ -22,6 +23,7 @@ mod room;
 mod room_settings;
 mod server;
 
+pub use audit::*;
 pub use auth::*;
 pub use capability::*;
 pub use chat::*;

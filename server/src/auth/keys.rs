@@ -1,4 +1,4 @@
-//! The keys that sign, kept in the data directory and readable by the server's user only.
+//! The data directory and the key of session tokens in it, readable by the server's user only.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -6,8 +6,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mesh_protocol::capability::{CapabilityError, CapabilitySigner};
-use sha2::{Digest as _, Sha256};
+use mesh_protocol::capability::CapabilityError;
 
 /// Why a key could not be read or made.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +59,7 @@ fn seed(path: &Path) -> Result<[u8; 32], KeyError> {
 }
 
 /// Under another name first, so that a crash leaves no half of a key.
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let draft = path.with_extension("new");
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -85,14 +84,6 @@ pub fn push_key(data_dir: &Path) -> Result<[u8; 32], KeyError> {
     seed(&data_dir.join("push.key"))
 }
 
-/// The key of capabilities. Its `kid` is derived from it, so that another key never has the same name.
-pub fn capability_signer(data_dir: &Path) -> Result<CapabilitySigner, KeyError> {
-    let seed = seed(&data_dir.join("capability.key"))?;
-    let public = CapabilitySigner::from_seed("", &seed)?.jwk().x.clone();
-    let kid = URL_SAFE_NO_PAD.encode(&Sha256::digest(public.as_bytes())[..9]);
-    Ok(CapabilitySigner::from_seed(&kid, &seed)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,9 +91,6 @@ mod tests {
     #[test]
     fn keys_are_made_once_and_for_the_owner_only() {
         let dir = tempfile::tempdir().unwrap();
-        let first = capability_signer(dir.path()).unwrap();
-        let again = capability_signer(dir.path()).unwrap();
-        assert_eq!(first.jwk(), again.jwk());
         assert_eq!(
             session_secret(dir.path()).unwrap(),
             session_secret(dir.path()).unwrap()
@@ -110,7 +98,7 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let mode = fs::metadata(dir.path().join("capability.key"))
+            let mode = fs::metadata(dir.path().join("session.key"))
                 .unwrap()
                 .permissions()
                 .mode();

@@ -2,14 +2,26 @@
 //!
 //! Exit codes: 0 done, 1 failure, 2 a wrong setting or argument.
 
+mod backup;
+mod doctor;
+mod invite;
+mod keys;
+mod output;
+mod room;
 mod serve;
 mod user;
 
 use std::process::ExitCode;
 
+use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 
+use crate::auth::names;
 use crate::config::{self, Flags};
+use crate::data_dir::{self, InUse};
+use crate::server::{PUBLIC_URL_SETTING, local_url};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{RoomRow, Store, User};
 use crate::{Config, StartError};
 
 /// The Mesh server: it decides who may meet, and introduces them.
@@ -29,6 +41,21 @@ enum Command {
     /// Manage accounts
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Manage rooms
+    #[command(subcommand)]
+    Room(room::RoomCommand),
+    /// Manage invitations
+    #[command(subcommand)]
+    Invite(invite::InviteCommand),
+    /// Manage the keys that sign capabilities
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Write database and keys into one file, also while the server runs
+    Backup(backup::Backup),
+    /// Put a backup in the place of the data folder
+    Restore(backup::Restore),
+    /// Look for what is wrong, and say what to do
+    Doctor(doctor::Doctor),
 }
 
 /// Runs the command of this process.
@@ -54,12 +81,65 @@ pub fn main() -> ExitCode {
 fn run(command: Command, config: Config) -> anyhow::Result<()> {
     let mut builder = match command {
         Command::Serve => tokio::runtime::Builder::new_multi_thread(),
-        Command::User(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
     };
     builder.enable_all().build()?.block_on(async {
         match command {
             Command::Serve => serve::run(config).await,
             Command::User(command) => user::run(command, config).await,
+            Command::Room(command) => room::run(command, config).await,
+            Command::Invite(command) => invite::run(command, config).await,
+            Command::Keys(command) => keys::run(command, &config),
+            Command::Backup(backup) => backup.run(&config).await,
+            Command::Restore(restore) => restore.run(&config).await,
+            Command::Doctor(doctor) => doctor.run(&config).await,
         }
     })
+}
+
+/// The database, for one command.
+async fn open_store(config: &Config) -> anyhow::Result<(SqliteStore, InUse)> {
+    let in_use = data_dir::enter(&config.data_dir)?;
+    let path = config.database_path();
+    let store = SqliteStore::open(&path)
+        .await
+        .with_context(|| format!("{} cannot be opened", path.display()))?;
+    Ok((store, in_use))
+}
+
+/// What people type to reach the server.
+async fn public_url(store: &dyn Store, config: &Config) -> anyhow::Result<String> {
+    Ok(match &config.public_url {
+        Some(url) => url.clone(),
+        None => store
+            .setting(PUBLIC_URL_SETTING)
+            .await?
+            .unwrap_or_else(|| local_url(config.listen)),
+    })
+}
+
+/// The account of that name.
+async fn user_named(store: &dyn Store, name: &str) -> anyhow::Result<User> {
+    match store.user_by_name(&names::key(name)).await? {
+        Some(user) => Ok(user),
+        None => {
+            bail!("There is no account {name}. Make one: mesh-server user add {name} --password-stdin")
+        }
+    }
+}
+
+/// The room of that id, or of that name where only one has it.
+async fn room_named(store: &dyn Store, room: &str) -> anyhow::Result<RoomRow> {
+    let mut rooms = store.all_rooms().await?;
+    if let Some(at) = rooms.iter().position(|row| row.id.as_str() == room) {
+        return Ok(rooms.swap_remove(at));
+    }
+    rooms.retain(|row| row.name == room);
+    match rooms.len() {
+        0 => bail!("There is no room {room}. See: mesh-server room list"),
+        1 => Ok(rooms.swap_remove(0)),
+        several => {
+            bail!("{several} rooms have the name {room}: give the id instead. See: mesh-server room list")
+        }
+    }
 }

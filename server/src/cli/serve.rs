@@ -11,6 +11,7 @@ use crate::{Config, Server};
 /// last; the log goes to standard error.
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     start_log(config.log_format);
+    log_panics();
     let server = Server::start(config).await?;
     let mut out = std::io::stdout().lock();
     if let Some(link) = server.setup_link() {
@@ -53,8 +54,18 @@ fn start_log(format: LogFormat) {
         LogFormat::Text => log
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
             .init(),
-        LogFormat::Json => log.json().init(),
+        // A request is one span deep.
+        LogFormat::Json => log.json().with_span_list(false).init(),
     }
+}
+
+/// A panic is a line of the log as everything else, in its format.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string);
+        let backtrace = std::backtrace::Backtrace::capture();
+        tracing::error!(place, %backtrace, "panicked: {}", info.payload_as_str().unwrap_or("?"));
+    }));
 }
 
 #[cfg(unix)]
@@ -71,4 +82,47 @@ async fn stopped() -> std::io::Result<()> {
 #[cfg(not(unix))]
 async fn stopped() -> std::io::Result<()> {
     tokio::signal::ctrl_c().await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_is_one_line_of_the_log() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let log = tracing_subscriber::fmt()
+            .json()
+            .with_writer(move || writer.clone())
+            .finish();
+        let before = std::panic::take_hook();
+        super::log_panics();
+        let panicked = tracing::subscriber::with_default(log, || {
+            std::panic::catch_unwind(|| panic!("a defect with number {}", 7))
+        });
+        std::panic::set_hook(before);
+        assert!(panicked.is_err());
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["fields"]["message"], "panicked: a defect with number 7");
+        assert!(
+            line["fields"]["place"].as_str().unwrap().contains("serve.rs"),
+            "{text}"
+        );
+    }
 }

@@ -5,15 +5,15 @@ use std::io::Read as _;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use mesh_protocol::limits::MIN_PASSWORD_CHARS;
+use serde_json::json;
 
+use super::{open_store, output, public_url, user_named};
 use crate::Config;
 use crate::auth::password::Passwords;
-use crate::auth::{keys, names, random};
+use crate::auth::{names, random};
 use crate::clock::{Clock as _, SystemClock};
 use crate::http::sign_in::new_link;
-use crate::server::{PUBLIC_URL_SETTING, local_url};
-use crate::store::sqlite::SqliteStore;
-use crate::store::{NewUser, Store, StoreError, User};
+use crate::store::{NewUser, Store, StoreError, User, UserRow};
 
 #[derive(Subcommand)]
 pub(super) enum UserCommand {
@@ -38,23 +38,66 @@ pub(super) enum UserCommand {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// List the accounts
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove an account with its devices, sessions and invitations; its messages stay
+    ///
+    /// Rooms that it is alone in go with it.
+    Remove { name: String },
 }
 
 pub(super) async fn run(command: UserCommand, config: Config) -> anyhow::Result<()> {
-    keys::private_dir(&config.data_dir)?;
-    let path = config.database_path();
-    let store = SqliteStore::open(&path)
-        .await
-        .with_context(|| format!("{} cannot be opened", path.display()))?;
+    let (store, _in_use) = open_store(&config).await?;
     let result = match command {
         UserCommand::Add { name, admin, .. } => add(&store, &name, admin).await,
-        UserCommand::Link { name } => link(&store, &config, &known(&store, &name).await?).await,
+        UserCommand::Link { name } => link(&store, &config, &user_named(&store, &name).await?).await,
         UserCommand::Password { name, password_stdin } => {
-            password(&store, &config, &known(&store, &name).await?, password_stdin).await
+            password(&store, &config, &user_named(&store, &name).await?, password_stdin).await
         }
+        UserCommand::List { json } => list(&store, json).await,
+        UserCommand::Remove { name } => remove(&store, &user_named(&store, &name).await?).await,
     };
     store.close().await;
     result
+}
+
+async fn list(store: &dyn Store, json: bool) -> anyhow::Result<()> {
+    let users = store.users().await?;
+    if json {
+        let one = |user: &UserRow| {
+            json!({"user_id": user.id, "name": user.name, "admin": user.admin, "has_password": user.has_password,
+                "rooms": user.rooms, "created_at": user.created_at})
+        };
+        return output::json(&json!({"users": users.iter().map(one).collect::<Vec<_>>()}));
+    }
+    let row = |user: &UserRow| {
+        let what = if user.admin { "administrator" } else { "" };
+        [
+            user.name.clone(),
+            output::day(user.created_at),
+            format!("{} rooms", user.rooms),
+            what.into(),
+        ]
+    };
+    output::table(users.iter().map(row))
+}
+
+async fn remove(store: &dyn Store, user: &User) -> anyhow::Result<()> {
+    match store.remove_user(&user.id, SystemClock.now_ms()).await {
+        Ok(()) => {
+            println!("Removed {}", user.name);
+            Ok(())
+        }
+        Err(StoreError::LastOwner) => bail!(
+            "{} is the only owner of a room that others are in: make somebody else an owner there, or remove the room first.",
+            user.name
+        ),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn add(store: &dyn Store, name: &str, admin: bool) -> anyhow::Result<()> {
@@ -92,15 +135,6 @@ fn password_from_stdin() -> anyhow::Result<String> {
     Ok(password.to_owned())
 }
 
-async fn known(store: &dyn Store, name: &str) -> anyhow::Result<User> {
-    match store.user_by_name(&names::key(name)).await? {
-        Some(user) => Ok(user),
-        None => {
-            bail!("There is no account {name}. Make one: mesh-server user add {name} --password-stdin")
-        }
-    }
-}
-
 async fn password(store: &dyn Store, config: &Config, user: &User, from_stdin: bool) -> anyhow::Result<()> {
     let hash = match from_stdin {
         true => Some(Passwords::new().await?.hash(&password_from_stdin()?).await?),
@@ -123,13 +157,7 @@ async fn password(store: &dyn Store, config: &Config, user: &User, from_stdin: b
 }
 
 async fn link(store: &dyn Store, config: &Config, user: &User) -> anyhow::Result<()> {
-    let public_url = match &config.public_url {
-        Some(url) => url.clone(),
-        None => store
-            .setting(PUBLIC_URL_SETTING)
-            .await?
-            .unwrap_or_else(|| local_url(config.listen)),
-    };
+    let public_url = public_url(store, config).await?;
     let link = new_link(store, &public_url, &user.id, SystemClock.now_ms()).await?;
     println!("{}", link.url);
     Ok(())

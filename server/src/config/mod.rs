@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use mesh_protocol::limits;
 
+use crate::data_dir;
+
 /// A setting that cannot be used; the text says what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -56,6 +58,8 @@ impl Default for Limits {
     }
 }
 
+const AUDIT_DAYS: u32 = 90;
+
 /// Everything that the server is told at its start.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -83,6 +87,10 @@ pub struct Config {
     /// Beside the public URL.
     pub allowed_origins: Vec<String>,
     pub log_format: LogFormat,
+    /// Where Prometheus reads; unset: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
+    /// How long the record of a room goes back; nothing is recorded where it is zero.
+    pub audit_days: u32,
     pub limits: Limits,
 }
 
@@ -107,6 +115,8 @@ impl Config {
             allow_query_token: false,
             allowed_origins: Vec::new(),
             log_format: LogFormat::Text,
+            metrics_listen: None,
+            audit_days: AUDIT_DAYS,
             limits: Limits::default(),
         }
     }
@@ -128,7 +138,7 @@ impl Config {
 
     /// Where the database is.
     pub fn database_path(&self) -> PathBuf {
-        self.data_dir.join("mesh.db")
+        self.data_dir.join(data_dir::DATABASE)
     }
 }
 

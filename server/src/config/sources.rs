@@ -11,6 +11,7 @@ use clap::Args;
 use figment::Figment;
 use figment::providers::{Format as _, Toml};
 use figment::value::Value;
+use mesh_protocol::limits;
 
 use super::{Config, ConfigError, LogFormat, Secret, TurnCredentials, oidc};
 
@@ -98,6 +99,7 @@ const SETTINGS: &[Setting] = &[
     plain("allowed_origins", "MESH_ALLOWED_ORIGINS"),
     plain("log_format", "MESH_LOG_FORMAT"),
     plain("frames_per_second", "MESH_FRAMES_PER_SECOND"),
+    plain("audit_days", "MESH_AUDIT_DAYS"),
 ];
 
 type Layer = BTreeMap<&'static str, String>;
@@ -332,6 +334,17 @@ fn parse(layer: &Layer) -> Result<Config, ConfigError> {
         config.limits.frames_per_second = rate;
         config.limits.frame_burst = rate * 2;
     }
+    config.metrics_listen = text("metrics_listen")
+        .map(str::parse)
+        .transpose()
+        .map_err(|_| wrong("metrics_listen", "an address and a port, such as 127.0.0.1:9464"))?;
+    if let Some(days) = text("audit_days") {
+        let days = days
+            .parse()
+            .ok()
+            .filter(|days| *days <= limits::MAX_RETENTION_DAYS);
+        config.audit_days = days.ok_or_else(|| wrong("audit_days", "0 to 3650 (days; 0 records nothing)"))?;
+    }
     config.log_format = match text("log_format").unwrap_or("text") {
         "text" => LogFormat::Text,
         "json" => LogFormat::Json,
@@ -443,6 +456,8 @@ mod tests {
             ("MESH_FRAMES_PER_SECOND", "0"),
             ("GOTIFY_URL", "gotify"),
             ("MESH_NOTIFY_PRIVATE_ADDRESSES", "maybe"),
+            ("MESH_METRICS_LISTEN", "9464"),
+            ("MESH_AUDIT_DAYS", "soon"),
         ] {
             let error = load(&Flags::default(), &env(&[(name, value)]))
                 .unwrap_err()

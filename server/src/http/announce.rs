@@ -1,11 +1,12 @@
 //! Tells rooms and people what requests have changed.
 
-use mesh_protocol::http::{Member, RoomChange};
+use mesh_protocol::http::{AuditAct, Member, RoomChange};
 use mesh_protocol::ids::{RoomId, UserId};
 use mesh_protocol::signal::{InRoom, LobbyChange, MemberChange, MemberRemoved, ServerMessage};
 
 use super::error::ApiError;
 use crate::app::App;
+use crate::audit;
 use crate::bus::BusEvent;
 use crate::store::{Entry, SignInId};
 use crate::ws::event::event;
@@ -51,7 +52,7 @@ pub(super) fn member_changed(app: &App, room_id: RoomId, member: Member) {
 }
 
 /// Their own peers leave first, and learn it so.
-pub(super) fn member_gone(app: &App, room_id: RoomId, user_id: UserId, reason: &'static str) {
+pub(crate) fn member_gone(app: &App, room_id: RoomId, user_id: UserId, reason: &'static str) {
     app.bus.publish(BusEvent::MemberGone {
         room_id: room_id.clone(),
         user_id: user_id.clone(),
@@ -101,6 +102,10 @@ pub(super) async fn entry(app: &App, entry: &Entry) -> Result<(), ApiError> {
             Ok(())
         }
         Entry::Entered(room, member) => {
+            let actor = audit::person(member.user_id.clone(), &member.name);
+            app.audit.record(room, AuditAct::MemberJoined, actor, |entry| {
+                entry.detail = Some(member.role.as_str().to_owned());
+            });
             member_changed(app, room.clone(), member.clone());
             Ok(())
         }

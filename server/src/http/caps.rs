@@ -7,7 +7,10 @@ use axum::extract::State;
 use mesh_protocol::capability::{
     AUDIENCE, Capability, Claims, Confirmation, Feature, ISSUER, Jwks, same_fingerprint,
 };
-use mesh_protocol::http::{CapabilityGrant, CapabilityRequest, Done, Revocation, Role};
+use mesh_protocol::error_code::HttpCode;
+use mesh_protocol::http::{
+    AuditAct, AuditParty, CapabilityGrant, CapabilityRequest, Done, Revocation, Role, Room,
+};
 use mesh_protocol::ids::{PeerId, RoomId, SessionId, TokenId, UserId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -17,7 +20,10 @@ use super::extract::Body;
 use super::rooms::room_of;
 use super::session::Caller;
 use crate::app::App;
+use crate::audit;
 use crate::auth::random;
+use crate::hub::sessions::Ended;
+use crate::store::SignIn;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -36,7 +42,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     responses((status = 200, body = Jwks))
 )]
 async fn keys(State(app): State<Arc<App>>) -> Json<Jwks> {
-    Json(app.jwks.clone())
+    Json(app.capability_keys.published())
 }
 
 /// A capability for a live socket of one's own.
@@ -79,6 +85,66 @@ async fn issue(
     }
     let member = room_of(&app, &ask.room_id, &caller.user_id).await?;
     let now = app.clock.now();
+    if let Err(refusal) = decide(&app, &caller, &ask, &member, now) {
+        if refusal.code() == HttpCode::CapNotAllowed {
+            let (act, actor) = (AuditAct::CapabilityRefused, audit::caller(&caller));
+            let target = target_of(&app, &ask);
+            app.audit.record(&ask.room_id, act, actor, |entry| {
+                entry.target = target;
+                entry.detail = Some(refusal.detail().to_owned());
+                entry.session_id = ask.session_id;
+                entry.capabilities = ask.caps;
+            });
+        }
+        return Err(refusal);
+    }
+    let target = target_of(&app, &ask);
+    let exp = now + app.config.cap_ttl.as_secs();
+    let claims = Claims {
+        iss: ISSUER.into(),
+        aud: AUDIENCE.into(),
+        sub: ask.peer_id,
+        room_id: ask.room_id,
+        caps: ask.caps,
+        target_peer_id: ask.target_peer_id,
+        max_size: ask.max_size,
+        session_id: ask.session_id,
+        jti: random::id(),
+        iat: now,
+        exp,
+        cnf: ask.fingerprint.map(|fp| Confirmation { fp }),
+    };
+    let cap_token = app
+        .capability_keys
+        .sign(&claims, now)
+        .map_err(|error| ApiError::internal(&error))?;
+    app.hub.tokens.issued(&claims);
+    app.metrics.granted(&claims.caps);
+    let mut actor = audit::caller(&caller);
+    actor.peer_id = Some(claims.sub);
+    app.audit
+        .record(&claims.room_id, AuditAct::CapabilityGranted, actor, |entry| {
+            entry.capabilities = claims.caps;
+            entry.target = target;
+            entry.session_id = claims.session_id;
+            entry.jti = Some(claims.jti);
+        });
+    Ok(Json(CapabilityGrant { cap_token, exp }))
+}
+
+fn target_of(app: &App, ask: &CapabilityRequest) -> Option<AuditParty> {
+    let target = app.hub.peer(ask.target_peer_id.as_ref()?)?;
+    Some(audit::peer(&target))
+}
+
+/// Whether the caller, who is a member of the room, is given what they ask for.
+fn decide(
+    app: &App,
+    caller: &SignIn,
+    ask: &CapabilityRequest,
+    member: &Room,
+    now: u64,
+) -> Result<(), ApiError> {
     let own = app
         .hub
         .peer(&ask.peer_id)
@@ -96,7 +162,7 @@ async fn issue(
     {
         return Err(ApiError::cap_not_allowed("the target is not in this room"));
     }
-    let answered = answered_feature(&app, &ask, now).map(Feature::capability);
+    let answered = answered_feature(app, ask, now).map(Feature::capability);
     let policy = &member.settings.policy;
     let allowed = |c: &Capability| policy.allows(member.role, *c) || answered == Some(*c);
     if let Some(refused) = ask.caps.iter().find(|c| !allowed(c)) {
@@ -114,27 +180,7 @@ async fn issue(
             "this session was ended: open a new one",
         ));
     }
-    let exp = now + app.config.cap_ttl.as_secs();
-    let claims = Claims {
-        iss: ISSUER.into(),
-        aud: AUDIENCE.into(),
-        sub: ask.peer_id,
-        room_id: ask.room_id,
-        caps: ask.caps,
-        target_peer_id: ask.target_peer_id,
-        max_size: ask.max_size,
-        session_id: ask.session_id,
-        jti: random::id(),
-        iat: now,
-        exp,
-        cnf: ask.fingerprint.map(|fp| Confirmation { fp }),
-    };
-    let cap_token = app
-        .signer
-        .sign(&claims)
-        .map_err(|error| ApiError::internal(&error))?;
-    app.hub.tokens.issued(&claims);
-    Ok(Json(CapabilityGrant { cap_token, exp }))
+    Ok(())
 }
 
 /// The feature of the session that the asking peer answers, where it is the answering end of one towards its target.
@@ -163,8 +209,8 @@ async fn revoke(
     Body(what): Body<Revocation>,
 ) -> Result<Json<Done>, ApiError> {
     match what {
-        Revocation::Token { jti } => revoke_token(&app, &caller.user_id, &jti).await?,
-        Revocation::Session { session_id } => revoke_session(&app, &caller.user_id, &session_id).await?,
+        Revocation::Token { jti } => revoke_token(&app, &caller, jti).await?,
+        Revocation::Session { session_id } => revoke_session(&app, &caller, &session_id).await?,
     }
     Ok(Json(Done { ok: true }))
 }
@@ -186,24 +232,30 @@ async fn may_revoke(app: &App, user: &UserId, room: &RoomId, parties: &[PeerId])
             .is_some_and(|room| room.role >= Role::Moderator))
 }
 
-async fn revoke_token(app: &App, user: &UserId, jti: &TokenId) -> Result<(), ApiError> {
-    let issued = app.hub.tokens.get(jti).ok_or_else(unknown)?;
+async fn revoke_token(app: &App, caller: &SignIn, jti: TokenId) -> Result<(), ApiError> {
+    let issued = app.hub.tokens.get(&jti).ok_or_else(unknown)?;
     let parties: Vec<_> = [Some(issued.bearer), issued.target]
         .into_iter()
         .flatten()
         .collect();
-    if !may_revoke(app, user, &issued.room_id, &parties).await? {
+    if !may_revoke(app, &caller.user_id, &issued.room_id, &parties).await? {
         return Err(unknown());
     }
-    app.hub.tokens.revoke(jti);
+    app.hub.tokens.revoke(&jti);
     if let Some(session) = &issued.session_id {
         app.hub
             .tell_revoked(session, Some(jti.clone()), &parties, "revoked");
     }
+    let (act, actor) = (AuditAct::CapabilityRevoked, audit::caller(caller));
+    app.audit.record(&issued.room_id, act, actor, |entry| {
+        entry.session_id = issued.session_id;
+        entry.jti = Some(jti);
+    });
     Ok(())
 }
 
-async fn revoke_session(app: &App, user: &UserId, session: &SessionId) -> Result<(), ApiError> {
+async fn revoke_session(app: &App, caller: &SignIn, session: &SessionId) -> Result<(), ApiError> {
+    let user = &caller.user_id;
     let moderated: Vec<RoomId> = app
         .store
         .rooms_of(user)
@@ -217,6 +269,12 @@ async fn revoke_session(app: &App, user: &UserId, session: &SessionId) -> Result
     let ended = app.hub.sessions.revoke(session, may, app.clock.now());
     if ended.is_empty() {
         return Err(unknown());
+    }
+    for Ended { room_id, .. } in &ended {
+        let (act, actor) = (AuditAct::CapabilityRevoked, audit::caller(caller));
+        app.audit.record(room_id, act, actor, |entry| {
+            entry.session_id = Some(session.clone())
+        });
     }
     app.hub.tell_ended(ended, "revoked");
     Ok(())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use mesh_protocol::http::{Bans, Done, Lobby, Role};
+use mesh_protocol::http::{AuditAct, AuditParty, Bans, Done, Lobby, LobbyRequest, Role};
 use mesh_protocol::ids::{RoomId, UserId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,7 +15,8 @@ use super::extract::At;
 use super::members::{moderated, outranks, role_of, too_low};
 use super::session::Caller;
 use crate::app::App;
-use crate::store::StoreError;
+use crate::audit;
+use crate::store::{SignIn, StoreError};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -54,16 +55,27 @@ fn nobody_waits(error: StoreError) -> ApiError {
 }
 
 /// Nobody lets in more than they could invite.
-async fn decides_about(app: &App, room: &RoomId, caller: &UserId, who: &UserId) -> Result<(), ApiError> {
+async fn decides_about(
+    app: &App,
+    room: &RoomId,
+    caller: &UserId,
+    who: &UserId,
+) -> Result<LobbyRequest, ApiError> {
     let own = moderated(app, room, caller).await?;
     let requests = app.store.lobby(room).await?;
     let request = requests.into_iter().find(|request| request.user_id == *who);
     let request = request.ok_or(StoreError::Absent).map_err(nobody_waits)?;
     if outranks(own, request.role) {
-        Ok(())
+        Ok(request)
     } else {
         Err(too_low())
     }
+}
+
+fn record(app: &App, room: &RoomId, act: AuditAct, caller: &SignIn, target: AuditParty) {
+    app.audit.record(room, act, audit::caller(caller), |entry| {
+        entry.target = Some(target)
+    });
 }
 
 /// Lets somebody in.
@@ -86,6 +98,8 @@ async fn admit(
     decides_about(&app, &room, &caller.user_id, &user).await?;
     let admitted = app.store.admit(&room, &user, app.clock.now_ms()).await;
     let member = admitted.map_err(nobody_waits)?;
+    let target = audit::person(user.clone(), &member.name);
+    record(&app, &room, AuditAct::LobbyAdmitted, &caller, target);
     announce::member_changed(&app, room.clone(), member);
     announce::lobby_changed(&app, &room).await?;
     announce::to_who_waited(&app, room, user, true);
@@ -110,16 +124,19 @@ async fn refuse(
     At((room, user)): At<(RoomId, UserId)>,
 ) -> Result<Json<Done>, ApiError> {
     let withdrawn = user == caller.user_id;
-    if withdrawn {
+    let name = if withdrawn {
         if !app.store.waits(&room, &user).await? {
             return Err(ApiError::room_not_found());
         }
+        caller.user_name.clone()
     } else {
-        decides_about(&app, &room, &caller.user_id, &user).await?;
-    }
+        decides_about(&app, &room, &caller.user_id, &user).await?.name
+    };
     let now = app.clock.now_ms();
     let refused = app.store.refuse(&room, &user, withdrawn, now).await;
     let ended = refused.map_err(nobody_waits)?;
+    let target = audit::person(user.clone(), name);
+    record(&app, &room, AuditAct::LobbyRefused, &caller, target);
     announce::lobby_changed(&app, &room).await?;
     announce::to_who_waited(&app, room, user, false);
     announce::sign_ins_ended(&app, ended);
@@ -179,6 +196,10 @@ async fn ban(
         StoreError::Absent => ApiError::not_found("there is no such person"),
         other => other.into(),
     })?;
+    if let Some(banned) = app.store.user(&user).await? {
+        let target = audit::person(user.clone(), banned.name);
+        record(&app, &room, AuditAct::MemberBanned, &caller, target);
+    }
     announce::member_gone(&app, room.clone(), user.clone(), "removed");
     if waited {
         announce::lobby_changed(&app, &room).await?;
@@ -206,10 +227,15 @@ async fn unban(
     At((room, user)): At<(RoomId, UserId)>,
 ) -> Result<Json<Done>, ApiError> {
     moderated(&app, &room, &caller.user_id).await?;
+    let known = app.store.user(&user).await?;
     let unbanned = app.store.unban(&room, &user).await;
     unbanned.map_err(|error| match error {
         StoreError::Absent => ApiError::not_found("this person is not banned"),
         other => other.into(),
     })?;
+    if let Some(known) = known {
+        let target = audit::person(user, known.name);
+        record(&app, &room, AuditAct::MemberUnbanned, &caller, target);
+    }
     Ok(Json(Done { ok: true }))
 }

@@ -31,6 +31,9 @@ impl ApiError {
     pub(crate) fn code(&self) -> HttpCode {
         self.code
     }
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
     pub(crate) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(HttpCode::BadRequest, detail)
     }
@@ -160,6 +163,8 @@ impl IntoResponse for ApiError {
         if let Some(wait) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }
+        // Counted where every response comes through.
+        response.extensions_mut().insert(self.code);
         response
     }
 }

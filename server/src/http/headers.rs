@@ -1,14 +1,18 @@
-//! What every request and every response goes through: an id, the log, the security headers.
+//! What every request and every response goes through: an id, the log, the counts, the security headers.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{FromRequestParts, MatchedPath, Request};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use mesh_protocol::error_code::HttpCode;
 use tracing::Instrument as _;
+
+use crate::app::App;
 
 /// SECURITY: pages load nothing from elsewhere, run no inline script, and stand in no frame.
 pub(super) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' \
@@ -31,7 +35,7 @@ const SECURITY: [(HeaderName, &str); 5] = [
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The outermost layer. The log gets the route's pattern and never the query, which may hold a ticket.
-pub(super) async fn finish(request: Request, next: Next) -> Response {
+pub(super) async fn finish(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let id = uuid::Builder::from_random_bytes(rand::random())
         .into_uuid()
         .to_string();
@@ -43,10 +47,14 @@ pub(super) async fn finish(request: Request, next: Next) -> Response {
         .map_or("(page)".to_owned(), |path| path.as_str().to_owned());
     let begun = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
-    let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    span.in_scope(
-        || tracing::debug!(%method, route, status = response.status().as_u16(), elapsed_ms, "answered"),
-    );
+    let (elapsed, status) = (begun.elapsed(), response.status().as_u16());
+    app.metrics
+        .request(&method, &route, status, elapsed.as_secs_f64());
+    if let Some(code) = response.extensions().get::<HttpCode>() {
+        app.metrics.http_error(*code);
+    }
+    let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    span.in_scope(|| tracing::info!(%method, route, status, elapsed_ms, "answered"));
     let headers = response.headers_mut();
     for (name, value) in SECURITY {
         headers.insert(name, HeaderValue::from_static(value));

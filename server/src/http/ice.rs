@@ -39,7 +39,7 @@ async fn servers(State(app): State<Arc<App>>, Caller(caller): Caller) -> Json<Ic
     })
 }
 
-fn ice_servers(config: &Config, user: &UserId, now: u64) -> Vec<IceServer> {
+pub(crate) fn ice_servers(config: &Config, user: &UserId, now: u64) -> Vec<IceServer> {
     let mut servers = Vec::new();
     if !config.stun_urls.is_empty() {
         servers.push(IceServer {

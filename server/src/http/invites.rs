@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use mesh_protocol::http::{CreateInvite, Done, Invite, InviteInfo, Invites, Role};
+use mesh_protocol::http::{AuditAct, CreateInvite, Done, Invite, InviteInfo, Invites, Role};
 use mesh_protocol::ids::{InviteId, RoomId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -14,6 +14,7 @@ use super::extract::{At, Body};
 use super::members::{moderated, outranks, too_low};
 use super::session::Caller;
 use crate::app::App;
+use crate::audit;
 use crate::auth::random;
 use crate::store::NewInvite;
 
@@ -65,13 +66,17 @@ async fn create(
         room_id,
         token_hash: random::hash(&token),
         role,
-        created_by: caller.user_id,
+        created_by: caller.user_id.clone(),
         now,
         expires_at: now + seconds * 1000,
         max_uses,
         guest: body.guest.unwrap_or(false),
     };
     app.store.create_invite(&invite).await?;
+    let (act, actor) = (AuditAct::InviteCreated, audit::caller(&caller));
+    app.audit.record(&invite.room_id, act, actor, |entry| {
+        entry.detail = Some(format!("{} {}", invite.id, invite.role.as_str()));
+    });
     let url = format!("{}/invite#token={token}", app.public_url);
     Ok(Json(Invite {
         invite_id: invite.id,
@@ -140,5 +145,8 @@ async fn revoke(
     app.store
         .revoke_invite(&room, &invite, app.clock.now_ms())
         .await?;
+    let (act, actor) = (AuditAct::InviteRevoked, audit::caller(&caller));
+    app.audit
+        .record(&room, act, actor, |entry| entry.detail = Some(invite.to_string()));
     Ok(Json(Done { ok: true }))
 }

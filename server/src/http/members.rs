@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use mesh_protocol::http::{Done, Member, MemberRole, Members, Role};
+use mesh_protocol::http::{AuditAct, Done, Member, MemberRole, Members, Role};
 use mesh_protocol::ids::{RoomId, UserId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,6 +15,8 @@ use super::extract::{At, Body};
 use super::rooms::{gone_is_absent, room_of};
 use super::session::Caller;
 use crate::app::App;
+use crate::audit;
+use crate::store::SignIn;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -112,6 +114,11 @@ async fn set_role(
         .set_role(&room_id, &user_id, role)
         .await
         .map_err(gone_is_absent)?;
+    let (act, actor) = (AuditAct::MemberRole, audit::caller(&caller));
+    app.audit.record(&room_id, act, actor, |entry| {
+        entry.target = Some(audit::person(user_id, &before.name));
+        entry.detail = Some(role.as_str().to_owned());
+    });
     announce::member_changed(&app, room_id, Member { role, ..before });
     Ok(Json(Done { ok: true }))
 }
@@ -136,11 +143,12 @@ async fn remove(
     At((room_id, user_id)): At<(RoomId, UserId)>,
 ) -> Result<Json<Done>, ApiError> {
     if user_id == caller.user_id {
-        leave(&app, room_id, user_id).await?;
+        leave(&app, room_id, &caller).await?;
         return Ok(Json(Done { ok: true }));
     }
     let own = room_of(&app, &room_id, &caller.user_id).await?.role;
-    if !outranks(own, member(&app, &room_id, &user_id).await?.role) {
+    let gone = member(&app, &room_id, &user_id).await?;
+    if !outranks(own, gone.role) {
         return Err(too_low());
     }
     let expelled = app
@@ -148,17 +156,24 @@ async fn remove(
         .expel_member(&room_id, &user_id, app.clock.now_ms())
         .await;
     let ended = expelled.map_err(gone_is_absent)?;
+    let (act, actor) = (AuditAct::MemberRemoved, audit::caller(&caller));
+    app.audit.record(&room_id, act, actor, |entry| {
+        entry.target = Some(audit::person(user_id.clone(), gone.name));
+    });
     announce::member_gone(&app, room_id, user_id, "removed");
     announce::sign_ins_ended(&app, ended);
     Ok(Json(Done { ok: true }))
 }
 
-pub(super) async fn leave(app: &App, room_id: RoomId, user_id: UserId) -> Result<(), ApiError> {
+pub(super) async fn leave(app: &App, room_id: RoomId, caller: &SignIn) -> Result<(), ApiError> {
+    let user_id = caller.user_id.clone();
     let left = app
         .store
         .remove_member(&room_id, &user_id, app.clock.now_ms())
         .await;
     let ended = left.map_err(gone_is_absent)?;
+    app.audit
+        .record(&room_id, AuditAct::MemberLeft, audit::caller(caller), |_| ());
     announce::member_gone(app, room_id, user_id, "left");
     announce::sign_ins_ended(app, ended);
     Ok(())

@@ -1,10 +1,11 @@
 //! REST: one file per resource, each with its handlers and its `router()`. Shapes and codes are in `docs/protocol.md`.
 
 mod account;
-mod announce;
+pub(crate) mod announce;
 mod api_doc;
 mod api_page;
 mod assets;
+mod audit;
 mod caps;
 mod devices;
 mod door;
@@ -13,7 +14,7 @@ mod extract;
 mod guest;
 pub(crate) mod headers;
 mod health;
-mod ice;
+pub(crate) mod ice;
 mod invites;
 mod members;
 mod messages;
@@ -60,6 +61,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(invites::router())
         .merge(messages::router())
         .merge(notifications::router())
+        .merge(audit::router())
         .merge(caps::router())
         .merge(ice::router())
         .merge(ticket::router())
@@ -82,6 +84,6 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(rest)
         .fallback(assets::serve)
         .layer(middleware::from_fn(assets::pages_first))
-        .layer(middleware::from_fn(headers::finish))
+        .layer(middleware::from_fn_with_state(app.clone(), headers::finish))
         .with_state(app)
 }

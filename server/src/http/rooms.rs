@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use mesh_protocol::capability::Capability;
-use mesh_protocol::http::{ChangeRoom, Done, JoinRoom, Joined, Role, Room, RoomName, RoomRef, Rooms};
+use mesh_protocol::http::{
+    AuditAct, ChangeRoom, Done, JoinRoom, Joined, Role, Room, RoomName, RoomRef, Rooms,
+};
 use mesh_protocol::ids::{RoomId, UserId};
 use mesh_protocol::limits::MAX_RETENTION_DAYS;
 use utoipa_axum::router::OpenApiRouter;
@@ -17,6 +19,7 @@ use super::members::moderated;
 use super::session::{Account, Caller};
 use super::{announce, members};
 use crate::app::App;
+use crate::audit;
 use crate::auth::{names, random};
 use crate::bus::BusEvent;
 use crate::store::{Entry, NewRoom, StoreError};
@@ -163,8 +166,29 @@ async fn change(
         .change_room(&id, &change)
         .await
         .map_err(gone_is_absent)?;
+    let (act, actor) = (AuditAct::RoomChanged, audit::caller(&caller));
+    app.audit.record(&id, act, actor, |entry| {
+        entry.detail = Some(what_changed(&change))
+    });
     announce::room_changed(&app, changed);
     Ok(Json(room_of(&app, &id, &caller.user_id).await?))
+}
+
+/// The names of the settings, and not what they are: a room's name may be telling.
+fn what_changed(change: &ChangeRoom) -> String {
+    let named = [
+        ("name", change.name.is_some()),
+        ("locked", change.locked.is_some()),
+        ("lobby", change.lobby.is_some()),
+        ("retention_days", change.retention_days.is_some()),
+        ("policy", change.policy.is_some()),
+    ];
+    let names: Vec<_> = named
+        .into_iter()
+        .filter(|(_, given)| *given)
+        .map(|(name, _)| name)
+        .collect();
+    names.join(" ")
 }
 
 /// Deletes a room and all that is in it.
@@ -275,6 +299,6 @@ async fn leave(
     Caller(caller): Caller,
     At(room_id): At<RoomId>,
 ) -> Result<Json<Done>, ApiError> {
-    members::leave(&app, room_id, caller.user_id).await?;
+    members::leave(&app, room_id, &caller).await?;
     Ok(Json(Done { ok: true }))
 }

@@ -217,7 +217,7 @@ async fn end_sign_in(app: &App, caller: &SignIn, sign_in: SignInId) -> Result<()
         && sign_in == caller.id
         && let Some(room) = app.store.rooms_of(&caller.user_id).await?.pop()
     {
-        return leave(app, room.room_id, caller.user_id.clone()).await;
+        return leave(app, room.room_id, caller).await;
     }
     app.store
         .end_sign_in(&caller.user_id, &sign_in, app.clock.now_ms())

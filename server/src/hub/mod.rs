@@ -145,6 +145,11 @@ impl Hub {
         self.peers.read().len()
     }
 
+    /// How many rooms somebody has joined.
+    pub fn room_count(&self) -> usize {
+        self.rooms.read().len()
+    }
+
     /// The live room, where at least one peer has joined it.
     pub fn room(&self, id: &RoomId) -> Option<Arc<LiveRoom>> {
         self.rooms.read().get(id).cloned()
@@ -193,7 +198,10 @@ impl Hub {
 
     /// Ends sessions: every live party is told to cut the connection.
     pub fn tell_ended(&self, ended: Vec<Ended>, reason: &str) {
-        for Ended { session_id, parties } in ended {
+        for Ended {
+            session_id, parties, ..
+        } in ended
+        {
             self.tell_revoked(&session_id, None, &parties, reason);
         }
     }

@@ -69,6 +69,7 @@ impl Session {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ended {
     pub session_id: SessionId,
+    pub room_id: RoomId,
     pub parties: Vec<PeerId>,
 }
 
@@ -268,6 +269,7 @@ impl Sessions {
                 found.until = now + AFTER_REVOCATION;
                 ended.push(Ended {
                     session_id: id.clone(),
+                    room_id: found.room_id.clone(),
                     parties: found.parties(),
                 });
             }
@@ -434,6 +436,7 @@ mod tests {
             ended,
             [Ended {
                 session_id: id("s"),
+                room_id: id("r"),
                 parties: vec![id("a"), id("b")]
             }]
         );

@@ -16,6 +16,17 @@ pub(super) struct Gotify<'a> {
     pub(super) token: &'a Secret,
 }
 
+/// Whether a Gotify answers at the operator's address: its version needs no token. Else what is wrong.
+pub(crate) async fn answers(url: &str) -> Result<(), String> {
+    let http = Outbound::new().map_err(|error| error.to_string())?;
+    let url = format!("{}/version", url.trim_end_matches('/'));
+    let url = Url::parse(&url).map_err(|error| error.to_string())?;
+    send(http.get(url)).await.map_err(|failure| match failure {
+        Failure::Gone => "there is no Gotify at this address (404)".to_owned(),
+        Failure::Later { reason, .. } | Failure::Never { reason } => reason,
+    })
+}
+
 /// As Gotify's clients read it: from 4 with a sound, from 8 on top of everything.
 fn number(priority: Priority) -> u8 {
     match priority {

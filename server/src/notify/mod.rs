@@ -6,7 +6,7 @@
 
 mod address;
 mod calls;
-mod gotify;
+pub(crate) mod gotify;
 mod notifier;
 mod ntfy;
 mod outbound;

@@ -43,6 +43,11 @@ impl Outbound {
         })
     }
 
+    /// A question to a place of the operator.
+    pub(super) fn get(&self, url: Url) -> RequestBuilder {
+        self.anywhere.get(url)
+    }
+
     /// A request to a place of the operator (`trusted`) or of a user.
     pub(super) fn post(&self, url: Url, trusted: bool) -> Result<RequestBuilder, Failure> {
         if trusted {

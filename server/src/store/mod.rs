@@ -14,7 +14,9 @@ pub use rows::*;
 use std::net::IpAddr;
 
 use async_trait::async_trait;
-use mesh_protocol::http::{Ban, ChangeRoom, ChatMessage, LobbyRequest, Member, Role, Room, RoomChange};
+use mesh_protocol::http::{
+    AuditEntry, Ban, ChangeRoom, ChatMessage, LobbyRequest, Member, Role, Room, RoomChange,
+};
 use mesh_protocol::ids::{DeviceId, InviteId, RoomId, UserId};
 
 /// Why the store did not do what it was asked.
@@ -187,4 +189,28 @@ pub trait Store: NotificationStore {
     async fn delete_message(&self, room: &RoomId, seq: u64, now: u64) -> Result<()>;
     /// Removes at most `limit` messages of each room that are older than it keeps them. Returns how many.
     async fn expire_messages(&self, limit: u32, now: u64) -> Result<u64>;
+
+    // The record -------------------------------------------------------------------------------------------------
+
+    /// Records the entries, in order, in one transaction; those of rooms that are gone are passed over. Of each room the
+    /// newest `kept` stay.
+    async fn append_audit(&self, entries: &[NewAuditEntry], kept: u64) -> Result<()>;
+    /// The newest `limit` entries before `before`, newest first.
+    async fn audit(&self, room: &RoomId, before: Option<u64>, limit: u32) -> Result<Vec<AuditEntry>>;
+    /// Removes at most `limit` entries from before `until`. Returns how many.
+    async fn expire_audit(&self, limit: u32, until: u64) -> Result<u64>;
+
+    // For the operator -------------------------------------------------------------------------------------------
+
+    /// Every account, in the order of their names; no guests.
+    async fn users(&self) -> Result<Vec<UserRow>>;
+    /// Removes an account with all that is its own; its messages stay. A running server is told. Fails with `Absent`, or with
+    /// `LastOwner` where it is the only owner of a room that has other members; rooms that it is alone in go with it.
+    async fn remove_user(&self, user: &UserId, now: u64) -> Result<()>;
+    /// Every room, in the order of their names.
+    async fn all_rooms(&self) -> Result<Vec<RoomRow>>;
+    /// As `delete_room`, and a running server is told. Fails with `Absent`.
+    async fn remove_room(&self, room: &RoomId, now: u64) -> Result<()>;
+    /// What commands changed, after the one with this number; `None`: only the newest one's number counts.
+    async fn bulletins(&self, after: Option<u64>) -> Result<Bulletins>;
 }

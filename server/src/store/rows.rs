@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use mesh_protocol::http::{ChatMessage, DeviceKind, Member, Role};
-use mesh_protocol::ids::{ClientId, DeviceId, InviteId, RoomId, UserId};
+use mesh_protocol::capability::Capability;
+use mesh_protocol::http::{AuditAct, AuditParty, ChatMessage, DeviceKind, Member, Role};
+use mesh_protocol::ids::{ClientId, DeviceId, InviteId, RoomId, SessionId, TokenId, UserId};
 
 /// SHA-256 of a secret with at least 128 random bits, which is all that the store keeps of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -202,4 +203,76 @@ pub enum Appended {
     Conflict,
     /// The author is not a member of the room, or there is none.
     NotAMember,
+}
+
+/// A line for the record of a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAuditEntry {
+    pub room_id: RoomId,
+    /// Unix milliseconds.
+    pub at: u64,
+    pub act: AuditAct,
+    /// `None`: the operator.
+    pub actor: Option<AuditParty>,
+    pub capabilities: Vec<Capability>,
+    pub target: Option<AuditParty>,
+    pub session_id: Option<SessionId>,
+    pub jti: Option<TokenId>,
+    pub detail: Option<String>,
+}
+
+impl NewAuditEntry {
+    /// One that says who did what, and no more.
+    pub fn new(room_id: RoomId, at: u64, act: AuditAct, actor: Option<AuditParty>) -> Self {
+        Self {
+            room_id,
+            at,
+            act,
+            actor,
+            capabilities: Vec::new(),
+            target: None,
+            session_id: None,
+            jti: None,
+            detail: None,
+        }
+    }
+}
+
+/// An account as the operator sees it.
+#[derive(Clone, Debug)]
+pub struct UserRow {
+    pub id: UserId,
+    pub name: String,
+    pub admin: bool,
+    pub has_password: bool,
+    /// How many rooms it is a member of.
+    pub rooms: u64,
+    pub created_at: u64,
+}
+
+/// A room as the operator sees it.
+#[derive(Clone, Debug)]
+pub struct RoomRow {
+    pub id: RoomId,
+    pub name: String,
+    pub members: u64,
+    /// Messages so far.
+    pub messages: u64,
+    pub created_at: u64,
+}
+
+/// What a command changed, and a running server tells its sockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bulletin {
+    SignInEnded(SignInId),
+    MemberGone(RoomId, UserId),
+    RoomGone(RoomId),
+}
+
+/// Some of them, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bulletins {
+    pub bulletins: Vec<Bulletin>,
+    /// The number of the newest one there is.
+    pub last: u64,
 }

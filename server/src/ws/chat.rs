@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::sync::Arc;
+use std::time::Instant;
 
 use mesh_protocol::error_code::SignalCode;
 use mesh_protocol::http::Member;
@@ -19,6 +20,7 @@ use crate::bus::{Bus, BusEvent};
 use crate::clock::Clock;
 use crate::hub::LivePeer;
 use crate::mentions;
+use crate::metrics::Metrics;
 use crate::notify::Notices;
 use crate::store::{Appended, NewMessage, Store, StoreError};
 
@@ -47,6 +49,7 @@ impl ChatQueue {
         bus: Arc<dyn Bus>,
         clock: Arc<dyn Clock>,
         notices: Notices,
+        metrics: Arc<Metrics>,
     ) -> (Self, impl Future<Output = ()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let writer = Writer {
@@ -54,8 +57,14 @@ impl ChatQueue {
             bus,
             clock,
             notices,
+            metrics,
         };
         (Self { queue }, writer.run(waiting))
+    }
+
+    /// Messages that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
     }
 
     /// Queues a message; `false` where the store cannot keep up.
@@ -69,6 +78,7 @@ struct Writer {
     bus: Arc<dyn Bus>,
     clock: Arc<dyn Clock>,
     notices: Notices,
+    metrics: Arc<Metrics>,
 }
 
 impl Writer {
@@ -76,7 +86,10 @@ impl Writer {
         let mut batch = Vec::new();
         while waiting.recv_many(&mut batch, BATCH).await > 0 {
             let messages = batch.iter().map(|pending| pending.message.clone()).collect();
-            match self.append(messages).await {
+            let begun = Instant::now();
+            let appended = self.append(messages).await;
+            self.metrics.chat_commit.observe(begun.elapsed().as_secs_f64());
+            match appended {
                 Ok(outcomes) => {
                     for (pending, outcome) in batch.drain(..).zip(outcomes) {
                         self.tell(&pending, outcome);
@@ -87,6 +100,7 @@ impl Writer {
                         error = &error as &dyn std::error::Error,
                         "chat messages were not stored"
                     );
+                    self.metrics.chat_failed.inc_by(batch.len() as u64);
                     for pending in batch.drain(..) {
                         self.refuse(
                             &pending,
@@ -118,6 +132,7 @@ impl Writer {
     fn tell(&self, pending: &Pending, outcome: Appended) {
         match outcome {
             Appended::Stored(message) => {
+                self.metrics.chat_stored.inc();
                 self.acknowledge(pending, message.seq);
                 self.notices.message(&message);
                 let room_id = message.room_id.clone();
@@ -154,6 +169,7 @@ impl Writer {
     }
 
     fn refuse(&self, pending: &Pending, code: SignalCode, detail: &str) {
+        self.metrics.signal_error(code);
         let (to, reference) = (pending.author.id.as_str(), pending.reference.clone());
         pending
             .author

@@ -6,11 +6,12 @@
 
 use std::collections::HashMap;
 
-use mesh_protocol::capability::{Capability, CapabilityError, CapabilityVerifier, Claims};
+use mesh_protocol::capability::{Capability, CapabilityError, Claims};
 use mesh_protocol::error_code::SignalCode;
 use mesh_protocol::ids::{PeerId, RoomId, SessionId, TokenId};
 use mesh_protocol::limits::CLOCK_LEEWAY;
 
+use crate::auth::capability_keys::CapabilityKeys;
 use crate::auth::random;
 use crate::hub::tokens::Tokens;
 
@@ -42,6 +43,8 @@ pub(super) struct Granted {
     pub(super) bound_to_target: bool,
     /// The policy of the room has to allow one of these still: `rtc` stands beside the capability of a feature.
     pub(super) rights: Vec<Capability>,
+    /// The token, where it was used for the first time.
+    pub(super) first_use: Option<TokenId>,
 }
 
 /// A token whose signature was checked.
@@ -57,20 +60,28 @@ struct Verified {
 pub(super) struct Grants {
     /// Most recent first.
     verified: Vec<Verified>,
+    /// How many keys had been dropped when the first of them was verified.
+    dropped: u64,
     sessions: HashMap<TokenId, (SessionId, u64)>,
 }
 
 impl Grants {
     pub(super) fn check(
         &mut self,
-        verifier: &CapabilityVerifier,
+        keys: &CapabilityKeys,
         tokens: &Tokens,
         want: Want<'_>,
         now: u64,
     ) -> Result<Granted, SignalCode> {
         let token = want.token.ok_or(SignalCode::CapRequired)?;
-        let Self { verified, sessions } = self;
-        let known = find(verified, verifier, token, want.may_verify, now)?;
+        if self.dropped != keys.dropped() {
+            self.verified.clear();
+            self.dropped = keys.dropped();
+        }
+        let Self {
+            verified, sessions, ..
+        } = self;
+        let known = find(verified, keys, token, want.may_verify, now)?;
         let claims = &known.claims;
         let fits = claims.sub == *want.bearer
             && claims.room_id == *want.room
@@ -100,11 +111,14 @@ impl Grants {
             named => vec![named],
         };
         let asked = want.session.or_else(|| claims.session_id.clone());
+        let mut first_use = None;
         let session = match &known.session {
             Some(bound) => bound,
-            None => known
-                .session
-                .insert(bind(sessions, claims, asked.as_ref(), tokens, now)?),
+            None => {
+                let (bound, first) = bind(sessions, claims, asked.as_ref(), tokens, now)?;
+                first_use = first.then(|| claims.jti.clone());
+                known.session.insert(bound)
+            }
         };
         if asked.is_some_and(|asked| asked != *session) {
             return Err(SignalCode::CapReplayed);
@@ -113,6 +127,7 @@ impl Grants {
             session: session.clone(),
             bound_to_target: claims.target_peer_id.is_some(),
             rights,
+            first_use,
         })
     }
 }
@@ -120,7 +135,7 @@ impl Grants {
 /// The token among the verified ones, put in front; its time is looked at on every use.
 fn find<'a>(
     verified: &'a mut Vec<Verified>,
-    verifier: &CapabilityVerifier,
+    keys: &CapabilityKeys,
     token: &str,
     may_verify: bool,
     now: u64,
@@ -133,7 +148,7 @@ fn find<'a>(
         Some(at) => verified[..=at].rotate_right(1),
         None if !may_verify => return Err(SignalCode::RateLimited),
         None => {
-            let claims = verifier.verify(token, now).map_err(refused)?;
+            let claims = keys.verify(token, now).map_err(refused)?;
             verified.truncate(CACHED - 1);
             let known = Verified {
                 token: token.into(),
@@ -148,16 +163,16 @@ fn find<'a>(
     Ok(known)
 }
 
-/// The session of a token: its first use decides.
+/// The session of a token: its first use decides. And whether this is it.
 fn bind(
     sessions: &mut HashMap<TokenId, (SessionId, u64)>,
     claims: &Claims,
     asked: Option<&SessionId>,
     tokens: &Tokens,
     now: u64,
-) -> Result<SessionId, SignalCode> {
+) -> Result<(SessionId, bool), SignalCode> {
     if let Some((bound, _)) = sessions.get(&claims.jti) {
-        return Ok(bound.clone());
+        return Ok((bound.clone(), false));
     }
     if sessions.len() >= BOUND {
         sessions.retain(|_, (_, until)| *until >= now);
@@ -169,5 +184,5 @@ fn bind(
     tokens.bound(&claims.jti, &session);
     let until = claims.exp + CLOCK_LEEWAY.as_secs();
     sessions.insert(claims.jti.clone(), (session.clone(), until));
-    Ok(session)
+    Ok((session, true))
 }

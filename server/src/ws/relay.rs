@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use mesh_protocol::capability::{Capability, Feature};
 use mesh_protocol::error_code::SignalCode;
-use mesh_protocol::ids::{MessageId, PeerId, RoomId, SessionId};
+use mesh_protocol::http::AuditAct;
+use mesh_protocol::ids::{MessageId, PeerId, RoomId, SessionId, TokenId};
 use mesh_protocol::limits::MAX_BAD_FRAMES;
 use mesh_protocol::signal::{Admission, ClientType, Destination, PeerInRoom, ServerMessage, Share};
 
@@ -21,6 +22,7 @@ use super::payload::{self, Act, Payload};
 use super::rate::{BadFrames, Rate};
 use super::signal;
 use crate::app::App;
+use crate::audit;
 use crate::bus::BusEvent;
 use crate::hub::sessions::Opening;
 use crate::hub::{LivePeer, LiveRoom, ShareRefused};
@@ -105,6 +107,7 @@ impl Relay {
     }
 
     pub(super) fn tell(&self, code: SignalCode, detail: &str, reference: Option<MessageId>) {
+        self.app.metrics.signal_error(code);
         let frame = error(&*self.app.clock, self.peer.id.as_str(), code, detail, reference);
         self.peer.outbound.push(frame);
     }
@@ -123,6 +126,7 @@ impl Relay {
         let Some(kind) = ClientType::parse(&incoming.kind) else {
             return refuse(SignalCode::UnknownType, "clients do not send this type");
         };
+        self.app.metrics.message(kind);
         // Rule 3.
         let (head, decoded) = match signal::decode(kind, incoming.payload) {
             Some((head, payload)) => (head, Some(payload)),
@@ -235,7 +239,7 @@ impl Relay {
         let now = self.app.clock.now();
         let granted = self
             .grants
-            .check(&self.app.verifier, &self.app.hub.tokens, want, now)
+            .check(&self.app.capability_keys, &self.app.hub.tokens, want, now)
             .map_err(|code| {
                 let detail = if code == SignalCode::RateLimited {
                     TOO_FAST
@@ -247,6 +251,9 @@ impl Relay {
                     detail: detail.into(),
                 }
             })?;
+        if let Some(jti) = granted.first_use {
+            self.record_use(capability, room, payload, &granted.session, jti);
+        }
         if self
             .app
             .hub
@@ -271,6 +278,24 @@ impl Relay {
             session,
             show_token: granted.bound_to_target,
         })
+    }
+
+    fn record_use(
+        &self,
+        capability: Capability,
+        room: &LiveRoom,
+        payload: &Payload,
+        session: &SessionId,
+        jti: TokenId,
+    ) {
+        let target = payload.target.as_ref().and_then(|id| self.app.hub.peer(id));
+        let (act, actor) = (AuditAct::CapabilityUsed, audit::peer(&self.peer));
+        self.app.audit.record(room.id(), act, actor, |entry| {
+            entry.capabilities = vec![capability];
+            entry.target = target.as_deref().map(audit::peer);
+            entry.session_id = Some(session.clone());
+            entry.jti = Some(jti);
+        });
     }
 
     fn admit_party(

@@ -12,16 +12,17 @@ import { Problem } from '../../ui/Problem';
 import { Section } from '../settings/parts';
 import { applied, notificationsApi, type Preferences } from './api';
 import { Choices } from './Choices';
-import { OwnWords } from './language';
+
 import { Places } from './Places';
 import { Test } from './Test';
 import { ThisBrowser } from './ThisBrowser';
+import { Words } from './words';
 
 export function Notifications() {
   return (
-    <OwnWords>
+    <Words>
       <Panel />
-    </OwnWords>
+    </Words>
   );
 }
 

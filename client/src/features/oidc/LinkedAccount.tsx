@@ -10,7 +10,7 @@ import { Problem } from '../../ui/Problem';
 import { Row, Section } from '../settings/parts';
 import { oidcApi } from './api';
 import { codeOf, explainOidc, useFailure } from './failure';
-import { OwnWords } from './words';
+import { Words } from './words';
 
 const KEY = ['oidc-linked'];
 
@@ -22,9 +22,9 @@ export function LinkedAccount() {
   const provider = methods.data?.oidc;
   if (!provider || linked.data === undefined) return null;
   return (
-    <OwnWords>
+    <Words>
       <Panel name={provider.name} linked={linked.data} />
-    </OwnWords>
+    </Words>
   );
 }
 

@@ -11,7 +11,7 @@ import { pageDevice } from '../../lib/api';
 import { Problem } from '../../ui/Problem';
 import { oidcApi } from './api';
 import { codeOf, explainOidc, useFailure } from './failure';
-import { OwnWords } from './words';
+import { Words } from './words';
 
 interface Way {
   /** What needs a name and a password; `local` says whether this server takes them. */
@@ -29,9 +29,9 @@ export function Ways({ form, ...goal }: Way) {
   return (
     <>
       {form(local)}
-      <OwnWords>
+      <Words>
         <Provider name={oidc?.name} alone={!local} {...goal} />
-      </OwnWords>
+      </Words>
     </>
   );
 }

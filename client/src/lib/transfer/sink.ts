@@ -177,7 +177,7 @@ function memorySink(): Sink {
 }
 
 /** As a download and never as a page: received HTML or SVG must not run here. */
-function download(content: Blob, name: string): void {
+export function download(content: Blob, name: string): void {
   const address = URL.createObjectURL(new Blob([content], { type: 'application/octet-stream' }));
   const anchor = document.createElement('a');
   anchor.href = address;

@@ -1,6 +1,10 @@
 export type { Ack } from "./Ack";
 export type { AnswerPairing } from "./AnswerPairing";
 export type { AskPairing } from "./AskPairing";
+export type { AuditAct } from "./AuditAct";
+export type { AuditEntry } from "./AuditEntry";
+export type { AuditPage } from "./AuditPage";
+export type { AuditParty } from "./AuditParty";
 export type { Ban } from "./Ban";
 export type { Bans } from "./Bans";
 export type { Bye } from "./Bye";

@@ -11,7 +11,20 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0003_rooms.sql"),
     include_str!("../../../migrations/0004_notifications.sql"),
     include_str!("../../../migrations/0005_oidc.sql"),
+    include_str!("../../../migrations/0006_audit.sql"),
 ];
+
+/// How many there are: the newest version of the tables that this program knows.
+pub(super) fn known() -> usize {
+    MIGRATIONS.len()
+}
+
+pub(super) fn too_new(version: impl std::fmt::Display) -> String {
+    format!(
+        "a newer version of Mesh wrote it (schema {version}, this one knows {}): run that version, or restore a backup",
+        known()
+    )
+}
 
 /// Two processes may start at once: the version is read under the write lock.
 pub(super) async fn run(pool: &SqlitePool) -> Result<()> {
@@ -23,14 +36,18 @@ pub(super) async fn run(pool: &SqlitePool) -> Result<()> {
             .try_get(0)?;
         let version = usize::try_from(version).map_err(|_| StoreError::Corrupt("user_version".into()))?;
         if version > MIGRATIONS.len() {
-            return Err(StoreError::Corrupt(format!(
-                "a newer version of Mesh wrote it (schema {version})"
-            )));
+            return Err(StoreError::Corrupt(too_new(version)));
         }
         let Some(migration) = MIGRATIONS.get(version) else {
             return Ok(());
         };
-        sqlx::raw_sql(*migration).execute(&mut *tx).await?;
+        // What stands in its way was not made by this program; nothing of it remains.
+        sqlx::raw_sql(*migration).execute(&mut *tx).await.map_err(|error| {
+            StoreError::Corrupt(format!(
+                "it cannot be brought to schema {}: {error}. Nothing was changed: restore a backup (mesh-server restore FILE)",
+                version + 1
+            ))
+        })?;
         let next = format!("PRAGMA user_version = {}", version + 1);
         sqlx::raw_sql(sqlx::AssertSqlSafe(next)).execute(&mut *tx).await?;
         tx.commit().await?;

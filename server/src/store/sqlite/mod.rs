@@ -4,6 +4,7 @@
 //! `SQLITE_BUSY`; other processes (the operator's commands) are waited for by `busy_timeout`.
 
 mod accounts;
+mod audit;
 mod chat;
 mod chat_changes;
 mod door;
@@ -12,15 +13,19 @@ mod identities;
 mod invites;
 mod migrate;
 mod notifications;
+mod operator;
 mod rooms;
 mod sign_ins;
+pub mod snapshot;
 
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mesh_protocol::http::{Ban, ChangeRoom, ChatMessage, LobbyRequest, Member, Role, Room, RoomChange};
+use mesh_protocol::http::{
+    AuditEntry, Ban, ChangeRoom, ChatMessage, LobbyRequest, Member, Role, Room, RoomChange,
+};
 use mesh_protocol::ids::{DeviceId, InviteId, RoomId, UserId};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
@@ -321,5 +326,31 @@ impl Store for SqliteStore {
     }
     async fn expire_messages(&self, limit: u32, now: u64) -> Result<u64> {
         chat_changes::expire(self, limit, now).await
+    }
+
+    async fn append_audit(&self, entries: &[NewAuditEntry], kept: u64) -> Result<()> {
+        audit::append(self, entries, kept).await
+    }
+    async fn audit(&self, room: &RoomId, before: Option<u64>, limit: u32) -> Result<Vec<AuditEntry>> {
+        audit::page(self, room, before, limit).await
+    }
+    async fn expire_audit(&self, limit: u32, until: u64) -> Result<u64> {
+        audit::expire(self, limit, until).await
+    }
+
+    async fn users(&self) -> Result<Vec<UserRow>> {
+        operator::users(self).await
+    }
+    async fn remove_user(&self, user: &UserId, now: u64) -> Result<()> {
+        operator::remove_user(self, user, now).await
+    }
+    async fn all_rooms(&self) -> Result<Vec<RoomRow>> {
+        operator::all_rooms(self).await
+    }
+    async fn remove_room(&self, room: &RoomId, now: u64) -> Result<()> {
+        operator::remove_room(self, room, now).await
+    }
+    async fn bulletins(&self, after: Option<u64>) -> Result<Bulletins> {
+        operator::bulletins(self, after).await
     }
 }

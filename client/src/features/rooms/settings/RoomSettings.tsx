@@ -4,11 +4,13 @@ import { Trans, useLingui } from '@lingui/react/macro';
 import { Modal, Tabs } from '@mantine/core';
 import type { RoomView } from '../../../state/roomStore';
 import { useFocusBack } from '../../../ui/useFocusBack';
+import { Audit } from './audit/Audit';
 import { Door } from './Door';
 import { General } from './General';
 import { Invites } from './Invites';
 import { Members } from './Members';
 import { Rights } from './Rights';
+import { Words } from './words';
 
 export function RoomSettings({ room, onClose }: { room: RoomView; onClose: () => void }) {
   const { t } = useLingui();
@@ -43,6 +45,11 @@ export function RoomSettings({ room, onClose }: { room: RoomView; onClose: () =>
               <Trans>Rights</Trans>
             </Tabs.Tab>
           )}
+          {moderates && (
+            <Tabs.Tab value="audit">
+              <Trans>Record</Trans>
+            </Tabs.Tab>
+          )}
           <Tabs.Tab value="general">
             <Trans>Room</Trans>
           </Tabs.Tab>
@@ -51,13 +58,22 @@ export function RoomSettings({ room, onClose }: { room: RoomView; onClose: () =>
           <Members room={room} />
         </Tabs.Panel>
         <Tabs.Panel value="door">
-          <Door room={room} />
+          <Words>
+            <Door room={room} />
+          </Words>
         </Tabs.Panel>
         <Tabs.Panel value="invites">
           <Invites room={room} />
         </Tabs.Panel>
         <Tabs.Panel value="rights">
-          <Rights room={room} />
+          <Words>
+            <Rights room={room} />
+          </Words>
+        </Tabs.Panel>
+        <Tabs.Panel value="audit">
+          <Words>
+            <Audit room={room} />
+          </Words>
         </Tabs.Panel>
         <Tabs.Panel value="general">
           <General room={room} />

@@ -1,0 +1,221 @@
+//! What the doctor finds: a healthy server, a real coturn, and what people get wrong.
+
+use std::fs;
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use super::{add_user, command, run, serve};
+
+/// Check, level and text.
+type Found = Vec<(String, String, String)>;
+
+fn findings(dir: &Path, env: &[(&str, &str)]) -> Result<(Option<i32>, Found)> {
+    let output = command(dir)
+        .args(["doctor", "--json"])
+        .envs(env.iter().copied())
+        .output()?;
+    let found: Value = serde_json::from_slice(&output.stdout)?;
+    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
+    let list = found["findings"].as_array().context("findings")?.iter();
+    let rows = list
+        .map(|f| (text(f, "check"), text(f, "level"), text(f, "text")))
+        .collect();
+    Ok((output.status.code(), rows))
+}
+
+fn has(found: &[(String, String, String)], check: &str, level: &str, said: &str) {
+    let fits = |f: &&(String, String, String)| f.0 == check && f.1 == level && f.2.contains(said);
+    assert!(
+        found.iter().any(|f| fits(&f)),
+        "{check} {level} {said}: {found:#?}"
+    );
+}
+
+struct Coturn(Child);
+
+impl Drop for Coturn {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn coturn(dir: &Path, port: u16) -> Result<Coturn> {
+    let child = Command::new("turnserver")
+        .current_dir(dir)
+        .args([
+            "-n",
+            "--use-auth-secret",
+            "--static-auth-secret",
+            "north",
+            "--realm",
+            "mesh",
+        ])
+        .args([
+            "--listening-ip",
+            "127.0.0.1",
+            "--relay-ip",
+            "127.0.0.1",
+            "--no-tls",
+            "--no-dtls",
+            "--no-cli",
+        ])
+        .args([
+            "--listening-port",
+            &port.to_string(),
+            "--log-file",
+            "stdout",
+            "--pidfile",
+            "turn.pid",
+        ])
+        .args(["--userdb", "turn.db"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("coturn is needed: apt-get install coturn")?;
+    Ok(Coturn(child))
+}
+
+#[test]
+fn a_healthy_server_passes_and_a_real_relay_is_asked() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let dir = dir.path();
+    let server = serve(dir)?;
+    add_user(dir, "alice")?;
+    let listen = server.url.strip_prefix("http://").context("a url")?.to_owned();
+    let (code, found) = findings(dir, &[("MESH_LISTEN", &listen)])?;
+    assert_eq!(code, Some(0), "{found:#?}");
+    for check in ["data", "keys", "space", "database", "clock", "server"] {
+        has(&found, check, "ok", "");
+    }
+    has(&found, "turn", "warning", "TURN_URL is unset");
+
+    // A port that nobody has at the moment; coturn takes it for UDP and TCP.
+    let port = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
+    let relay = coturn(dir, port)?;
+    let (stun, turn) = (
+        format!("stun:127.0.0.1:{port}"),
+        format!("turn:127.0.0.1:{port},turn:127.0.0.1:{port}?transport=tcp"),
+    );
+    let with = |secret| {
+        findings(
+            dir,
+            &[
+                ("MESH_LISTEN", &listen),
+                ("STUN_URL", &stun),
+                ("TURN_URL", &turn),
+                ("TURN_SECRET", secret),
+            ],
+        )
+    };
+    let begun = std::time::Instant::now();
+    let found = loop {
+        // It needs a moment to listen.
+        let (code, found) = with("north")?;
+        if code == Some(0) {
+            break found;
+        }
+        assert!(begun.elapsed().as_secs() < 20, "{found:#?}");
+    };
+    has(&found, "stun", "ok", "this machine is seen as 127.0.0.1:");
+    assert_eq!(
+        found
+            .iter()
+            .filter(|f| f.2.contains("relays, from 127.0.0.1:"))
+            .count(),
+        2,
+        "{found:#?}"
+    );
+    let (code, found) = with("south")?;
+    assert_eq!(code, Some(1));
+    has(
+        &found,
+        "turn",
+        "failed",
+        "TURN_SECRET is not coturn's static-auth-secret",
+    );
+    drop(relay);
+    let (code, found) = with("north")?;
+    assert_eq!(code, Some(1));
+    has(&found, "turn", "failed", "nobody listens there");
+    Ok(())
+}
+
+#[test]
+fn what_is_wrong_is_named_with_what_to_do() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let dir = dir.path();
+    let (code, found) = findings(dir, &[("MESH_LISTEN", "127.0.0.1:1")])?;
+    has(&found, "data", "warning", "the first start makes it");
+    assert!(
+        code.is_some() && !dir.join("data").exists(),
+        "the doctor makes nothing"
+    );
+    drop(serve(dir)?);
+    let gotify = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let url = format!("http://{}", gotify.local_addr()?);
+    let asked = std::thread::spawn(move || {
+        use std::io::{BufRead as _, Write as _};
+        // Answers one question; then nobody does.
+        let (mut stream, _) = gotify.accept().unwrap();
+        let mut lines = std::io::BufReader::new(&stream).lines();
+        let first = lines.next().unwrap().unwrap();
+        while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+            .unwrap();
+        first
+    });
+    let (_, found) = findings(dir, &[("GOTIFY_URL", &url)])?;
+    has(&found, "notifications", "ok", "Gotify answers");
+    assert_eq!(asked.join().unwrap(), "GET /version HTTP/1.1");
+    let (_, found) = findings(dir, &[("GOTIFY_URL", &url)])?;
+    has(&found, "notifications", "failed", "cannot be reached");
+    let holder = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let address = holder.local_addr()?.to_string();
+    let another = std::thread::spawn(move || {
+        use std::io::Write as _;
+        let (mut stream, _) = holder.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nhello").unwrap();
+    });
+    let (code, found) = findings(
+        dir,
+        &[
+            ("MESH_LISTEN", &address),
+            ("MESH_PUBLIC_URL", "http://mesh.example.com"),
+        ],
+    )?;
+    another.join().unwrap();
+    assert_eq!(code, Some(1));
+    has(&found, "server", "failed", "another program answers");
+    has(&found, "address", "failed", "is not encrypted");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(dir.join("data/session.key"), fs::Permissions::from_mode(0o644))?;
+        let (_, found) = findings(dir, &[])?;
+        has(&found, "keys", "failed", "chmod 600");
+        fs::set_permissions(dir.join("data/session.key"), fs::Permissions::from_mode(0o600))?;
+    }
+    fs::write(dir.join("data/session.key"), "short")?;
+    let (_, found) = findings(dir, &[])?;
+    has(&found, "keys", "failed", "is not a key of this server");
+    let database = dir.join("data/mesh.db");
+    let mut bytes = fs::read(&database)?;
+    bytes[4_096..].fill(0x5a);
+    fs::write(&database, bytes)?;
+    let ended = run(dir, &["doctor"])?;
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.out.contains("FAILED   database") && ended.err.ends_with("checks failed.\n"),
+        "{}{}",
+        ended.out,
+        ended.err
+    );
+    Ok(())
+}
