@@ -126,9 +126,20 @@ test("pictures of every screen", async ({ browser, world }) => {
     await expect(page.getByText(/BLAKE3/)).toBeVisible();
     await picture(page, "transfer", look);
 
+    await page.getByRole("button", { name: /^Room settings$|^Réglages du salon$/ }).click();
+    await page.getByRole("tab", { name: /^Record$|^Registre$/ }).click();
+    await expect(page.getByRole("tabpanel").getByText("alice").first()).toBeVisible();
+    await picture(page, "record", look);
+
     await page.goto(`${world.url}/settings`);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
     await picture(page, "settings", look);
+    const notifications = page.getByRole("heading", { name: "Notifications", exact: true });
+    await notifications.evaluate((heading) => heading.scrollIntoView());
+    await picture(page, "notifications", look);
+    await page.goto(`${world.url}/docs/api`);
+    await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+    await picture(page, "api", look);
     await page.context().close();
   }
 });

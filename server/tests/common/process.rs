@@ -25,12 +25,29 @@ impl Drop for Running {
 impl Running {
     /// Starts it on `listen` with its data in `dir`, and waits until it listens.
     pub fn start(dir: &Path, listen: &str, settings: &[(&str, &str)]) -> Result<Self> {
-        let child = Command::new(env!("CARGO_BIN_EXE_mesh-server"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mesh-server"));
+        command.args(["--listen", listen]);
+        Self::spawn(dir, settings, &mut command)
+    }
+
+    /// The same by a shell that does something before.
+    pub fn start_by_shell(dir: &Path, before: &str) -> Result<Self> {
+        let mut command = Command::new("/bin/sh");
+        let program = env!("CARGO_BIN_EXE_mesh-server");
+        command.args([
+            "-c",
+            &format!("{before}; exec \"$0\" --listen 127.0.0.1:0"),
+            program,
+        ]);
+        Self::spawn(dir, &[], &mut command)
+    }
+
+    fn spawn(dir: &Path, settings: &[(&str, &str)], command: &mut Command) -> Result<Self> {
+        let child = command
             .current_dir(dir)
             .env_clear()
             .env("RUST_LOG", "error")
             .envs(settings.iter().copied())
-            .args(["--listen", listen])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;
