@@ -40,8 +40,10 @@ impl<'a> Attacker<'a> {
             .unwrap()
             .with_session(token);
         let kid = control.jwks().await.unwrap().keys[0].kid.clone();
-        let seed = std::fs::read_to_string(world.server.data_dir().join("capability.key")).unwrap();
-        let seed: [u8; 32] = URL_SAFE_NO_PAD.decode(seed.trim()).unwrap().try_into().unwrap();
+        // One line a key: its seed, and since when it signs.
+        let keys = std::fs::read_to_string(world.server.data_dir().join("capability.key")).unwrap();
+        let seed = keys.split_whitespace().next().unwrap();
+        let seed: [u8; 32] = URL_SAFE_NO_PAD.decode(seed).unwrap().try_into().unwrap();
         let (signal, mut events) = Signal::start(control);
         let Some(SignalEvent::Connected(welcome)) = events.recv().await else {
             panic!("no welcome")
