@@ -68,8 +68,17 @@ impl SqliteStore {
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
-        // IMMEDIATE: the lock is taken before the first read, so no transaction fails at its first write.
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        // The lock is taken before the first read, so no transaction fails at its first write.
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+        match self.writer.begin_with(BEGIN).await {
+            // A disk that was full or broken made SQLite end a transaction by itself, which the driver does not learn: it would
+            // take this connection for one in a transaction for ever.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                self.writer.acquire().await?.close().await?;
+                Ok(self.writer.begin_with(BEGIN).await?)
+            }
+            begun => Ok(begun?),
+        }
     }
 }
 
