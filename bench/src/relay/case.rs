@@ -10,6 +10,10 @@ use super::load::{Link, Load, Offer};
 use super::process::own_cpu_s;
 use super::subject::{Opener, Opening, Subject};
 
+/// Messages of a pair that are in flight: one, as between two that take turns, and as many as the candidates of a
+/// connection that come at once.
+const ALONE: usize = 1;
+const BURST: usize = 4;
 const WARM_UP: Duration = Duration::from_millis(700);
 /// In a room every socket gets every message: this many wait for one, of the 256 that may.
 const ROOM_WINDOW: usize = 32;
@@ -23,7 +27,8 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// One kind of measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Case {
-    Pairs(usize),
+    /// Pairs, and what each has in flight.
+    Pairs(usize, usize),
     Room(usize),
     Paced(usize),
     Open(Opening),
@@ -32,8 +37,10 @@ pub(super) enum Case {
 }
 
 pub(super) const CASES: &[Case] = &[
-    Case::Pairs(100),
-    Case::Pairs(1000),
+    Case::Pairs(100, ALONE),
+    Case::Pairs(1000, ALONE),
+    Case::Pairs(100, BURST),
+    Case::Pairs(1000, BURST),
     Case::Room(100),
     Case::Paced(100),
     Case::Open(Opening::Token),
@@ -64,7 +71,8 @@ pub(super) struct Reading {
 impl Case {
     pub(super) fn name(self) -> String {
         match self {
-            Self::Pairs(pairs) => format!("{pairs} pairs, messages/s"),
+            Self::Pairs(pairs, ALONE) => format!("{pairs} pairs, messages/s"),
+            Self::Pairs(pairs, window) => format!("{pairs} pairs in bursts of {window}, messages/s"),
             Self::Room(size) => format!("room of {size}, deliveries/s"),
             Self::Paced(pairs) => format!("{pairs} pairs at {PACED_PER_S} messages/s"),
             Self::Open(Opening::Token) => "connections/s".into(),
@@ -75,7 +83,7 @@ impl Case {
 
     fn sockets(self) -> usize {
         match self {
-            Self::Pairs(pairs) | Self::Paced(pairs) => pairs * 2,
+            Self::Pairs(pairs, _) | Self::Paced(pairs) => pairs * 2,
             Self::Room(size) => size + 1,
             // They come and go faster than some servers clear up.
             Self::Open(_) | Self::Idle => IDLE_SOCKETS,
@@ -86,14 +94,13 @@ impl Case {
     pub(super) fn measure(
         self,
         subject: &mut dyn Subject,
-        window: usize,
         time: Duration,
     ) -> anyhow::Result<Option<Reading>> {
         if self.sockets() > subject.most() {
             return Ok(None);
         }
         let reading = match self {
-            Self::Pairs(pairs) => {
+            Self::Pairs(pairs, window) => {
                 let links = subject.pairs(pairs)?;
                 Some(relay(subject, links, Offer::Window(window), time)?)
             }

@@ -11,7 +11,7 @@ use anyhow::bail;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use super::client::{Client, header};
+use super::client::{CLOSE, Client, frame, header};
 
 /// Payloads up to this are keep-alives and not messages.
 const SMALL: usize = 64;
@@ -311,6 +311,16 @@ impl Load {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(total),
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+}
+
+impl Drop for Load {
+    /// Every socket says goodbye: a server that waits for lost clients would tell the others of them in a later case.
+    fn drop(&mut self) {
+        let goodbye = frame(CLOSE, &1000_u16.to_be_bytes());
+        for socket in &mut self.sockets {
+            let _ = socket.stream.write(&goodbye);
         }
     }
 }

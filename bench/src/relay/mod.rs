@@ -28,9 +28,6 @@ pub(crate) struct Options {
     /// Seconds of a reading.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
-    /// Messages of a pair that are in flight.
-    #[arg(long, default_value_t = 1)]
-    window: usize,
     /// Only the servers whose name contains one of these, separated by commas.
     #[arg(long, value_delimiter = ',')]
     servers: Vec<String>,
@@ -59,7 +56,6 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         started.collect()
     };
     let time = Duration::from_secs_f64(options.seconds);
-    let window = options.window;
     let mut running = start()?;
     let mut results = Vec::new();
     for case in CASES {
@@ -84,7 +80,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             }
             for (subject, measured) in running.iter_mut().zip(&mut measured) {
                 let reading = case
-                    .measure(&mut **subject, window, time)
+                    .measure(&mut **subject, time)
                     .with_context(|| format!("{} with {}", case.name(), subject.name()))?;
                 measured.readings.extend(reading);
             }

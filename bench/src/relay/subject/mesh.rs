@@ -1,8 +1,8 @@
 //! Our own server, as an operator runs it, used through its public interfaces only.
 //!
-//! Accounts come by the setup link and by invitation; a user has at most 20 sockets, so there are many. The one setting
-//! that differs from the defaults is `MESH_FRAMES_PER_SECOND`: a socket may send 50 frames a second, and what is measured
-//! is what the server can do and not what it allows.
+//! Accounts come by the setup link and by invitation; a user has at most 20 sockets, so there are many. Two settings differ
+//! from the defaults: `MESH_FRAMES_PER_SECOND`, since a socket may send 50 frames a second, and what is measured is what
+//! the server can do and not what it allows; and the level of the log, which is that of the other servers.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -64,6 +64,7 @@ fn start_as(installed: &Installed, name: &'static str, checked: bool) -> anyhow:
         .env("MESH_DATA_DIR", data.path())
         .env("MESH_LISTEN", "127.0.0.1:0")
         .env("MESH_FRAMES_PER_SECOND", "1000000")
+        .env("RUST_LOG", "warn")
         .stdout(Stdio::piped())
         .spawn()?;
     let lines = BufReader::new(child.stdout.take().context("piped")?).lines();
