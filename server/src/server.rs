@@ -179,12 +179,6 @@ impl Server {
             config,
         });
         let stop = CancellationToken::new();
-        let parts = notify::Parts {
-            store: app.store.clone(),
-            bus: app.bus.clone(),
-            places: app.places.clone(),
-        };
-        let notifying = notify::start(&app.notices, waiting, parts, stop.clone());
         let counters = Arc::new(Counters::default());
         let metrics = metrics_listener
             .map(|listener| {
@@ -192,12 +186,18 @@ impl Server {
                     app: app.clone(),
                     traffic: counters.clone(),
                 };
-                let (address, serve) = metrics::listen(listener, shown, stop.clone())?;
-                Ok((address, tokio::spawn(serve)))
+                metrics::listen(listener, shown, stop.clone())
             })
             .transpose()
             .map_err(|error| StartError::Listen(address, error))?;
         let watcher = Watcher::start(&app).await?;
+        // Nothing fails from here on: a task that was begun has somebody who ends it.
+        let parts = notify::Parts {
+            store: app.store.clone(),
+            bus: app.bus.clone(),
+            places: app.places.clone(),
+        };
+        let notifying = notify::start(&app.notices, waiting, parts, stop.clone());
         let connections = TaskTracker::new();
         let accept = Accept {
             listener,
@@ -221,7 +221,7 @@ impl Server {
             chat: tokio::spawn(chat_writer),
             notifying,
             audit: tokio::spawn(audit_writer),
-            metrics,
+            metrics: metrics.map(|(address, serve)| (address, tokio::spawn(serve))),
             _in_use: in_use,
             connections,
             stop,

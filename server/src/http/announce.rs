@@ -1,6 +1,6 @@
 //! Tells rooms and people what requests have changed.
 
-use mesh_protocol::http::{AuditAct, Member, RoomChange};
+use mesh_protocol::http::{AuditAct, LobbyRequest, Member, RoomChange};
 use mesh_protocol::ids::{RoomId, UserId};
 use mesh_protocol::signal::{InRoom, LobbyChange, MemberChange, MemberRemoved, ServerMessage};
 
@@ -10,9 +10,6 @@ use crate::audit;
 use crate::bus::BusEvent;
 use crate::store::{Entry, SignInId};
 use crate::ws::event::event;
-
-/// Who came to a lobby within this time came by the request that is being answered.
-const ASKED_JUST_NOW_MS: u64 = 5_000;
 
 pub(super) fn to_room(app: &App, room_id: &RoomId, message: ServerMessage) {
     let frame = event(&*app.clock, room_id.as_str(), message);
@@ -72,31 +69,29 @@ pub(super) fn sign_ins_ended(app: &App, ended: Vec<SignInId>) {
     }
 }
 
-pub(super) async fn lobby_changed(app: &App, room_id: &RoomId) -> Result<(), ApiError> {
-    let waiting = app.store.lobby(room_id).await?.len();
+/// Tells the moderators who waits, and returns the same.
+pub(super) async fn lobby_changed(app: &App, room_id: &RoomId) -> Result<Vec<LobbyRequest>, ApiError> {
+    let waiting = app.store.lobby(room_id).await?;
     let change = LobbyChange {
         room_id: room_id.clone(),
-        waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
+        waiting: u32::try_from(waiting.len()).unwrap_or(u32::MAX),
     };
     let frame = event(&*app.clock, room_id.as_str(), ServerMessage::LobbyChanged(change));
     app.bus.publish(BusEvent::Moderators {
         room_id: room_id.clone(),
         frame,
     });
-    Ok(())
+    Ok(waiting)
 }
 
 /// Tells the room who came by an invitation, or its moderators who waits.
 pub(super) async fn entry(app: &App, entry: &Entry) -> Result<(), ApiError> {
     match entry {
-        Entry::Known(_) => Ok(()),
-        Entry::Waits(room) => {
-            lobby_changed(app, room).await?;
-            // Who asks again has waited longer, and was told of.
-            let just_now = app.clock.now_ms().saturating_sub(ASKED_JUST_NOW_MS);
-            if let Some(asks) = app.store.lobby(room).await?.pop()
-                && asks.asked_at >= just_now
-            {
+        // Who asks again was told of.
+        Entry::Known(_) | Entry::Waits(_) => Ok(()),
+        Entry::Asks(room, user) => {
+            let waiting = lobby_changed(app, room).await?;
+            if let Some(asks) = waiting.into_iter().find(|one| one.user_id == *user) {
                 app.notices.waits(room.clone(), asks.user_id, asks.name);
             }
             Ok(())

@@ -222,7 +222,7 @@ async fn enter(app: &App, invite: &str, user: &UserId) -> Result<Json<Joined>, A
     Ok(Json(Joined {
         ok: true,
         room_id: entry.room_id().clone(),
-        waiting: matches!(entry, Entry::Waits(_)),
+        waiting: matches!(entry, Entry::Waits(_) | Entry::Asks(..)),
     }))
 }
 

@@ -1,6 +1,6 @@
 //! One room with at least one live peer: who is there, how, and what is offered.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use mesh_protocol::capability::{Capability, Feature};
@@ -110,15 +110,12 @@ impl LiveRoom {
         self.inside.read().present.contains_key(peer)
     }
 
-    /// Whether the user looks at the room: has a page in it that is not away. An agent looks at nothing.
-    pub fn is_watched_by(&self, user: &UserId) -> bool {
-        let looks = |p: &Present| {
-            p.peer.user_id == *user
-                && p.peer.kind == DeviceKind::Page
-                && !p.absent
-                && p.status != Status::Away
-        };
-        self.inside.read().present.values().any(looks)
+    /// Who looks at the room: has a page in it that is not away. An agent looks at nothing.
+    pub fn watchers(&self) -> HashSet<UserId> {
+        let looks = |p: &&Present| p.peer.kind == DeviceKind::Page && !p.absent && p.status != Status::Away;
+        let inside = self.inside.read();
+        let watching = inside.present.values().filter(looks);
+        watching.map(|present| present.peer.user_id.clone()).collect()
     }
 
     /// Everyone who has joined.

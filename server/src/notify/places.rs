@@ -1,7 +1,6 @@
 //! Where people are told: finds the place of a notice and hands it to the notifier there.
 
 use std::num::NonZeroU32;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,7 +71,7 @@ impl Places {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, PlacesError> {
-        let seed = keys::push_key(Path::new(&config.data_dir))?;
+        let seed = keys::push_key(&config.data_dir)?;
         Ok(Self {
             store,
             clock,

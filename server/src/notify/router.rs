@@ -27,7 +27,7 @@ const BATCH: usize = 256;
 /// How often calls that ring are looked at.
 const TICK: Duration = Duration::from_secs(1);
 
-/// What rang lately, so that a busy room costs the database nothing. Only a shortcut: the store decides. Bound: 20,000,
+/// What rang lately, so that a busy room writes nothing to the database. Only a shortcut: the store decides. Bound: 20,000,
 /// then those that are over go, and else all.
 #[derive(Default)]
 pub(super) struct Rung(HashMap<String, u64>);
@@ -101,11 +101,17 @@ impl Router {
         let Some((name, recipients)) = self.store.audience(room, now).await? else {
             return Ok(());
         };
+        let watchers = self
+            .hub
+            .room(room)
+            .map(|live| live.watchers())
+            .unwrap_or_default();
         let mut notices = Vec::new();
         let mut keys = HashSet::new();
         for happening in &happenings {
             for recipient in &recipients {
-                for notice in self.notices(happening, &name, recipient, now) {
+                let looking = watchers.contains(&recipient.user_id);
+                for notice in self.notices(happening, &name, recipient, looking, now) {
                     let known = self.rung.lately(&notice.dedup_key, now);
                     if !known && keys.insert(notice.dedup_key.clone()) {
                         notices.push(notice);
@@ -125,7 +131,14 @@ impl Router {
     }
 
     /// One for each place of the recipient, where the happening concerns them and they want to hear of it.
-    fn notices(&self, what: &Happening, room_name: &str, to: &Recipient, now: u64) -> Vec<NewNotice> {
+    fn notices(
+        &self,
+        what: &Happening,
+        room_name: &str,
+        to: &Recipient,
+        looking: bool,
+        now: u64,
+    ) -> Vec<NewNotice> {
         let concerned = match &what.to {
             Audience::Members => true,
             Audience::Moderators => to.role >= Role::Moderator,
@@ -135,13 +148,12 @@ impl Router {
             return Vec::new();
         }
         let mentioned = what.mentions.contains(&to.user_id);
-        let live = self.hub.room(&what.room_id);
         let told = told_at(&Case {
             choices: &to.choices,
             event: what.what.event(),
             room: &what.room_id,
             mentioned,
-            looking: live.is_some_and(|room| room.is_watched_by(&to.user_id)),
+            looking,
             now,
         });
         let Some(at) = told else {

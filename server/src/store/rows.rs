@@ -177,8 +177,10 @@ pub struct MessageEdit {
 pub enum Entry {
     /// A member already; nothing changed.
     Known(RoomId),
-    /// In the lobby, as before or from now on.
+    /// In the lobby, as before.
     Waits(RoomId),
+    /// In the lobby from now on.
+    Asks(RoomId, UserId),
     /// A member from now on.
     Entered(RoomId, Member),
 }
@@ -187,7 +189,7 @@ impl Entry {
     /// The room.
     pub fn room_id(&self) -> &RoomId {
         match self {
-            Self::Known(room) | Self::Waits(room) | Self::Entered(room, _) => room,
+            Self::Known(room) | Self::Waits(room) | Self::Asks(room, _) | Self::Entered(room, _) => room,
         }
     }
 }

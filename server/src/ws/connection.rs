@@ -233,10 +233,7 @@ impl Connection {
                 return None;
             }
             if stall == Some(next) {
-                return Some(Over::Close(Closing {
-                    code: close::TOO_SLOW,
-                    reason: "too slow to read",
-                }));
+                return Some(Over::Close(Closing::TOO_SLOW));
             }
             if self.heard.elapsed() > DEAD_AFTER {
                 return Some(Over::Broken);

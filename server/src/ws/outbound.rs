@@ -27,6 +27,14 @@ pub struct Closing {
     pub reason: &'static str,
 }
 
+impl Closing {
+    /// A client that does not read what it is sent.
+    pub const TOO_SLOW: Self = Self {
+        code: close::TOO_SLOW,
+        reason: "too slow to read",
+    };
+}
+
 /// What a socket is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -116,10 +124,7 @@ impl Outbound {
             waiting.frames = VecDeque::new();
             (waiting.written, waiting.bytes, waiting.kept_bytes) = (0, 0, 0);
             waiting.overflowed = true;
-            waiting.close(Closing {
-                code: close::TOO_SLOW,
-                reason: "too slow to read",
-            });
+            waiting.close(Closing::TOO_SLOW);
         } else {
             waiting.bytes += frame.len();
             waiting.frames.push_back(frame);
@@ -259,11 +264,6 @@ mod tests {
 
     use super::*;
 
-    const CLOSED: Closing = Closing {
-        code: close::TOO_SLOW,
-        reason: "too slow to read",
-    };
-
     /// All that a socket is given at once, and what it is to do then.
     fn take(outbound: &Outbound, attachment: Attachment) -> (Vec<Frame>, Order) {
         let mut all = Vec::new();
@@ -301,10 +301,13 @@ mod tests {
             outbound.push(frame.clone());
             assert_eq!(
                 outbound.next(socket, Waker::noop(), 0, |_| ()),
-                Order::Close(CLOSED)
+                Order::Close(Closing::TOO_SLOW)
             );
             outbound.push(frame);
-            assert_eq!(take(&outbound, socket), (Vec::new(), Order::Close(CLOSED)));
+            assert_eq!(
+                take(&outbound, socket),
+                (Vec::new(), Order::Close(Closing::TOO_SLOW))
+            );
             assert!(outbound.resume(0).is_none());
             assert_eq!(outbound.waiting.lock().frames.capacity(), 0);
         }

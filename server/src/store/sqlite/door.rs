@@ -32,7 +32,7 @@ pub(super) async fn enter(tx: &mut SqliteConnection, used: &Used, user: &UserId,
             .bind(integer(now))
             .execute(tx)
             .await?;
-        return Ok(Entry::Waits(used.room_id.clone()));
+        return Ok(Entry::Asks(used.room_id.clone(), user.clone()));
     }
     let member = add(tx, &used.room_id, user, used.role, &used.id, now).await?;
     Ok(Entry::Entered(used.room_id.clone(), member))
