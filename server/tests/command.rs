@@ -1,54 +1,16 @@
 //! The compiled command: what it prints, how it ends.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+mod common;
+
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result};
+use common::process::{Running, command};
 
-fn command(dir: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mesh-server"));
-    command
-        .current_dir(dir)
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-/// A server of the compiled command; killed when the test ends.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The lines of standard output up to "Listening on …", which is the last: the address, and the setup link where there
-/// is one.
-fn read_start(child: &mut Child) -> Result<(String, Option<String>)> {
-    let mut setup = None;
-    for line in BufReader::new(child.stdout.take().context("stdout")?).lines() {
-        let line = line?;
-        if let Some(url) = line.strip_prefix("Listening on ") {
-            return Ok((url.to_owned(), setup));
-        }
-        setup = Some(
-            line.strip_prefix("Setup link: ")
-                .context("an unknown line")?
-                .to_owned(),
-        );
-    }
-    anyhow::bail!("it did not start")
-}
-
-fn serve(dir: &Path) -> Result<(Running, String, Option<String>)> {
-    let mut child = Running(command(dir).args(["--listen", "127.0.0.1:0"]).spawn()?);
-    let (url, setup) = read_start(&mut child.0)?;
-    Ok((child, url, setup))
+fn serve(dir: &Path) -> Result<Running> {
+    Running::of(command(dir).args(["--listen", "127.0.0.1:0"]))
 }
 
 fn user_add(dir: &Path, name: &str, password: &str) -> Result<Output> {
@@ -67,8 +29,9 @@ fn user_add(dir: &Path, name: &str, password: &str) -> Result<Output> {
 #[test]
 fn the_first_start_prints_the_setup_link_and_sigterm_ends_it() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let (mut server, url, setup) = serve(dir.path())?;
-    let setup = setup.context("the setup link")?;
+    let mut server = serve(dir.path())?;
+    let url = server.url.clone();
+    let setup = server.setup.take().context("the setup link")?;
     assert!(setup.starts_with(&format!("{url}/setup#token=")), "{setup}");
     // The operator's commands work beside it.
     let added = user_add(dir.path(), "alice", "correct horse\n")?;
@@ -100,11 +63,11 @@ fn the_first_start_prints_the_setup_link_and_sigterm_ends_it() -> Result<()> {
     let begun = std::time::Instant::now();
     assert!(
         Command::new("kill")
-            .arg(server.0.id().to_string())
+            .arg(server.child.id().to_string())
             .status()?
             .success()
     );
-    assert_eq!(server.0.wait()?.code(), Some(0));
+    assert_eq!(server.child.wait()?.code(), Some(0));
     assert!(begun.elapsed() < std::time::Duration::from_secs(15));
     Ok(())
 }
@@ -123,7 +86,8 @@ async fn secrets_reach_no_log(format: &str) -> Result<()> {
     use serde_json::json;
     let dir = tempfile::tempdir()?;
     let log = dir.path().join("log");
-    let child = command(dir.path())
+    let mut command = command(dir.path());
+    command
         .args(["--listen", "127.0.0.1:0", "--log-format", format])
         .env("RUST_LOG", "trace")
         .env("TURN_SECRET", "canary-turn-secret")
@@ -132,13 +96,9 @@ async fn secrets_reach_no_log(format: &str) -> Result<()> {
         .env("OIDC_ISSUER", "http://127.0.0.1:9")
         .env("OIDC_CLIENT_ID", "mesh")
         .env("OIDC_CLIENT_SECRET", "canary-oidc-secret")
-        .stderr(std::fs::File::create(&log)?)
-        .spawn()?;
-    let mut running = Running(child);
-    let (url, link) = read_start(&mut running.0)?;
-    let setup = link
-        .and_then(|l| l.split_once("#token=").map(|(_, token)| token.to_owned()))
-        .context("setup")?;
+        .stderr(std::fs::File::create(&log)?);
+    let running = Running::of(&mut command)?;
+    let (url, setup) = (running.url.clone(), running.setup_token().to_owned());
     let mut alice = TestClient::new(&url);
     let body = json!({"setup_token": setup, "username": "alice", "password": "canary-password"});
     let session = alice.post("/auth/setup", body).await?;

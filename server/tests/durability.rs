@@ -1,13 +1,13 @@
 //! Test 51 of the list in `SECURITY.md`: the compiled server is killed under load, and what it acknowledged is there, once,
 //! and in order. `cargo xtask durability` kills it a hundred times.
 
+mod common;
+
 use std::collections::{HashMap, HashSet};
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use common::process::Running;
 use futures_util::future::join_all;
 use mesh_protocol::ids::RoomId;
 use mesh_testkit::{Closed, Socket, TestClient};
@@ -16,39 +16,6 @@ use serde_json::{Value, json};
 /// Together 200 messages a second: a socket alone may send 50.
 const AUTHORS: usize = 5;
 const EACH_PER_SECOND: u64 = 40;
-
-/// Killed when the test ends, however it ends.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Starts it on `listen`; returns its address and the setup link of the first start.
-fn serve(dir: &Path, listen: &str) -> Result<(Running, String, Option<String>)> {
-    let mut child = Running(
-        Command::new(env!("CARGO_BIN_EXE_mesh-server"))
-            .current_dir(dir)
-            .env_clear()
-            .env("RUST_LOG", "error")
-            .args(["--listen", listen])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?,
-    );
-    let mut setup = None;
-    for line in BufReader::new(child.0.stdout.take().context("stdout")?).lines() {
-        let line = line?;
-        if let Some(url) = line.strip_prefix("Listening on ") {
-            return Ok((child, url.to_owned(), setup));
-        }
-        setup = line.strip_prefix("Setup link: ").map(str::to_owned);
-    }
-    anyhow::bail!("it did not start")
-}
 
 /// What one person sent, and what was acknowledged of it.
 #[derive(Default)]
@@ -133,14 +100,13 @@ async fn history(client: &TestClient, room: &RoomId) -> Result<Vec<(u64, String)
 
 async fn killed(times: u64, alive: impl Fn(u64) -> Duration) -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let (mut running, url, setup) = serve(dir.path(), "127.0.0.1:0")?;
-    let setup = setup.context("the setup link")?;
-    let token = setup.split_once("token=").context("a token")?.1;
-    let mut client = TestClient::new(&url);
-    let account = json!({"setup_token": token, "username": "alice", "password": "a long sentence"});
+    let mut running = Running::start(dir.path(), "127.0.0.1:0", &[])?;
+    let mut client = TestClient::new(&running.url);
+    let account =
+        json!({"setup_token": running.setup_token(), "username": "alice", "password": "a long sentence"});
     client.adopt(&client.post("/auth/setup", account).await?);
     let room = client.create_room("Room").await?;
-    let listen = url.trim_start_matches("http://").to_owned();
+    let listen = running.url.trim_start_matches("http://").to_owned();
     let mut talks: Vec<Talk> = (0..AUTHORS)
         .map(|author| Talk {
             author,
@@ -160,10 +126,10 @@ async fn killed(times: u64, alive: impl Fn(u64) -> Duration) -> Result<()> {
         tokio::join!(join_all(said), async {
             tokio::time::sleep_until(end.into()).await;
             // SIGKILL: nothing is flushed, nobody is told.
-            let _ = running.0.kill();
+            let _ = running.child.kill();
         });
-        running.0.wait()?;
-        running = serve(dir.path(), &listen)?.0;
+        running.child.wait()?;
+        running = Running::start(dir.path(), &listen, &[])?;
     }
     let stored = history(&client, &room).await?;
     let numbers = stored.iter().map(|(seq, _)| *seq);

@@ -4,27 +4,18 @@
 
 #[path = "operator/backup.rs"]
 mod backup;
+mod common;
 #[path = "operator/doctor.rs"]
 mod doctor;
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context as _, Result};
+use common::process::{Running, command};
 use mesh_testkit::{Closed, TestClient};
 use serde_json::{Value, json};
-
-fn command(dir: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mesh-server"));
-    command
-        .current_dir(dir)
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
 
 /// How a command ended.
 struct Ended {
@@ -58,31 +49,8 @@ fn listed(dir: &Path, args: &[&str]) -> Result<Value> {
     Ok(serde_json::from_str(&done(dir, args)?)?)
 }
 
-/// Killed when the test ends, however it ends.
-struct Running {
-    child: Child,
-    url: String,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn serve(dir: &Path) -> Result<Running> {
-    let mut child = command(dir)
-        .args(["--listen", "127.0.0.1:0"])
-        .stderr(Stdio::null())
-        .spawn()?;
-    for line in BufReader::new(child.stdout.take().context("stdout")?).lines() {
-        if let Some(url) = line?.strip_prefix("Listening on ") {
-            let url = url.to_owned();
-            return Ok(Running { child, url });
-        }
-    }
-    anyhow::bail!("it did not start")
+    Running::start(dir, "127.0.0.1:0", &[])
 }
 
 const PASSWORD: &str = "correct horse";

@@ -1,15 +1,18 @@
 //! Test 56 of the list in `SECURITY.md`: what runs from device to device does not notice that the server goes.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+#[path = "../../peer/tests/rtc_common/mod.rs"]
+mod rtc_common;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use mesh_peer::rtc::{Connection, ConnectionEvent, RtcConfig, RtcTransport};
 use mesh_peer::transport::Transport;
 use mesh_protocol::ids::RoomId;
 use mesh_testkit::{Socket, TestClient, TestServer};
+use rtc_common::{loopback, open_both, start};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -20,22 +23,6 @@ const FRAME: usize = 1_024;
 /// Frames that every pair carries after the server is gone.
 const AFTER: u64 = 200;
 const SOON: Duration = Duration::from_secs(40);
-
-struct End {
-    connection: Connection,
-    events: mpsc::Receiver<ConnectionEvent>,
-}
-
-impl End {
-    fn start() -> Self {
-        let config = RtcConfig {
-            loopback: true,
-            ..RtcConfig::default()
-        };
-        let (connection, events) = Connection::start(config, "call").unwrap();
-        Self { connection, events }
-    }
-}
 
 /// Sends a description through the server, with a capability for it, and reads it at the other end.
 async fn through_server(
@@ -58,27 +45,6 @@ async fn through_server(
     relayed["payload"]["sdp"].as_str().unwrap().to_owned()
 }
 
-async fn opened(mut a: End, mut b: End) -> ((Connection, RtcTransport), (Connection, RtcTransport)) {
-    let (mut a_open, mut b_open) = (None, None);
-    while a_open.is_none() || b_open.is_none() {
-        let (from_a, event) = tokio::select! {
-            event = a.events.recv() => (true, event.unwrap()),
-            event = b.events.recv() => (false, event.unwrap()),
-        };
-        match event {
-            ConnectionEvent::Candidate(candidate) => {
-                let other = if from_a { &b.connection } else { &a.connection };
-                let _ = other.add_candidate(candidate).await;
-            }
-            ConnectionEvent::EndOfCandidates => {}
-            ConnectionEvent::Open(transport) if from_a => a_open = Some(transport),
-            ConnectionEvent::Open(transport) => b_open = Some(transport),
-            ConnectionEvent::Closed(reason) => panic!("closed instead of opened: {reason}"),
-        }
-    }
-    ((a.connection, a_open.unwrap()), (b.connection, b_open.unwrap()))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t56_20_live_data_channels_drop_nothing_while_the_server_goes() {
     let builder = TestServer::builder().config(|config| config.limits.frame_burst = 10_000);
@@ -93,7 +59,7 @@ async fn t56_20_live_data_channels_drop_nothing_while_the_server_goes() {
     let gone = Arc::new(AtomicBool::new(false));
     let mut receiving = JoinSet::new();
     for nth in 0..PAIRS {
-        let (a, b) = (End::start(), End::start());
+        let (a, b) = (start(loopback(), "call"), start(loopback(), "call"));
         let session = format!("s{nth}");
         let offer = a.connection.offer().await.unwrap();
         let ends = (&mut at_alice, &mut at_bob);
@@ -102,13 +68,13 @@ async fn t56_20_live_data_channels_drop_nothing_while_the_server_goes() {
         let ends = (&mut at_bob, &mut at_alice);
         let answer = through_server(&bob, &room, ends, "rtc.answer", &session, &answer).await;
         a.connection.accept_answer(&answer).await.unwrap();
-        let ((a, to_b), (b, to_a)) = timeout(SOON, opened(a, b)).await.unwrap();
-        let (sender, _unused) = to_b.split();
-        let (_kept, mut receiver) = to_a.split();
+        let (a, b) = open_both(a, b).await;
+        let (sender, _unused) = a.transport.split();
+        let (_kept, mut receiver) = b.transport.split();
         receiving.spawn({
             let (gone, progress) = (gone.clone(), progress.clone());
             async move {
-                let _open = (a, b, _unused, _kept);
+                let _open = (a.connection, b.connection, _unused, _kept);
                 let send = async {
                     let mut ticks = interval(Duration::from_millis(1));
                     for number in 0_u64.. {

@@ -6,6 +6,18 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
+/// The compiled command in `dir`, with nothing of this process's environment; what it says can be read.
+pub fn command(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mesh-server"));
+    command
+        .current_dir(dir)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
 /// Killed when the test ends, however it ends.
 pub struct Running {
     pub child: Child,
@@ -25,34 +37,28 @@ impl Drop for Running {
 impl Running {
     /// Starts it on `listen` with its data in `dir`, and waits until it listens.
     pub fn start(dir: &Path, listen: &str, settings: &[(&str, &str)]) -> Result<Self> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mesh-server"));
-        command.args(["--listen", listen]);
-        Self::spawn(dir, settings, &mut command)
+        let settings = settings.iter().copied();
+        Self::of(quiet(&mut command(dir)).args(["--listen", listen]).envs(settings))
     }
 
     /// The same by a shell that does something before.
     pub fn start_by_shell(dir: &Path, before: &str) -> Result<Self> {
-        let mut command = Command::new("/bin/sh");
         let program = env!("CARGO_BIN_EXE_mesh-server");
-        command.args([
-            "-c",
-            &format!("{before}; exec \"$0\" --listen 127.0.0.1:0"),
-            program,
-        ]);
-        Self::spawn(dir, &[], &mut command)
-    }
-
-    fn spawn(dir: &Path, settings: &[(&str, &str)], command: &mut Command) -> Result<Self> {
-        let child = command
+        let script = format!("{before}; exec \"$0\" --listen 127.0.0.1:0");
+        let mut shell = Command::new("/bin/sh");
+        shell
+            .args(["-c", &script, program])
             .current_dir(dir)
             .env_clear()
-            .env("RUST_LOG", "error")
-            .envs(settings.iter().copied())
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
+            .stdout(Stdio::piped());
+        Self::of(quiet(&mut shell))
+    }
+
+    /// Starts what `command` says. Its output ends with the address, before which the setup link may stand and nothing else.
+    pub fn of(command: &mut Command) -> Result<Self> {
         let mut running = Self {
-            child,
+            child: command.spawn()?,
             url: String::new(),
             setup: None,
         };
@@ -63,7 +69,8 @@ impl Running {
                 running.url = url.to_owned();
                 return Ok(running);
             }
-            running.setup = line.strip_prefix("Setup link: ").map(str::to_owned);
+            let link = line.strip_prefix("Setup link: ");
+            running.setup = Some(link.context("an unknown line")?.to_owned());
         }
         anyhow::bail!("it did not start")
     }
@@ -86,4 +93,9 @@ impl Running {
             .parse()?;
         Ok(kib * 1024)
     }
+}
+
+/// Errors only, to where the test's own go.
+fn quiet(command: &mut Command) -> &mut Command {
+    command.env("RUST_LOG", "error").stderr(Stdio::inherit())
 }
