@@ -16,8 +16,11 @@ function field(status: string, name: string): number {
   return Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0);
 }
 
-/** The largest page process of the browser that uses this profile: most bytes in memory at any time so far, and now. */
-export function pageProcess(profile: string): { peak: number; now: number } {
+/**
+ * What the largest page process of the browser with this profile holds for itself (anonymous and shared memory, as the
+ * browser's own task manager counts it), and all of it that is in memory, with the program that all pages share.
+ */
+function pageProcess(profile: string): { own: number; resident: number } {
   const parents = new Map<string, string>();
   const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   let browser = "";
@@ -26,14 +29,33 @@ export function pageProcess(profile: string): { peak: number; now: number } {
     const command = read(pid, "cmdline");
     if (command.includes(`--user-data-dir=${profile}`) && !command.includes("--type=")) browser = pid;
   }
-  if (browser === "") throw new Error(`no browser uses ${profile}`);
   const within = (pid: string): boolean => {
     for (let at = parents.get(pid); at !== undefined && at !== "0"; at = parents.get(at)) if (at === browser) return true;
     return false;
   };
-  const pages = processes
+  return processes
     .filter((pid) => within(pid) && read(pid, "cmdline").includes("--type=renderer"))
     .map((pid) => read(pid, "status"))
-    .map((status) => ({ peak: field(status, "VmHWM") * KIB, now: field(status, "VmRSS") * KIB }));
-  return pages.reduce((most, one) => (one.peak > most.peak ? one : most), { peak: 0, now: 0 });
+    .map((status) => ({
+      own: (field(status, "RssAnon") + field(status, "RssShmem")) * KIB,
+      resident: field(status, "VmRSS") * KIB,
+    }))
+    .reduce((most, one) => (one.own > most.own ? one : most), { own: 0, resident: 0 });
+}
+
+/** Looks twice a second, from now until it is asked. */
+export function watchMemory(profile: string): () => { own: number; resident: number } {
+  const most = { own: 0, resident: 0 };
+  const look = () => {
+    const { own, resident } = pageProcess(profile);
+    most.own = Math.max(most.own, own);
+    most.resident = Math.max(most.resident, resident);
+  };
+  look();
+  if (most.own === 0) throw new Error(`no browser uses ${profile}`);
+  const timer = setInterval(look, 500);
+  return () => {
+    clearInterval(timer);
+    return most;
+  };
 }

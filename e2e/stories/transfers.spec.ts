@@ -240,3 +240,30 @@ test("a dropped folder and pasted files are sent, and empty folders are said to 
   await bob.getByRole("region", { name: "Incoming file: shot.png" }).getByRole("button", { name: "Accept" }).click();
   expect(await readFile(await (await saved).path(), "utf8")).toBe("pasted");
 });
+
+test("a sender's page that is loaded anew asks for the same file, and nobody else is asked again", async ({ browser, world }) => {
+  const { alice, bob } = await two(browser, world);
+  const source = path.join(world.folder, "large.bin");
+  const other = path.join(world.folder, "other.bin");
+  const hash = await randomFile(source, 128);
+  await randomFile(other, 1);
+  await pick(alice, "Send files", source);
+  const saved = bob.waitForEvent("download");
+  await bob.getByRole("button", { name: "Accept" }).click();
+  const card = bob.getByRole("listitem", { name: "large.bin" });
+  await expect(card.getByText(/^([3-9]\d) %/)).toBeVisible({ timeout: 60_000 });
+  alice.once("dialog", (dialog) => void dialog.accept());
+  await alice.reload();
+  await expect(card).toContainText("The connection was lost");
+
+  const mine = alice.getByRole("listitem", { name: "large.bin" });
+  await expect(mine).toContainText("Choose the same files again");
+  await expect(alice.getByRole("listitem", { name: "bob" })).toContainText("Online");
+  await mine.getByLabel("The files of large.bin").setInputFiles(other);
+  await expect(mine).toContainText("These are not the same files");
+  await mine.getByLabel("The files of large.bin").setInputFiles(source);
+  await expect(card.getByText("BLAKE3 verified")).toBeVisible({ timeout: 60_000 });
+  const file = path.join(world.folder, "saved.bin");
+  await (await saved).saveAs(file);
+  expect(await blake3(file)).toBe(hash);
+});

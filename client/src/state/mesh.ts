@@ -3,6 +3,7 @@
 
 import { createApi } from '../lib/api';
 import { createVerifier } from '../lib/capability';
+import { readUnfinished } from '../lib/transfer/unfinished';
 import { Socket } from '../lib/ws';
 import type { Me } from '../protocol/rest';
 import { createChatActions } from './chatActions';
@@ -62,6 +63,8 @@ export function createMesh(events: { refusedInput: (sessionId: string) => void }
   function signedIn(me: Me): void {
     session.setState({ phase: 'in', me, ended: false });
     socket.start();
+    // What this page was sending before it was loaded anew has a card again.
+    if (readUnfinished().length > 0) transferLoader.act(() => {});
   }
 
   function signedOut(ended: boolean): void {

@@ -11,6 +11,7 @@ import { Incoming } from '../lib/transfer/incoming';
 import { Outgoing, prepare } from '../lib/transfer/outgoing';
 import { clearOldParts } from '../lib/transfer/parts';
 import type { Sink } from '../lib/transfer/sink';
+import { keepUnfinished, readUnfinished } from '../lib/transfer/unfinished';
 import type { Socket } from '../lib/ws';
 import type { ManifestFile } from '../protocol/frames';
 import type { Reason } from '../protocol/generated/Reason';
@@ -81,6 +82,8 @@ function createTransferActions(deps: TransferDeps) {
   const consents = new Map<string, Consent>();
   /** Attempts in a row that moved nothing, by session. */
   const vain = new Map<string, number>();
+  for (const transfer of readUnfinished<TransferView>()) putTransfer(store, transfer);
+  store.subscribe(({ transfers }) => remember(Object.values(transfers)));
   const view = (sessionId: string): TransferView | undefined => store.getState().transfers[sessionId];
   const patch = (sessionId: string, change: Partial<TransferView>) => patchTransfer(store, sessionId, change);
 
@@ -247,7 +250,7 @@ function createTransferActions(deps: TransferDeps) {
     const { room_id: roomId, session_id: sessionId, name, size, count, files } = event.payload;
     const peer = rooms.getState().rooms[roomId]?.peers[event.from];
     if (!peer || event.from === socket.current.peerId || view(sessionId)) return;
-    const offer = JSON.stringify([roomId, event.from, name, size, count, files]);
+    const offer = offerOf(roomId, peer, name, size, count, files);
     const earlier = Object.values(store.getState().transfers).find(
       (one) => isOpen(one) && consents.get(one.sessionId)?.offer === offer,
     );
@@ -347,6 +350,18 @@ function createTransferActions(deps: TransferDeps) {
     tell('share.decline', transfer, reason);
     finish(sessionId, { phase: 'declined' });
     dropTransfer(store, sessionId);
+  }
+
+  function sourceOf(files: ChosenFile[]): Source {
+    const source: Source = {
+      files,
+      prepared: 0,
+      hashed: prepare(files, hash, (bytes) => {
+        source.prepared = bytes;
+        for (const [sessionId, one] of sources) if (one === source) patch(sessionId, { prepared: bytes });
+      }),
+    };
+    return source;
   }
 
   function start(roomId: string, peer: Peer, source: Source, startedAt: number, tries: number): void {
@@ -461,15 +476,7 @@ function createTransferActions(deps: TransferDeps) {
     /** Offers files to some peers, each with a session of its own. They are hashed once, while the others think about it. */
     offer(roomId: string, peers: readonly Peer[], chosen: readonly ChosenFile[]): void {
       if (chosen.length === 0) return;
-      const files = sendable(chosen);
-      const source: Source = {
-        files,
-        prepared: 0,
-        hashed: prepare(files, hash, (bytes) => {
-          source.prepared = bytes;
-          for (const [sessionId, one] of sources) if (one === source) patch(sessionId, { prepared: bytes });
-        }),
-      };
+      const source = sourceOf(sendable(chosen));
       for (const peer of peers) start(roomId, peer, source, Date.now(), 0);
     },
 
@@ -477,9 +484,9 @@ function createTransferActions(deps: TransferDeps) {
     accept(sessionId: string, sink: Sink, wanted: (path: string) => boolean): void {
       const transfer = view(sessionId);
       if (transfer?.phase !== 'offered') return;
-      const { roomId, peerId, name, size, count, files } = transfer;
-      const listed = files.map((file) => ({ path: file.path, size: file.size }));
-      const offer = JSON.stringify([roomId, peerId, name, size, count, listed]);
+      const { roomId, name, size, count, files } = transfer;
+      const peer = { user_id: transfer.userId, device_id: transfer.deviceId, peer_id: transfer.peerId };
+      const offer = offerOf(roomId, peer, name, size, count, files);
       agreed(transfer, { sink, wanted, offer, closed: Promise.resolve() });
     },
 
@@ -511,6 +518,24 @@ function createTransferActions(deps: TransferDeps) {
       else patch(sessionId, { error: { code: 'gone', detail: '' } });
     },
 
+    /** After this page was loaded anew: the same files, chosen again. */
+    retryWith(sessionId: string, chosen: readonly ChosenFile[]): void {
+      const transfer = view(sessionId);
+      if (!transfer?.sourceLost) return;
+      const files = sendable(chosen);
+      const peer = sameDevice(transfer);
+      const list = (named: { path: string; size: number }[]) =>
+        JSON.stringify(named.map(({ path, size }) => [path, size]).sort());
+      const same =
+        list(transfer.files) === list(files.map(({ path, content }) => ({ path, size: content.size })));
+      if (!peer || !same) {
+        patch(sessionId, { error: { code: same ? 'gone' : 'OTHER_FILES', detail: '' } });
+        return;
+      }
+      sources.set(sessionId, sourceOf(files));
+      again(sessionId, peer);
+    },
+
     /** Takes finished cards away. */
     dismiss(...sessionIds: string[]): void {
       for (const sessionId of sessionIds) {
@@ -536,6 +561,47 @@ function createTransferActions(deps: TransferDeps) {
     },
   };
 }
+
+/** Two requests are for the same when the same device of the same person names the same in the same room. */
+function offerOf(
+  roomId: string,
+  { user_id, device_id, peer_id }: Pick<Peer, 'user_id' | 'device_id' | 'peer_id'>,
+  name: string,
+  size: number,
+  count: number,
+  files: readonly { path: string; size: number }[],
+): string {
+  const listed = files.map(({ path, size }) => [path, size]);
+  return JSON.stringify([roomId, user_id, device_id ?? peer_id, name, size, count, listed]);
+}
+
+/** Keeps what is being sent, as the card that a page shows which was loaded anew in the middle. */
+const remember = (() => {
+  let last = '';
+  return (transfers: TransferView[]) => {
+    const sending = transfers.filter(
+      (one) => one.direction === 'out' && (one.sourceLost || (isOpen(one) && one.phase !== 'asking')),
+    );
+    const ids = sending.map(({ sessionId }) => sessionId).join();
+    // Progress alone changes nothing here.
+    if (ids === last) return;
+    last = ids;
+    keepUnfinished(
+      sending.map((one) => ({
+        ...one,
+        phase: 'failed',
+        sourceLost: true,
+        rate: 0,
+        pausedHere: false,
+        pausedThere: false,
+        error: { code: 'RELOADED', detail: '' },
+        files: one.files.map(({ path, size }) => ({ path, size, verified: false })),
+        count: one.files.length,
+        size: one.files.reduce((sum, { size }) => sum + size, 0),
+      })),
+    );
+  };
+})();
 
 function partOf(peer: Peer) {
   return {

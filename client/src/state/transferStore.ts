@@ -57,6 +57,8 @@ export interface TransferView {
   path?: PathInfo;
   pausedHere?: boolean;
   pausedThere?: boolean;
+  /** This page sent it before it was loaded anew: the files have to be chosen again. */
+  sourceLost?: boolean;
   /** An offer that nobody answered until then is withdrawn. */
   expiresAt?: number;
   error?: { code: string; detail: string };

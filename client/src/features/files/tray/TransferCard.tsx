@@ -1,5 +1,5 @@
 import { Plural, Trans, useLingui } from '@lingui/react/macro';
-import { ActionIcon, Progress, Text, Tooltip } from '@mantine/core';
+import { ActionIcon, Button, FileButton, Progress, Text, Tooltip } from '@mantine/core';
 import {
   IconCircleCheckFilled,
   IconFileDownload,
@@ -13,6 +13,7 @@ import {
 import { explain } from '../../../app/failures';
 import { useMesh, useRoom } from '../../../app/mesh';
 import { formatBytes, formatDuration, formatRate, shortHash } from '../../../lib/format';
+import { fromInput } from '../../../lib/transfer/chosen';
 import { isOpen, type TransferView } from '../../../state/transferStore';
 import { PathBadge } from '../../../ui/PathBadge';
 import classes from '../files.module.css';
@@ -25,7 +26,10 @@ export function TransferCard({ transfer, elsewhere }: { transfer: TransferView; 
   const open = isOpen(transfer);
   const other = (transfer.peerKind === 'agent' && transfer.deviceName) || transfer.peerName;
   const room = useRoom(transfer.roomId)?.name ?? '';
-  const again = direction === 'out' && (phase === 'failed' || phase === 'cancelled' || phase === 'declined');
+  const again =
+    !transfer.sourceLost &&
+    direction === 'out' &&
+    (phase === 'failed' || phase === 'cancelled' || phase === 'declined');
   const percent = phase === 'done' ? 100 : size > 0 ? Math.floor((moved / size) * 100) : 0;
   return (
     <li className={classes.card} aria-label={name} data-phase={phase}>
@@ -102,6 +106,7 @@ export function TransferCard({ transfer, elsewhere }: { transfer: TransferView; 
       <div className={classes.cardFoot} role={phase === 'moving' ? undefined : 'status'}>
         <Status transfer={transfer} percent={percent} />
       </div>
+      {transfer.sourceLost && <ChooseAgain transfer={transfer} />}
       {phase === 'done' && <Verified transfer={transfer} />}
     </li>
   );
@@ -197,6 +202,30 @@ function Skipped({ transfer }: { transfer: TransferView }) {
       {' · '}
       <Plural value={skipped} one="# file not wanted" other="# files not wanted" />
     </>
+  );
+}
+
+function ChooseAgain({ transfer }: { transfer: TransferView }) {
+  const { t } = useLingui();
+  const mesh = useMesh();
+  const folders = transfer.files.some(({ path }) => path.includes('/'));
+  return (
+    <FileButton
+      multiple
+      inputProps={{
+        'aria-label': t`The files of ${transfer.name}`,
+        ...(folders ? { webkitdirectory: '' } : {}),
+      }}
+      onChange={(files) =>
+        mesh.withTransfers((actions) => actions.retryWith(transfer.sessionId, fromInput(files).files))
+      }
+    >
+      {(props) => (
+        <Button size="xs" variant="light" {...props}>
+          <Trans>Choose again</Trans>
+        </Button>
+      )}
+    </FileButton>
   );
 }
 
