@@ -1,6 +1,7 @@
 /** Files between pages: folders, a part of an offer, pausing, what is lost and goes on, the tray. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { AxeBuilder } from "@axe-core/playwright";
 import { type Browser, expect, type Page } from "@playwright/test";
 import { blake3, randomFile } from "../lib/files.ts";
 import { invitation, join } from "../lib/people.ts";
@@ -267,3 +268,47 @@ test("a sender's page that is loaded anew asks for the same file, and nobody els
   await (await saved).saveAs(file);
   expect(await blake3(file)).toBe(hash);
 });
+
+/** What the checker finds against WCAG 2.1 AA, as sentences. */
+async function hurdles(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]).analyze();
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id} ${target}: ${failureSummary}`));
+}
+
+for (const look of [
+  { name: "on a desktop", viewport: { width: 1280, height: 800 }, colorScheme: "light" as const, locale: "en-GB" },
+  { name: "on a phone, dark, in French", viewport: { width: 360, height: 740 }, colorScheme: "dark" as const, locale: "fr-FR" },
+]) {
+  test(`an offer and the transfers are within everybody's reach ${look.name}`, async ({ browser, world }) => {
+    const alice = await somebody(browser);
+    await setUp(alice, world);
+    const bob = await somebody(browser, { ...look, reducedMotion: "reduce" });
+    await bob.goto(await world.link("alice"));
+    await expect(bob.getByRole("heading", { name: "Home", level: 1 })).toBeVisible();
+    const folder = path.join(world.folder, "holiday");
+    await mkdir(path.join(folder, "beach"), { recursive: true });
+    await writeFile(path.join(folder, "a plan with a name that is rather long for a telephone.txt"), "swim");
+    await writeFile(path.join(folder, "beach", "sand.txt"), "warm");
+    await pick(alice, "Send a folder", folder);
+
+    const offer = bob.getByRole("region", { name: /holiday/ });
+    await offer.getByRole("button", { name: /Choose files|Choisir les fichiers/ }).click();
+    await expect(offer.getByRole("checkbox")).toHaveCount(4);
+    expect(await hurdles(bob)).toEqual([]);
+    const reach = await bob.evaluate(() => document.documentElement.scrollWidth);
+    expect(reach).toBeLessThanOrEqual(look.viewport.width);
+    for (const button of await offer.getByRole("button").all()) {
+      const box = await button.boundingBox();
+      expect((box?.x ?? 0) + (box?.width ?? 0)).toBeLessThanOrEqual(look.viewport.width);
+    }
+
+    // By keyboard alone.
+    await folderDialogGives(bob, "chosen");
+    await offer.getByRole("button", { name: /^Acce/ }).focus();
+    await bob.keyboard.press("Enter");
+    await expect(bob.getByRole("list", { name: /Finished|Terminés/ })).toContainText("holiday");
+    if (look.viewport.width < 500) await bob.getByRole("navigation").getByRole("button", { name: "Fichiers" }).click();
+    await expect(bob.getByRole("listitem", { name: "holiday" })).toBeVisible();
+    expect(await hurdles(bob)).toEqual([]);
+  });
+}

@@ -11,7 +11,7 @@ import { Incoming } from '../lib/transfer/incoming';
 import { Outgoing, prepare } from '../lib/transfer/outgoing';
 import { clearOldParts } from '../lib/transfer/parts';
 import type { Sink } from '../lib/transfer/sink';
-import { keepUnfinished, readUnfinished } from '../lib/transfer/unfinished';
+import { readUnfinished } from '../lib/transfer/unfinished';
 import type { Socket } from '../lib/ws';
 import type { ManifestFile } from '../protocol/frames';
 import type { Reason } from '../protocol/generated/Reason';
@@ -19,6 +19,7 @@ import type { EventOf, Peer, SignalEvent } from '../protocol/signal';
 import type { RoomStore } from './roomStore';
 import { failureOf, myPeer, openingFor, type SessionRouter } from './sessions';
 import { type Live, linkFor, progressMeter } from './transferLink';
+import { offerOf, remember } from './transferMemory';
 import {
   dropTransfer,
   isOpen,
@@ -561,47 +562,6 @@ function createTransferActions(deps: TransferDeps) {
     },
   };
 }
-
-/** Two requests are for the same when the same device of the same person names the same in the same room. */
-function offerOf(
-  roomId: string,
-  { user_id, device_id, peer_id }: Pick<Peer, 'user_id' | 'device_id' | 'peer_id'>,
-  name: string,
-  size: number,
-  count: number,
-  files: readonly { path: string; size: number }[],
-): string {
-  const listed = files.map(({ path, size }) => [path, size]);
-  return JSON.stringify([roomId, user_id, device_id ?? peer_id, name, size, count, listed]);
-}
-
-/** Keeps what is being sent, as the card that a page shows which was loaded anew in the middle. */
-const remember = (() => {
-  let last = '';
-  return (transfers: TransferView[]) => {
-    const sending = transfers.filter(
-      (one) => one.direction === 'out' && (one.sourceLost || (isOpen(one) && one.phase !== 'asking')),
-    );
-    const ids = sending.map(({ sessionId }) => sessionId).join();
-    // Progress alone changes nothing here.
-    if (ids === last) return;
-    last = ids;
-    keepUnfinished(
-      sending.map((one) => ({
-        ...one,
-        phase: 'failed',
-        sourceLost: true,
-        rate: 0,
-        pausedHere: false,
-        pausedThere: false,
-        error: { code: 'RELOADED', detail: '' },
-        files: one.files.map(({ path, size }) => ({ path, size, verified: false })),
-        count: one.files.length,
-        size: one.files.reduce((sum, { size }) => sum + size, 0),
-      })),
-    );
-  };
-})();
 
 function partOf(peer: Peer) {
   return {

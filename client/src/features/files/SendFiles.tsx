@@ -25,7 +25,8 @@ export function useSendFiles(room: RoomView) {
 
   function offer(peers: Peer[], files: ChosenFile[]) {
     mesh.withTransfers((actions) => actions.offer(room.roomId, peers, files));
-    const to = peers.map((peer) => (peer.kind === 'agent' ? peer.device_name : peer.name)).join(', ');
+    const names = peers.map((peer) => (peer.kind === 'agent' ? peer.device_name : peer.name));
+    const to = [...new Set(names)].join(', ');
     notifications.show({
       message: t`Offered to ${to}. It starts when they accept.`,
       autoClose: 3500,

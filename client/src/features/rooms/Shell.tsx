@@ -64,7 +64,7 @@ export function Shell() {
           size={288}
           padding={0}
           withCloseButton={false}
-          aria-label={t`Rooms`}
+          attributes={{ content: { 'aria-label': t`Rooms` } }}
           classNames={{ body: classes.drawerBody, content: classes.drawerContent }}
         >
           <Sidebar />

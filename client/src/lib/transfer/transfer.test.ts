@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { CHUNK_BYTES, decodeFrame, encodeFrame, type Frame } from '../../protocol/frames';
 import { Blake3, blake3 } from '../blake3';
+import { sendable, titleOf } from './chosen';
 import type { TransferFault } from './fault';
 import { type HashPort, hex } from './hashPort';
 import { Incoming } from './incoming';
@@ -10,7 +11,7 @@ import { Outgoing, prepare } from './outgoing';
 import { isSafePath, numbered, sendableName } from './paths';
 import { Receiver } from './receiver';
 import { Sender, WINDOW_BYTES } from './sender';
-import type { Sink } from './sink';
+import { placeFor, type Sink } from './sink';
 
 function localHash(): HashPort {
   const streams = new Map<string, Blake3>();
@@ -85,7 +86,7 @@ interface RunOptions {
   /** May change a frame on its way to the receiver. */
   tamper?: (frame: Frame) => Frame;
   /** Of what the receiver says. */
-  heard?: (frame: Frame) => void;
+  heard?: (frame: Frame) => void | Promise<void>;
   maxBytes?: number;
   wanted?: (path: string) => boolean;
   parts?: Map<string, Uint8Array<ArrayBuffer>>;
@@ -113,7 +114,7 @@ function run(files: { name: string; bytes: Uint8Array<ArrayBuffer> }[], options:
       {
         send: (frame) =>
           queueMicrotask(() => {
-            options.heard?.(frame);
+            void options.heard?.(frame);
             outgoing.frame(copy(frame));
           }),
         manifest: (_files, _size, unwanted) => {
@@ -255,7 +256,6 @@ describe('a transfer', () => {
     const bytes = new Uint8Array(20 * CHUNK_BYTES);
     let ends: { incoming: Incoming; outgoing: Outgoing } | undefined;
     let chunks = 0;
-    let atPause: number | undefined;
     let whilePaused: number | undefined;
     const { delivered } = await run([{ name: 'a', bytes }], {
       ends: (both) => {
@@ -265,13 +265,13 @@ describe('a transfer', () => {
         if (frame.type === 'FILE_CHUNK') chunks++;
         return frame;
       },
-      heard: (frame) => {
-        if (frame.type === 'FILE_PAUSE' && frame.paused) atPause = chunks;
-        if (frame.type !== 'FILE_ACK') return;
-        if (frame.bytes === 2 * CHUNK_BYTES) ends?.incoming.pause(true);
-        // Nothing is on its way any more.
-        if (atPause === undefined || whilePaused !== undefined || frame.bytes < chunks * CHUNK_BYTES) return;
-        whilePaused = chunks - atPause;
+      heard: async (frame) => {
+        if (frame.type === 'FILE_ACK' && frame.bytes === 2 * CHUNK_BYTES) ends?.incoming.pause(true);
+        if (frame.type !== 'FILE_PAUSE' || !frame.paused) return;
+        const before = chunks;
+        // Time enough for several chunks, were they sent.
+        for (let turn = 0; turn < 500; turn++) await new Promise(setImmediate);
+        whilePaused = chunks - before;
         ends?.incoming.pause(false);
       },
     });
@@ -341,6 +341,39 @@ describe('Sender', () => {
     for (const frame of frames) expect(encodeFrame(frame).length).toBeLessThan(65_600);
     expect(frames.flatMap((frame) => frame.files)).toHaveLength(3000);
     expect(frames.map((frame) => frame.last)).toEqual([...frames.slice(1).map(() => false), true]);
+  });
+});
+
+describe('what was chosen', () => {
+  const chosen = (path: string) => ({ path, content: new File([], 'x') });
+
+  it('gets paths that are safe and differ on every disk', () => {
+    const paths = sendable(['a/b.txt', 'a/B.TXT', 'a/con', 'c:/d'].map(chosen)).map(({ path }) => path);
+    expect(paths).toEqual(['a/b.txt', 'a/B (1).TXT', 'a/_con', 'c_/d']);
+  });
+
+  it('is called by its one folder, else by its first file', () => {
+    expect(titleOf([chosen('a/b'), chosen('a/c/d')])).toBe('a');
+    expect(titleOf([chosen('a/b'), chosen('ab')])).toBe('a/b');
+    expect(titleOf([chosen('note.txt')])).toBe('note.txt');
+  });
+});
+
+describe('what this browser can take', () => {
+  const can = { room: 1000, storage: true, picksFile: false, picksFolder: false };
+
+  it('is said before the choice', () => {
+    expect(placeFor({ size: 1000, count: 1, folders: false }, can).possible).toBe(true);
+    expect(placeFor({ size: 1001, count: 1, folders: false }, can).possible).toBe(false);
+    const picks = { ...can, picksFile: true, picksFolder: true };
+    expect(placeFor({ size: 1001, count: 1, folders: false }, picks)).toEqual({
+      possible: true,
+      asks: 'file',
+    });
+    expect(placeFor({ size: 10, count: 2, folders: true }, picks)).toEqual({
+      possible: true,
+      asks: 'folder',
+    });
   });
 });
 
