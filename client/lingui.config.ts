@@ -16,6 +16,7 @@ export default defineConfig({
         '**/generated/**',
         'src/features/notifications/**',
         'src/features/oidc/**',
+        'src/features/files/tray/**',
         ...onDemand,
       ],
     },
@@ -29,6 +30,10 @@ export default defineConfig({
       path: 'src/features/oidc/locales/{locale}',
       include: ['src/features/oidc'],
       exclude: ['**/*.test.*'],
+    },
+    {
+      path: 'src/features/files/tray/locales/{locale}',
+      include: ['src/features/files/tray'],
     },
     { path: 'src/features/rooms/settings/locales/{locale}', include: onDemand },
   ],

@@ -30,5 +30,6 @@ export default defineConfig({
     { name: "stories", testDir: "stories" },
     { name: "screenshots", testDir: "screenshots" },
     { name: "bench", testDir: "bench" },
+    { name: "big", testDir: "big", timeout: 30 * 60_000 },
   ],
 });

@@ -47,6 +47,8 @@ enum Command {
     ApiCheck,
     /// Kill the server a hundred times while people write, and count what is lost (minutes)
     Durability,
+    /// Send two gibibytes from page to page, to a machine and back, and hold the pages' memory to its bound (minutes)
+    Transfers,
     /// Feed every fuzz target for some minutes, all at once
     Fuzz {
         #[arg(long, default_value_t = 10)]
@@ -76,6 +78,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Bench { name, options } => suites::bench(&name, &options),
         Command::ApiCheck => suites::api_check(),
         Command::Durability => suites::durability(),
+        Command::Transfers => suites::transfers(),
         Command::Fuzz { minutes } => suites::fuzz(minutes),
         Command::Screenshots => suites::screenshots(),
     }

@@ -219,6 +219,18 @@ pub fn fuzz(minutes: u64) -> Result<()> {
     Ok(())
 }
 
+/// `cargo xtask transfers`: files larger than what a page may hold.
+pub fn transfers() -> Result<()> {
+    install::for_tests()?;
+    web_client()?;
+    binaries()?;
+    end_to_end_packages()?;
+    step(
+        "large transfers",
+        program("npm", "e2e").args(["run", "transfers"]),
+    )
+}
+
 /// `cargo xtask screenshots`.
 pub fn screenshots() -> Result<()> {
     install::for_tests()?;

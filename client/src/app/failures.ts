@@ -50,6 +50,8 @@ const SENTENCES: Record<string, MessageDescriptor> = {
   HELLO_TIMEOUT: msg`The other side did not identify itself in time. Try again.`,
   PROTOCOL: msg`The other side sent something that does not belong here. Update both sides, then try again.`,
   CONNECTION: msg`The direct connection was lost or could not be made. Check both networks, then try again.`,
+  RELOADED: msg`This page was loaded anew. Choose the same files again: what has arrived is not sent twice.`,
+  OTHER_FILES: msg`These are not the same files. Choose those that were sent, or send others anew.`,
   SOURCE_CHANGED: msg`The file changed while it was sent. Send it again.`,
   SOURCE_GONE: msg`The file can no longer be read. Choose it again.`,
   HASH_MISMATCH: msg`The content did not match its BLAKE3 hash; nothing was kept. Ask for it again.`,

@@ -38,15 +38,19 @@ const manifestFile = object({
   size: count,
   hash,
   modified_at: optional(count),
+  mode: optional(count),
 });
 const range = object({ file: count, from: count, to: count });
 const manifest = object({ files: array(manifestFile), last: boolean });
-const want = object({ ranges: array(range), last: boolean });
+const skipped = object({ from: count, to: count });
+const want = object({ ranges: array(range), skip: optional(array(skipped)), last: boolean });
+const pause = object({ paused: boolean });
 const done = object({ file: count, hash });
 const fileError = object({ file: nullable(count), code: string, detail: withDefault(string, '') });
 
 export type ManifestFile = Decoded<typeof manifestFile>;
 export type Range = Decoded<typeof range>;
+export type Skipped = Decoded<typeof skipped>;
 export type Lease = Decoded<typeof lease>;
 
 export type Frame =
@@ -75,7 +79,8 @@ export type Frame =
   | { type: 'FILE_DATA'; file: number; offset: number; bytes: Uint8Array }
   | { type: 'FILE_ACK'; bytes: number }
   | ({ type: 'FILE_DONE' } & Decoded<typeof done>)
-  | ({ type: 'FILE_ERROR' } & Decoded<typeof fileError>);
+  | ({ type: 'FILE_ERROR' } & Decoded<typeof fileError>)
+  | ({ type: 'FILE_PAUSE' } & Decoded<typeof pause>);
 
 export type FrameType = Frame['type'];
 export type FrameOf<T extends FrameType> = Extract<Frame, { type: T }>;
@@ -99,6 +104,7 @@ const CODE: Record<FrameType, number> = {
   FILE_ACK: 0x24,
   FILE_DONE: 0x25,
   FILE_ERROR: 0x26,
+  FILE_PAUSE: 0x27,
 };
 const NAME = new Map<number, FrameType>(
   Object.entries(CODE).map(([name, code]) => [code, name as FrameType]),
@@ -116,6 +122,7 @@ type JsonFrame = Extract<
   | 'FILE_WANT'
   | 'FILE_DONE'
   | 'FILE_ERROR'
+  | 'FILE_PAUSE'
 >;
 const JSON_BODY: Record<JsonFrame, Decoder<object>> = {
   HELLO: hello,
@@ -128,6 +135,7 @@ const JSON_BODY: Record<JsonFrame, Decoder<object>> = {
   FILE_WANT: want,
   FILE_DONE: done,
   FILE_ERROR: fileError,
+  FILE_PAUSE: pause,
 };
 
 function exitCode(value: unknown, path = ''): number {

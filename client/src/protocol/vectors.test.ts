@@ -50,7 +50,7 @@ describe('channel frames', () => {
   it('covers every type of frame', () => {
     const seen = new Set(frames.map(({ hex }) => Number.parseInt(hex.slice(0, 2), 16)));
     expect([...seen].sort((a, b) => a - b)).toEqual([
-      1, 2, 3, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26,
+      1, 2, 3, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27,
     ]);
   });
 });
@@ -142,6 +142,7 @@ describe('types', () => {
     expectTypeOf<Exclude<EventType, generated.ServerMessage['type']>>().toEqualTypeOf<never>();
     expectTypeOf<generated.Hello>().toExtend<Omit<FrameOf<'HELLO'>, 'type'>>();
     expectTypeOf<generated.FileManifest>().toExtend<Omit<FrameOf<'FILE_MANIFEST'>, 'type'>>();
+    expectTypeOf<generated.FilePause>().toExtend<Omit<FrameOf<'FILE_PAUSE'>, 'type'>>();
     expectTypeOf<generated.FileWant>().toExtend<Omit<FrameOf<'FILE_WANT'>, 'type'>>();
     expectTypeOf<FrameType>().toBeString();
   });

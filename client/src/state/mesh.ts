@@ -3,8 +3,7 @@
 
 import { createApi } from '../lib/api';
 import { createVerifier } from '../lib/capability';
-import { createHashWorker } from '../lib/transfer/hashPort';
-import { clearLeftovers } from '../lib/transfer/sink';
+import { readUnfinished } from '../lib/transfer/unfinished';
 import { Socket } from '../lib/ws';
 import type { Me } from '../protocol/rest';
 import { createChatActions } from './chatActions';
@@ -15,7 +14,7 @@ import { createSessionStore } from './sessionStore';
 import { SessionRouter } from './sessions';
 import { createTerminalActions } from './terminalActions';
 import { createTerminalStore } from './terminalStore';
-import { createTransferActions } from './transferActions';
+import { createTransferLoader } from './transferLoader';
 import { createTransferStore } from './transferStore';
 
 export function createMesh(events: { refusedInput: (sessionId: string) => void }) {
@@ -44,21 +43,13 @@ export function createMesh(events: { refusedInput: (sessionId: string) => void }
     chatActions.flush(roomId);
   });
   const terminalActions = createTerminalActions({ api, socket, router, store: terminals, verify, ...events });
-  const transferActions = createTransferActions({
-    api,
-    socket,
-    router,
-    store: transfers,
-    rooms,
-    verify,
-    hash: createHashWorker(),
-  });
+  const transferLoader = createTransferLoader({ api, socket, router, store: transfers, rooms, verify });
 
   socket.onEvent((event) => {
     if (router.deliver(event)) return;
     chatActions.handle(event);
     // Before the room forgets a peer, its offers are withdrawn.
-    transferActions.handle(event);
+    transferLoader.handle(event);
     roomActions.handle(event);
     // The same peer came back: rooms are as they were, only unacknowledged messages go out again.
     if (event.type === 'system.welcome')
@@ -72,7 +63,8 @@ export function createMesh(events: { refusedInput: (sessionId: string) => void }
   function signedIn(me: Me): void {
     session.setState({ phase: 'in', me, ended: false });
     socket.start();
-    void clearLeftovers();
+    // What this page was sending before it was loaded anew has a card again.
+    if (readUnfinished().length > 0) transferLoader.act(() => {});
   }
 
   function signedOut(ended: boolean): void {
@@ -93,7 +85,7 @@ export function createMesh(events: { refusedInput: (sessionId: string) => void }
     chatActions,
     roomActions,
     terminalActions,
-    transferActions,
+    withTransfers: transferLoader.act,
     signedIn,
     signedOut,
   };

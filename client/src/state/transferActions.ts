@@ -1,22 +1,25 @@
-// Sending and receiving files: the questions, the direct connection, and the drivers of lib/transfer.
+// Sending and receiving files: the questions, and the drivers of lib/transfer over a direct connection. A connection that
+// was lost is made again by the sender, as long as both pages stand; the receiver goes on from what it has.
 
 import type { Api } from '../lib/api';
 import type { Verify } from '../lib/capability';
 import { newId } from '../lib/ids';
-import { RateMeter } from '../lib/rate';
-import { PeerLink } from '../lib/rtc';
+import { type ChosenFile, sendable, titleOf } from '../lib/transfer/chosen';
 import type { TransferFault } from '../lib/transfer/fault';
-import type { HashPort } from '../lib/transfer/hashPort';
+import { createHashWorker, type HashPort } from '../lib/transfer/hashPort';
 import { Incoming } from '../lib/transfer/incoming';
-import { Outgoing } from '../lib/transfer/outgoing';
-import { sendableName } from '../lib/transfer/paths';
+import { Outgoing, prepare } from '../lib/transfer/outgoing';
+import { clearOldParts } from '../lib/transfer/parts';
 import type { Sink } from '../lib/transfer/sink';
+import { readUnfinished } from '../lib/transfer/unfinished';
 import type { Socket } from '../lib/ws';
 import type { ManifestFile } from '../protocol/frames';
 import type { Reason } from '../protocol/generated/Reason';
 import type { EventOf, Peer, SignalEvent } from '../protocol/signal';
 import type { RoomStore } from './roomStore';
 import { failureOf, myPeer, openingFor, type SessionRouter } from './sessions';
+import { type Live, linkFor, progressMeter } from './transferLink';
+import { offerOf, remember } from './transferMemory';
 import {
   dropTransfer,
   isOpen,
@@ -27,20 +30,19 @@ import {
   type TransferView,
 } from './transferStore';
 
-/** The screen is told of progress at most this often. */
-const SHOW_EVERY_MS = 120;
 /** Files named in a request; the manifest has them all. */
 const LISTED_FILES = 100;
-const FEATURE = 'file' as const;
+/** An offer is answered within so long, or withdrawn. */
+const OFFER_LIFE_MS = 10 * 60_000;
+/** So long a lost connection is waited for, and so often in a row it is made again without a byte moved. */
+const LOST_AFTER_MS = 120_000;
+const VAIN_TRIES = 3;
+/** How the server says that a peer is no longer there. */
+const GONE = new Set(['CAP_NOT_ALLOWED', 'UNROUTABLE', 'gone']);
+/** All is written; should the sender not say so within this time, it is over all the same. */
+const LAST_WORD_MS = 2_000;
 
-interface Live {
-  link?: PeerLink;
-  incoming?: Incoming;
-  outgoing?: Outgoing;
-  unregister: () => void;
-}
-
-export function createTransferActions(deps: {
+export interface TransferDeps {
   api: Pick<Api, 'capability' | 'ice'>;
   socket: Socket;
   router: SessionRouter;
@@ -48,9 +50,41 @@ export function createTransferActions(deps: {
   rooms: RoomStore;
   verify: Verify;
   hash: HashPort;
-}) {
-  const { api, socket, router, store, verify, hash } = deps;
+}
+
+/** What is sent, to whomever and however often. */
+interface Source {
+  files: ChosenFile[];
+  hashed: Promise<ManifestFile[]>;
+  prepared: number;
+}
+
+/** What this person agreed to take: it holds for another attempt of the same sender at the same offer. */
+interface Consent {
+  sink: Sink;
+  wanted: (path: string) => boolean;
+  offer: string;
+  /** The attempt before has let go of its files. */
+  closed: Promise<void>;
+}
+
+export type TransferActions = ReturnType<typeof createTransferActions>;
+
+/** With the worker that hashes, once what earlier visits left is cleared away. */
+export function loadTransferActions(deps: Omit<TransferDeps, 'hash'>): TransferActions {
+  void clearOldParts();
+  return createTransferActions({ ...deps, hash: createHashWorker() });
+}
+
+function createTransferActions(deps: TransferDeps) {
+  const { api, socket, router, store, rooms, hash } = deps;
   const live = new Map<string, Live>();
+  const sources = new Map<string, Source>();
+  const consents = new Map<string, Consent>();
+  /** Attempts in a row that moved nothing, by session. */
+  const vain = new Map<string, number>();
+  for (const transfer of readUnfinished<TransferView>()) putTransfer(store, transfer);
+  store.subscribe(({ transfers }) => remember(Object.values(transfers)));
   const view = (sessionId: string): TransferView | undefined => store.getState().transfers[sessionId];
   const patch = (sessionId: string, change: Partial<TransferView>) => patchTransfer(store, sessionId, change);
 
@@ -59,21 +93,32 @@ export function createTransferActions(deps: {
   }
 
   /** The one way out: whatever happens later to this session changes nothing any more. */
-  function finish(sessionId: string, change: Partial<TransferView>): void {
+  function finish(sessionId: string, change: Partial<TransferView>, keep = true): void {
     const one = live.get(sessionId);
     live.delete(sessionId);
     one?.unregister();
+    window.clearTimeout(one?.timer);
     one?.outgoing?.stop();
-    void one?.incoming?.stop();
+    const consent = consents.get(sessionId);
+    const closed = one?.incoming?.stop(keep);
+    if (consent && closed) consent.closed = closed;
     const now = view(sessionId);
-    if (now && isOpen(now)) patch(sessionId, { rate: 0, ...change });
+    if (now && isOpen(now)) patch(sessionId, { rate: 0, pausedHere: false, pausedThere: false, ...change });
   }
 
   function failed(sessionId: string, error: { code: string; detail: string }): void {
-    finish(
-      sessionId,
-      error.code === 'CANCELLED' ? { phase: 'cancelled', error } : { phase: 'failed', error },
-    );
+    const transfer = view(sessionId);
+    const tries = vain.get(sessionId) ?? 0;
+    const resumable =
+      error.code === 'CONNECTION'
+        ? transfer?.phase === 'moving' || tries > 0
+        : tries > 0 && GONE.has(error.code);
+    if (transfer && resumable && tries < VAIN_TRIES) interrupted(transfer, error);
+    else
+      finish(
+        sessionId,
+        error.code === 'CANCELLED' ? { phase: 'cancelled', error } : { phase: 'failed', error },
+      );
   }
 
   function tell(
@@ -88,52 +133,53 @@ export function createTransferActions(deps: {
     }
   }
 
-  function progressMeter(sessionId: string) {
-    const meter = new RateMeter();
-    let shownAt = 0;
-    return (moved: number) => {
-      const now = performance.now();
-      const size = view(sessionId)?.size ?? 0;
-      if (now - shownAt < SHOW_EVERY_MS && moved < size) return;
-      shownAt = now;
-      patch(sessionId, { moved, rate: meter.add(moved, now) });
+  /** The sender makes the connection again as soon as the other side is there; the receiver waits for it. */
+  function interrupted(transfer: TransferView, error: { code: string; detail: string }): void {
+    const { sessionId } = transfer;
+    finish(sessionId, { phase: 'interrupted', error });
+    const lost = () => {
+      if (view(sessionId)?.phase === 'interrupted') finish(sessionId, { phase: 'failed', error });
     };
+    const one: Live = { unregister: () => {}, timer: window.setTimeout(lost, LOST_AFTER_MS) };
+    live.set(sessionId, one);
+    if (transfer.direction === 'in') return;
+    const left = GONE.has(error.code) ? transfer.peerId : undefined;
+    const attempt = () => {
+      const peer = socket.current.status === 'online' ? sameDevice(transfer, left) : undefined;
+      if (!peer || live.get(sessionId) !== one) return;
+      again(sessionId, peer);
+    };
+    one.unregister = rooms.subscribe(attempt);
+    attempt();
   }
 
-  function linkFor(
-    transfer: TransferView,
-    self: string,
-    opening: Awaited<ReturnType<typeof openingFor>>,
-    on: { open: () => void; frame: (frame: Parameters<Incoming['frame']>[0]) => void; done: () => boolean },
-  ): PeerLink {
-    const { sessionId, roomId, peerId } = transfer;
-    const party = { ...partyOf(transfer), feature: FEATURE };
-    const refused = (error: Error) => {
-      if (view(sessionId)?.phase === 'connecting') failed(sessionId, failureOf(error));
-    };
-    return new PeerLink({
-      feature: FEATURE,
-      roomId,
-      sessionId,
-      self,
-      remote: peerId,
-      identity: opening.identity,
-      iceServers: opening.ice,
-      capability: opening.token,
-      verify,
-      signal: {
-        offer: (sdp, cap_token) => socket.relay('rtc.offer', { ...party, cap_token, sdp }, refused),
-        answer: (sdp, cap_token) => socket.relay('rtc.answer', { ...party, cap_token, sdp }, refused),
-        candidate: (candidate, cap_token) => void socket.send('rtc.ice', { ...party, cap_token, candidate }),
-      },
-      onOpen: on.open,
-      onFrame: on.frame,
-      onPath: (path) => patch(sessionId, { path }),
-      onEnd: ({ code, detail }) => {
-        if (on.done()) finish(sessionId, { phase: 'done' });
-        else failed(sessionId, { code: code === 'DONE' ? 'CONNECTION' : code, detail });
-      },
-    });
+  /** The peer of a transfer, or the page of the same device after it was loaded anew. */
+  function sameDevice({ roomId, peerId, userId, deviceId }: TransferView, left?: string): Peer | undefined {
+    const peers = rooms.getState().rooms[roomId]?.peers ?? {};
+    return (
+      (peerId === left ? undefined : peers[peerId]) ??
+      Object.values(peers).find(
+        (peer) =>
+          peer.peer_id !== left &&
+          peer.user_id === userId &&
+          deviceId !== undefined &&
+          peer.device_id === deviceId &&
+          peer.offers.includes('file'),
+      )
+    );
+  }
+
+  /** Offers the same once more: a session of its own, in the place of the one before. */
+  function again(sessionId: string, peer: Peer): void {
+    const before = view(sessionId);
+    const source = sources.get(sessionId);
+    if (!before || !source) return;
+    const tries = before.phase === 'interrupted' ? (vain.get(sessionId) ?? 0) + 1 : 0;
+    finish(sessionId, {});
+    dropTransfer(store, sessionId);
+    sources.delete(sessionId);
+    vain.delete(sessionId);
+    start(before.roomId, peer, source, before.startedAt, tries);
   }
 
   function faulty(sessionId: string, fault: TransferFault): void {
@@ -153,10 +199,16 @@ export function createTransferActions(deps: {
     if (files) patch(sessionId, { files });
   }
 
-  function showManifest(sessionId: string, files: readonly ManifestFile[]): void {
+  function showFiles(sessionId: string, files: readonly ManifestFile[], skipped: (file: number) => boolean) {
     patch(sessionId, {
-      files: files.map((file) => ({ path: file.path, size: file.size, hash: file.hash, verified: false })),
-      count: files.length,
+      files: files.map(({ file, path, size, hash }) => ({
+        path,
+        size,
+        hash,
+        verified: false,
+        ...(skipped(file) ? { skipped: true } : {}),
+      })),
+      count: files.filter(({ file }) => !skipped(file)).length,
     });
   }
 
@@ -197,15 +249,16 @@ export function createTransferActions(deps: {
 
   function offered(event: EventOf<'share.file.request'>): void {
     const { room_id: roomId, session_id: sessionId, name, size, count, files } = event.payload;
-    const peer = deps.rooms.getState().rooms[roomId]?.peers[event.from];
+    const peer = rooms.getState().rooms[roomId]?.peers[event.from];
     if (!peer || event.from === socket.current.peerId || view(sessionId)) return;
-    putTransfer(store, {
+    const offer = offerOf(roomId, peer, name, size, count, files);
+    const earlier = Object.values(store.getState().transfers).find(
+      (one) => isOpen(one) && consents.get(one.sessionId)?.offer === offer,
+    );
+    const transfer: TransferView = {
+      ...partOf(peer),
       sessionId,
       roomId,
-      peerId: event.from,
-      peerName: peer.name,
-      deviceName: peer.device_name,
-      peerKind: peer.kind,
       direction: 'in',
       name,
       size,
@@ -215,18 +268,36 @@ export function createTransferActions(deps: {
       moved: 0,
       prepared: 0,
       rate: 0,
-      startedAt: Date.now(),
-    });
+      startedAt: earlier?.startedAt ?? Date.now(),
+      expiresAt: Date.now() + OFFER_LIFE_MS,
+    };
+    const consent = earlier && consents.get(earlier.sessionId);
+    if (earlier && consent) {
+      // The sender noticed first that the connection was lost.
+      finish(earlier.sessionId, { phase: 'interrupted' });
+      dropTransfer(store, earlier.sessionId);
+      consents.delete(earlier.sessionId);
+    }
+    putTransfer(store, transfer);
     live.set(sessionId, {
       unregister: router.register(sessionId, event.from, (later) => onSignal(sessionId, later)),
+      timer: window.setTimeout(() => declined(sessionId, 'timeout'), OFFER_LIFE_MS),
     });
+    if (consent) agreed(transfer, consent);
   }
 
-  async function accept(transfer: TransferView, sink: Sink): Promise<void> {
+  function agreed(transfer: TransferView, consent: Consent): void {
+    consents.set(transfer.sessionId, consent);
+    accept(transfer, consent).catch((error) => failed(transfer.sessionId, failureOf(error)));
+  }
+
+  async function accept(transfer: TransferView, consent: Consent): Promise<void> {
     const { sessionId, roomId, peerId, size } = transfer;
     const one = live.get(sessionId);
     if (!one) return;
-    patch(sessionId, { phase: 'connecting', sink: sink.kind });
+    window.clearTimeout(one.timer);
+    patch(sessionId, { phase: 'connecting', sink: consent.sink.kind });
+    await consent.closed;
     const self = myPeer(socket);
     const opening = await openingFor(api, {
       room_id: roomId,
@@ -238,31 +309,33 @@ export function createTransferActions(deps: {
     await opening.token();
     if (live.get(sessionId) !== one) return;
     let allWritten = false;
-    const show = progressMeter(sessionId);
-    const incoming = new Incoming(sessionId, size, sink, hash, {
+    const show = progressMeter(deps, sessionId);
+    const incoming = new Incoming(sessionId, size, ({ path }) => consent.wanted(path), consent.sink, hash, {
       send: (frame) => one.link?.send(frame),
-      manifest: (files) => {
-        showManifest(sessionId, files);
-        patch(sessionId, { phase: 'moving' });
+      manifest: (files, wanted, skipped) => {
+        showFiles(sessionId, files, (file) => skipped.has(file));
+        patch(sessionId, { phase: 'moving', size: wanted });
       },
       progress: show,
+      paused: (pausedThere) => patch(sessionId, { pausedThere }),
       fileDone: (file) => markFile(sessionId, file, { verified: true }),
       done: () => {
         allWritten = true;
         // The sender says BYE; should it vanish first, the files are there all the same.
-        patch(sessionId, { moved: size, phase: 'saving' });
-        window.setTimeout(() => {
+        patch(sessionId, { moved: view(sessionId)?.size ?? 0, phase: 'saving' });
+        one.timer = window.setTimeout(() => {
           one.link?.bye('DONE');
           finish(sessionId, { phase: 'done' });
-        }, 2_000);
+        }, LAST_WORD_MS);
       },
       fault: (fault) => faulty(sessionId, fault),
     });
     one.incoming = incoming;
-    one.link = linkFor(transfer, self, opening, {
+    one.link = linkFor(deps, transfer, self, opening, {
       open: () => patch(sessionId, { phase: 'moving' }),
       frame: (frame) => incoming.frame(frame),
-      done: () => allWritten,
+      end: (error) => (allWritten ? finish(sessionId, { phase: 'done' }) : failed(sessionId, error)),
+      refused: (error) => failed(sessionId, error),
     });
     one.unregister();
     one.unregister = router.register(sessionId, peerId, (event) => {
@@ -270,6 +343,89 @@ export function createTransferActions(deps: {
       else onSignal(sessionId, event);
     });
     socket.relay('share.accept', partyOf(transfer), (error) => failed(sessionId, failureOf(error)));
+  }
+
+  function declined(sessionId: string, reason: Reason): void {
+    const transfer = view(sessionId);
+    if (transfer?.phase !== 'offered') return;
+    tell('share.decline', transfer, reason);
+    finish(sessionId, { phase: 'declined' });
+    dropTransfer(store, sessionId);
+  }
+
+  function sourceOf(files: ChosenFile[]): Source {
+    const source: Source = {
+      files,
+      prepared: 0,
+      hashed: prepare(files, hash, (bytes) => {
+        source.prepared = bytes;
+        for (const [sessionId, one] of sources) if (one === source) patch(sessionId, { prepared: bytes });
+      }),
+    };
+    return source;
+  }
+
+  function start(roomId: string, peer: Peer, source: Source, startedAt: number, tries: number): void {
+    const { files } = source;
+    const sessionId = newId();
+    const size = files.reduce((sum, { content }) => sum + content.size, 0);
+    const transfer: TransferView = {
+      ...partOf(peer),
+      sessionId,
+      roomId,
+      direction: 'out',
+      name: titleOf(files),
+      size,
+      count: files.length,
+      files: files.map(({ path, content }) => ({ path, size: content.size, verified: false })),
+      phase: 'asking',
+      moved: 0,
+      prepared: source.prepared,
+      rate: 0,
+      startedAt,
+      expiresAt: Date.now() + OFFER_LIFE_MS,
+    };
+    putTransfer(store, transfer);
+    sources.set(sessionId, source);
+    vain.set(sessionId, tries);
+    const expired = () => {
+      tell('share.cancel', transfer, 'timeout');
+      finish(sessionId, { phase: 'failed', error: { code: 'timeout', detail: '' } });
+    };
+    const one: Live = { unregister: () => {}, timer: window.setTimeout(expired, OFFER_LIFE_MS) };
+    live.set(sessionId, one);
+    let finished = false;
+    const show = progressMeter(deps, sessionId);
+    const outgoing = new Outgoing(files, source.hashed, hash, {
+      send: (frame) => one.link?.send(frame),
+      writable: () => one.link?.writable() ?? Promise.resolve(),
+      manifest: (list) => {
+        showFiles(sessionId, list, () => false);
+        patch(sessionId, { phase: 'moving' });
+      },
+      wanted: (wanted, skipped) => {
+        source.hashed.then((list) => showFiles(sessionId, list, skipped)).catch(() => {});
+        patch(sessionId, { size: wanted });
+      },
+      progress: (moved) => {
+        if (moved > 0) vain.set(sessionId, 0);
+        show(moved);
+      },
+      paused: (pausedThere) => patch(sessionId, { pausedThere }),
+      fileDone: (file) => markFile(sessionId, file, { verified: true }),
+      done: () => {
+        finished = true;
+        patch(sessionId, { moved: view(sessionId)?.size ?? 0 });
+        tell('share.completed', transfer);
+        one.link?.bye('DONE');
+      },
+      fault: (fault) => {
+        if (!one.link) tell('share.cancel', transfer, 'failed');
+        faulty(sessionId, fault);
+      },
+    });
+    one.outgoing = outgoing;
+    ask(transfer, one, outgoing, () => finished).catch((error) => failed(sessionId, failureOf(error)));
   }
 
   async function ask(
@@ -294,15 +450,17 @@ export function createTransferActions(deps: {
       if (event.type !== 'share.accept') {
         onSignal(sessionId, event);
       } else if (!one.link) {
+        window.clearTimeout(one.timer);
         patch(sessionId, { phase: 'connecting' });
-        one.link = linkFor(transfer, self, opening, {
+        one.link = linkFor(deps, transfer, self, opening, {
           open: () => {
-            const prepared = (view(sessionId)?.prepared ?? 0) >= size;
+            const prepared = (sources.get(sessionId)?.prepared ?? 0) >= size;
             patch(sessionId, { phase: prepared ? 'moving' : 'preparing' });
             void outgoing.start();
           },
           frame: (frame) => outgoing.frame(frame),
-          done: finished,
+          end: (error) => (finished() ? finish(sessionId, { phase: 'done' }) : failed(sessionId, error)),
+          refused: (error) => failed(sessionId, error),
         });
         void one.link.offer();
       }
@@ -316,113 +474,102 @@ export function createTransferActions(deps: {
   }
 
   return {
-    /** Offers files to one peer. */
-    offer(roomId: string, peer: Peer, chosen: readonly File[]): void {
+    /** Offers files to some peers, each with a session of its own. They are hashed once, while the others think about it. */
+    offer(roomId: string, peers: readonly Peer[], chosen: readonly ChosenFile[]): void {
       if (chosen.length === 0) return;
-      const sessionId = newId();
-      const files = uniqueNames(chosen).map(([path, content]) => ({ path, content }));
-      const size = chosen.reduce((sum, file) => sum + file.size, 0);
-      const transfer: TransferView = {
-        sessionId,
-        roomId,
-        peerId: peer.peer_id,
-        peerName: peer.name,
-        deviceName: peer.device_name,
-        peerKind: peer.kind,
-        direction: 'out',
-        name: files[0]?.path ?? '',
-        size,
-        count: files.length,
-        files: files.map(({ path, content }) => ({ path, size: content.size, verified: false })),
-        phase: 'asking',
-        moved: 0,
-        prepared: 0,
-        rate: 0,
-        startedAt: Date.now(),
-      };
-      putTransfer(store, transfer);
-      const one: Live = { unregister: () => {} };
-      live.set(sessionId, one);
-      let finished = false;
-      const show = progressMeter(sessionId);
-      const outgoing = new Outgoing(files, hash, {
-        send: (frame) => one.link?.send(frame),
-        writable: () => one.link?.writable() ?? Promise.resolve(),
-        prepared: (prepared) => patch(sessionId, { prepared }),
-        manifest: (list) => {
-          showManifest(sessionId, list);
-          patch(sessionId, { phase: 'moving' });
-        },
-        progress: show,
-        fileDone: (file) => markFile(sessionId, file, { verified: true }),
-        done: () => {
-          finished = true;
-          patch(sessionId, { moved: size });
-          tell('share.completed', transfer);
-          one.link?.bye('DONE');
-        },
-        fault: (fault) => {
-          if (!one.link) tell('share.cancel', transfer, 'failed');
-          faulty(sessionId, fault);
-        },
-      });
-      one.outgoing = outgoing;
-      ask(transfer, one, outgoing, () => finished).catch((error) => failed(sessionId, failureOf(error)));
+      const source = sourceOf(sendable(chosen));
+      for (const peer of peers) start(roomId, peer, source, Date.now(), 0);
     },
 
     /** `sink` was chosen at the click, since browsers open their dialogs only then. */
-    accept(sessionId: string, sink: Sink): void {
+    accept(sessionId: string, sink: Sink, wanted: (path: string) => boolean): void {
       const transfer = view(sessionId);
       if (transfer?.phase !== 'offered') return;
-      accept(transfer, sink).catch((error) => failed(sessionId, failureOf(error)));
+      const { roomId, name, size, count, files } = transfer;
+      const peer = { user_id: transfer.userId, device_id: transfer.deviceId, peer_id: transfer.peerId };
+      const offer = offerOf(roomId, peer, name, size, count, files);
+      agreed(transfer, { sink, wanted, offer, closed: Promise.resolve() });
     },
 
-    decline(sessionId: string): void {
-      const transfer = view(sessionId);
-      if (transfer?.phase !== 'offered') return;
-      tell('share.decline', transfer, 'declined');
-      finish(sessionId, { phase: 'declined' });
-      dropTransfer(store, sessionId);
-    },
+    decline: declined,
 
     cancel(sessionId: string): void {
       const transfer = view(sessionId);
       if (!transfer || !isOpen(transfer)) return;
       const link = live.get(sessionId)?.link;
       tell('share.cancel', transfer, 'cancelled');
-      finish(sessionId, { phase: 'cancelled', error: { code: 'cancelled', detail: '' } });
+      finish(sessionId, { phase: 'cancelled', error: { code: 'cancelled', detail: '' } }, false);
       link?.bye('CANCELLED');
     },
 
-    /** Takes a finished card away. */
-    dismiss(sessionId: string): void {
+    pause(sessionId: string, paused: boolean): void {
+      const one = live.get(sessionId);
+      if (view(sessionId)?.phase !== 'moving' || !one) return;
+      one.outgoing?.pause(paused);
+      one.incoming?.pause(paused);
+      patch(sessionId, { pausedHere: paused, rate: 0 });
+    },
+
+    /** Only what this page sent and still has: the receiver goes on from what it kept. */
+    retry(sessionId: string): void {
       const transfer = view(sessionId);
-      if (transfer && !isOpen(transfer)) dropTransfer(store, sessionId);
+      if (!transfer || isOpen(transfer)) return;
+      const peer = sameDevice(transfer);
+      if (peer && sources.has(sessionId)) again(sessionId, peer);
+      else patch(sessionId, { error: { code: 'gone', detail: '' } });
+    },
+
+    /** After this page was loaded anew: the same files, chosen again. */
+    retryWith(sessionId: string, chosen: readonly ChosenFile[]): void {
+      const transfer = view(sessionId);
+      if (!transfer?.sourceLost) return;
+      const files = sendable(chosen);
+      const peer = sameDevice(transfer);
+      const list = (named: { path: string; size: number }[]) =>
+        JSON.stringify(named.map(({ path, size }) => [path, size]).sort());
+      const same =
+        list(transfer.files) === list(files.map(({ path, content }) => ({ path, size: content.size })));
+      if (!peer || !same) {
+        patch(sessionId, { error: { code: same ? 'gone' : 'OTHER_FILES', detail: '' } });
+        return;
+      }
+      sources.set(sessionId, sourceOf(files));
+      again(sessionId, peer);
+    },
+
+    /** Takes finished cards away. */
+    dismiss(...sessionIds: string[]): void {
+      for (const sessionId of sessionIds) {
+        const transfer = view(sessionId);
+        if (!transfer || isOpen(transfer)) continue;
+        dropTransfer(store, sessionId);
+        for (const map of [sources, consents, vain]) map.delete(sessionId);
+      }
     },
 
     handle(event: SignalEvent): void {
       if (event.type === 'share.file.request') offered(event);
-      // Whoever offered is gone: the card would only lead nowhere.
       else if (event.type === 'room.left')
-        for (const transfer of Object.values(store.getState().transfers))
-          if (
-            transfer.peerId === event.payload.peer_id &&
-            (transfer.phase === 'offered' || transfer.phase === 'asking')
-          )
-            finish(transfer.sessionId, { phase: 'cancelled', error: { code: 'gone', detail: '' } });
+        for (const transfer of Object.values(store.getState().transfers)) {
+          const { sessionId, phase } = transfer;
+          if (transfer.peerId !== event.payload.peer_id || (phase !== 'offered' && phase !== 'asking'))
+            continue;
+          const error = { code: 'gone', detail: '' };
+          // Whoever offered is gone: the card would only lead nowhere. Whom we were going on with may come back.
+          if ((vain.get(sessionId) ?? 0) > 0) interrupted(transfer, error);
+          else finish(sessionId, { phase: 'cancelled', error });
+        }
     },
   };
 }
 
-function uniqueNames(files: readonly File[]): [string, File][] {
-  const taken = new Set<string>();
-  return files.map((file) => {
-    const name = sendableName(file.name);
-    const dot = name.lastIndexOf('.');
-    let candidate = name;
-    for (let number = 1; taken.has(candidate.normalize('NFC').toLowerCase()); number++)
-      candidate = dot > 0 ? `${name.slice(0, dot)} (${number})${name.slice(dot)}` : `${name} (${number})`;
-    taken.add(candidate.normalize('NFC').toLowerCase());
-    return [candidate, file];
-  });
+function partOf(peer: Peer) {
+  return {
+    peerId: peer.peer_id,
+    userId: peer.user_id,
+    ...(peer.device_id === undefined ? {} : { deviceId: peer.device_id }),
+    peerName: peer.name,
+    deviceName: peer.device_name,
+    peerKind: peer.kind,
+  };
 }

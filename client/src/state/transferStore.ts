@@ -14,6 +14,8 @@ type TransferPhase =
   | 'moving'
   /** All bytes arrived; the file is put in its place. */
   | 'saving'
+  /** The connection was lost; it goes on by itself as soon as the other side is there again. */
+  | 'interrupted'
   | 'done'
   | 'declined'
   | 'cancelled'
@@ -25,12 +27,16 @@ export interface TransferFile {
   /** Known once the manifest came (incoming) or was made (outgoing). */
   hash?: string;
   verified: boolean;
+  /** The receiver does not want it. */
+  skipped?: boolean;
 }
 
 export interface TransferView {
   sessionId: string;
   roomId: string;
   peerId: string;
+  userId: string;
+  deviceId?: string;
   /** Person at the other end, and the device. */
   peerName: string;
   deviceName: string;
@@ -38,6 +44,7 @@ export interface TransferView {
   peerKind: 'page' | 'agent';
   direction: 'in' | 'out';
   name: string;
+  /** Bytes that the receiver wants; all that is offered until it said so. */
   size: number;
   count: number;
   files: TransferFile[];
@@ -48,6 +55,12 @@ export interface TransferView {
   /** Bytes per second over the last seconds. */
   rate: number;
   path?: PathInfo;
+  pausedHere?: boolean;
+  pausedThere?: boolean;
+  /** This page sent it before it was loaded anew: the files have to be chosen again. */
+  sourceLost?: boolean;
+  /** An offer that nobody answered until then is withdrawn. */
+  expiresAt?: number;
   error?: { code: string; detail: string };
   startedAt: number;
   /** Where an incoming file goes; decides what the card says. */
@@ -64,8 +77,16 @@ export function createTransferStore() {
   return createStore<TransferState>(() => ({ transfers: {} }));
 }
 
-const OPEN: readonly TransferPhase[] = ['offered', 'asking', 'preparing', 'connecting', 'moving', 'saving'];
-const BUSY: readonly TransferPhase[] = ['preparing', 'connecting', 'moving', 'saving'];
+const OPEN: readonly TransferPhase[] = [
+  'offered',
+  'asking',
+  'preparing',
+  'connecting',
+  'moving',
+  'saving',
+  'interrupted',
+];
+const BUSY: readonly TransferPhase[] = ['preparing', 'connecting', 'moving', 'saving', 'interrupted'];
 
 export function isOpen(transfer: TransferView): boolean {
   return OPEN.includes(transfer.phase);
@@ -92,8 +113,7 @@ export function dropTransfer(store: TransferStore, sessionId: string): void {
   });
 }
 
-export function transfersIn(state: TransferState, roomId: string): TransferView[] {
-  return Object.values(state.transfers)
-    .filter((transfer) => transfer.roomId === roomId)
-    .sort((a, b) => b.startedAt - a.startedAt);
+/** The newest first. */
+export function inOrder(state: TransferState): TransferView[] {
+  return Object.values(state.transfers).sort((a, b) => b.startedAt - a.startedAt);
 }

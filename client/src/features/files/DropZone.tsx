@@ -11,7 +11,7 @@ export function DropZone({
   enabled,
   children,
 }: {
-  onFiles: (files: File[]) => void;
+  onFiles: (dropped: (FileSystemEntry | File)[]) => void;
   enabled: boolean;
   children: ReactNode;
 }) {
@@ -26,21 +26,14 @@ export function DropZone({
     event.preventDefault();
     depth.current = 0;
     setOver(false);
-    // A dropped folder has no content of its own here; it must not become an empty file.
-    const files = [...event.dataTransfer.items]
-      .filter((item) => item.kind === 'file' && !item.webkitGetAsEntry?.()?.isDirectory)
-      .flatMap((item) => item.getAsFile() ?? []);
-    const folders = event.dataTransfer.items.length - files.length;
-    if (folders > 0)
-      notifications.show({
-        color: 'orange',
-        message: t`Folders cannot be sent from this page. Choose the files in it instead.`,
-        withBorder: true,
-      });
-    if (files.length > 0) take(files);
+    // The browser forgets its items after the event: entries can be walked later.
+    const dropped = [...event.dataTransfer.items]
+      .filter((item) => item.kind === 'file')
+      .flatMap((item) => item.webkitGetAsEntry?.() ?? item.getAsFile() ?? []);
+    if (dropped.length > 0) take(dropped);
   }
 
-  function take(files: File[]) {
+  function take(files: (FileSystemEntry | File)[]) {
     if (enabled) onFiles(files);
     else
       notifications.show({

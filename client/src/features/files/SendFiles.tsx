@@ -1,30 +1,32 @@
-// Choosing files and to whom they go. Dropping and the button share this.
+// Choosing files and to whom they go. Dropping, pasting and the buttons share this.
 
-import { Plural, Trans, useLingui } from '@lingui/react/macro';
-import { Button, FileButton, Modal, Stack, Text, Tooltip, UnstyledButton } from '@mantine/core';
+import { Trans, useLingui } from '@lingui/react/macro';
+import { ActionIcon, Button, FileButton, Tooltip } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
-import { IconDeviceDesktop, IconUpload } from '@tabler/icons-react';
-import { useRef, useState } from 'react';
+import { IconFolderUp, IconUpload } from '@tabler/icons-react';
+import { lazy, Suspense, useRef, useState } from 'react';
 import { useMesh } from '../../app/mesh';
-import { formatBytes } from '../../lib/format';
+import type { Chosen, ChosenFile } from '../../lib/transfer/chosen';
 import type { Peer } from '../../protocol/signal';
 import type { RoomView } from '../../state/roomStore';
-import { Avatar } from '../../ui/Avatar';
 import rooms from '../rooms/rooms.module.css';
-import classes from './files.module.css';
 import { useRecipients } from './useRecipients';
+
+const Recipients = lazy(() => import('./tray/Recipients').then((module) => ({ default: module.Recipients })));
+const choosing = () => import('../../lib/transfer/chosen');
 
 export function useSendFiles(room: RoomView) {
   const { t } = useLingui();
   const mesh = useMesh();
   const recipients = useRecipients(room);
-  const [waiting, setWaiting] = useState<File[]>([]);
+  const [waiting, setWaiting] = useState<ChosenFile[]>([]);
   const fixed = useRef<Peer>(undefined);
   const opener = useRef<() => void>(() => {});
 
-  function offer(peer: Peer, files: File[]) {
-    mesh.transferActions.offer(room.roomId, peer, files);
-    const to = peer.kind === 'agent' ? peer.device_name : peer.name;
+  function offer(peers: Peer[], files: ChosenFile[]) {
+    mesh.withTransfers((actions) => actions.offer(room.roomId, peers, files));
+    const names = peers.map((peer) => (peer.kind === 'agent' ? peer.device_name : peer.name));
+    const to = [...new Set(names)].join(', ');
     notifications.show({
       message: t`Offered to ${to}. It starts when they accept.`,
       autoClose: 3500,
@@ -32,19 +34,32 @@ export function useSendFiles(room: RoomView) {
     });
   }
 
+  /** To the one recipient there is, else ask to whom. */
+  function send({ files, emptyFolders }: Chosen) {
+    const target = fixed.current ?? (recipients.length === 1 ? recipients[0] : undefined);
+    fixed.current = undefined;
+    if (emptyFolders > 0)
+      notifications.show({
+        color: 'orange',
+        message: t`Empty folders are left out: ${emptyFolders}.`,
+        withBorder: true,
+      });
+    if (files.length === 0) return;
+    if (target) offer([target], files);
+    else setWaiting(files);
+  }
+
   return {
     recipients,
     waiting,
-    /** Files were chosen or dropped: to the one recipient there is, else ask to whom. */
-    send(files: File[]) {
-      const target = fixed.current ?? (recipients.length === 1 ? recipients[0] : undefined);
-      fixed.current = undefined;
-      if (files.length === 0) return;
-      if (target) offer(target, files);
-      else setWaiting(files);
-    },
-    to(peer: Peer) {
-      offer(peer, waiting);
+    picked: (files: File[]) => void choosing().then(({ fromInput }) => send(fromInput(files))),
+    dropped: (entries: (FileSystemEntry | File)[]) =>
+      void choosing()
+        .then(({ fromDrop }) => fromDrop(entries))
+        .then(send)
+        .catch(() => notifications.show({ color: 'red', message: t`What was dropped cannot be read.` })),
+    to(peers: Peer[]) {
+      offer(peers, waiting);
       setWaiting([]);
     },
     drop: () => setWaiting([]),
@@ -53,9 +68,8 @@ export function useSendFiles(room: RoomView) {
       fixed.current = peer;
       opener.current();
     },
-    chooseForAny() {
+    chooseForAny: () => {
       fixed.current = undefined;
-      opener.current();
     },
     bind: (open: () => void) => {
       opener.current = open;
@@ -63,86 +77,68 @@ export function useSendFiles(room: RoomView) {
   };
 }
 
-export function SendFiles({ sending }: { sending: ReturnType<typeof useSendFiles> }) {
-  const { t, i18n } = useLingui();
-  const { recipients, waiting } = sending;
-  const nobody = recipients.length === 0;
-  const size = waiting.reduce((sum, file) => sum + file.size, 0);
-  const reset = useRef<() => void>(null);
+type Sending = ReturnType<typeof useSendFiles>;
+
+export function SendFiles({ sending }: { sending: Sending }) {
+  const { t } = useLingui();
   return (
     <>
-      <FileButton
-        multiple
-        resetRef={reset}
-        inputProps={{ 'aria-label': t`Files to send` }}
-        onChange={(files) => {
-          sending.send(files);
-          reset.current?.();
-        }}
-      >
-        {({ onClick }) => {
-          sending.bind(onClick);
-          return (
-            <Tooltip disabled={!nobody} label={t`Nobody is here who could receive a file.`}>
-              <Button
-                size="sm"
-                className={rooms.compact}
-                leftSection={<IconUpload size={16} />}
-                data-disabled={nobody || undefined}
-                aria-disabled={nobody || undefined}
-                onClick={() => {
-                  if (!nobody) sending.chooseForAny();
-                }}
-              >
-                <Trans>Send files</Trans>
-              </Button>
-            </Tooltip>
-          );
-        }}
-      </FileButton>
-      <Modal
-        opened={waiting.length > 0}
-        onClose={sending.drop}
-        title={<Trans>Send to whom?</Trans>}
-        closeButtonProps={{ 'aria-label': t`Close` }}
-      >
-        <Stack gap="sm">
-          <Text size="sm" c="dimmed" truncate>
-            {waiting.length === 1 ? (
-              waiting[0]?.name
-            ) : (
-              <Plural value={waiting.length} one="# file" other="# files" />
-            )}
-            {' · '}
-            {formatBytes(size, i18n.locale)}
-          </Text>
-          <div className={classes.recipients}>
-            {recipients.map((peer) => (
-              <UnstyledButton
-                key={peer.peer_id}
-                className={classes.recipient}
-                onClick={() => sending.to(peer)}
-              >
-                {peer.kind === 'agent' ? (
-                  <span className={classes.kind} aria-hidden="true">
-                    <IconDeviceDesktop size={18} />
-                  </span>
-                ) : (
-                  <Avatar name={peer.name} id={peer.user_id} size={34} />
-                )}
-                <span className={classes.recipientNames}>
-                  <Text span size="sm" fw={580} truncate>
-                    {peer.kind === 'agent' ? peer.device_name : peer.name}
-                  </Text>
-                  <Text span size="xs" c="dimmed" truncate>
-                    {peer.kind === 'agent' ? peer.name : peer.device_name}
-                  </Text>
-                </span>
-              </UnstyledButton>
-            ))}
-          </div>
-        </Stack>
-      </Modal>
+      <Picker sending={sending} folders={false} label={t`Files to send`} />
+      <Picker sending={sending} folders label={t`Folder to send`} />
+      {sending.waiting.length > 0 && (
+        <Suspense>
+          <Recipients sending={sending} />
+        </Suspense>
+      )}
     </>
+  );
+}
+
+function Picker({ sending, folders, label }: { sending: Sending; folders: boolean; label: string }) {
+  const { t } = useLingui();
+  const nobody = sending.recipients.length === 0;
+  const reset = useRef<() => void>(null);
+  return (
+    <FileButton
+      multiple
+      resetRef={reset}
+      inputProps={{ 'aria-label': label, ...(folders ? { webkitdirectory: '' } : {}) }}
+      onChange={(files) => {
+        sending.picked(files);
+        reset.current?.();
+      }}
+    >
+      {({ onClick }) => {
+        if (!folders) sending.bind(onClick);
+        const open = {
+          'data-disabled': nobody || undefined,
+          'aria-disabled': nobody || undefined,
+          onClick: () => {
+            sending.chooseForAny();
+            if (!nobody) onClick();
+          },
+        };
+        const none = t`Nobody is here who could receive a file.`;
+        return folders ? (
+          <Tooltip label={nobody ? none : t`Send a folder`}>
+            <ActionIcon
+              size="lg"
+              variant="default"
+              className={rooms.wideOnly}
+              aria-label={t`Send a folder`}
+              {...open}
+            >
+              <IconFolderUp size={18} />
+            </ActionIcon>
+          </Tooltip>
+        ) : (
+          <Tooltip disabled={!nobody} label={none}>
+            <Button size="sm" className={rooms.compact} leftSection={<IconUpload size={16} />} {...open}>
+              <Trans>Send files</Trans>
+            </Button>
+          </Tooltip>
+        );
+      }}
+    </FileButton>
   );
 }

@@ -1,9 +1,10 @@
 import { useMemo } from 'react';
 import { useStore } from 'zustand';
 import { useMesh } from '../../app/mesh';
-import { type TransferView, transfersIn } from '../../state/transferStore';
+import { inOrder, type TransferView } from '../../state/transferStore';
 
-export function useTransfers(roomId: string): TransferView[] {
+/** Of all rooms, the newest first. */
+export function useTransfers(): TransferView[] {
   const transfers = useStore(useMesh().transfers, (state) => state.transfers);
-  return useMemo(() => transfersIn({ transfers }, roomId), [transfers, roomId]);
+  return useMemo(() => inOrder({ transfers }), [transfers]);
 }

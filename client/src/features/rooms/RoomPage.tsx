@@ -31,7 +31,7 @@ const RoomSettings = lazy(() =>
   import('./settings/RoomSettings').then((module) => ({ default: module.RoomSettings })),
 );
 const TransfersPanel = lazy(() =>
-  import('../files/TransfersPanel').then((module) => ({ default: module.TransfersPanel })),
+  import('../files/tray/TransfersPanel').then((module) => ({ default: module.TransfersPanel })),
 );
 const Invite = lazy(() => import('./Invite').then((module) => ({ default: module.Invite })));
 const TerminalPane = lazy(() =>
@@ -136,7 +136,7 @@ function Room({ room }: { room: RoomView }) {
   );
 
   return (
-    <DropZone onFiles={(files) => sending.send(files)} enabled={sending.recipients.length > 0}>
+    <DropZone onFiles={sending.dropped} enabled={sending.recipients.length > 0}>
       <PageHeader title={room.name} detail={<Trans>{here} here</Trans>}>
         {(room.role === 'owner' || room.role === 'moderator') && (
           <Button
@@ -209,7 +209,7 @@ function Room({ room }: { room: RoomView }) {
           </aside>
         )}
       </div>
-      {narrow && <BottomTabs roomId={room.roomId} terminals={terminals} view={shown} onView={setView} />}
+      {narrow && <BottomTabs terminals={terminals} view={shown} onView={setView} />}
       {setting && (
         <Suspense>
           <RoomSettings room={room} onClose={settings.close} />

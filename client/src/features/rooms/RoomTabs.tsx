@@ -74,13 +74,10 @@ export function MainTabs({ terminals, view, onView }: TabsProps) {
 }
 
 /** The phone's way around a room. */
-export function BottomTabs({ roomId, terminals, view, onView }: TabsProps & { roomId: string }) {
+export function BottomTabs({ terminals, view, onView }: TabsProps) {
   const { t } = useLingui();
   const mesh = useMesh();
-  const moving = useStore(
-    mesh.transfers,
-    (state) => Object.values(state.transfers).filter((one) => one.roomId === roomId && isOpen(one)).length,
-  );
+  const moving = useStore(mesh.transfers, (state) => Object.values(state.transfers).filter(isOpen).length);
   const latest = terminals.at(-1);
   const tab = (kind: View['kind'], target: View, icon: ReactNode, label: ReactNode, count = 0) => (
     <UnstyledButton

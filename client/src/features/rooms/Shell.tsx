@@ -5,7 +5,8 @@ import { Drawer } from '@mantine/core';
 import { useDisclosure, useMediaQuery } from '@mantine/hooks';
 import { Outlet, useLocation, useNavigate } from '@tanstack/react-router';
 import { createContext, lazy, Suspense, useContext, useEffect } from 'react';
-import { useSession } from '../../app/mesh';
+import { useStore } from 'zustand';
+import { useMesh, useSession } from '../../app/mesh';
 import { useShortcuts } from '../shortcuts/useShortcuts';
 import { ConnectionBanner } from './ConnectionBanner';
 import classes from './rooms.module.css';
@@ -15,6 +16,9 @@ export const NARROW = '(max-width: 61.99em)';
 
 const ShortcutList = lazy(() =>
   import('../shortcuts/ShortcutList').then((module) => ({ default: module.ShortcutList })),
+);
+const TransfersEverywhere = lazy(() =>
+  import('../files/tray/Everywhere').then((module) => ({ default: module.Everywhere })),
 );
 
 const OpenRooms = createContext<() => void>(() => {});
@@ -27,6 +31,7 @@ export function Shell() {
   const [opened, drawer] = useDisclosure(false);
   const [listing, list] = useDisclosure(false);
   const phase = useSession((state) => state.phase);
+  const transferring = useStore(useMesh().transfers, (state) => Object.keys(state.transfers).length > 0);
   const navigate = useNavigate();
   const { pathname } = useLocation();
   const ended = useSession((state) => state.ended);
@@ -59,7 +64,7 @@ export function Shell() {
           size={288}
           padding={0}
           withCloseButton={false}
-          aria-label={t`Rooms`}
+          attributes={{ content: { 'aria-label': t`Rooms` } }}
           classNames={{ body: classes.drawerBody, content: classes.drawerContent }}
         >
           <Sidebar />
@@ -72,6 +77,11 @@ export function Shell() {
         <OpenRooms.Provider value={drawer.open}>
           <Outlet />
         </OpenRooms.Provider>
+        {transferring && (
+          <Suspense>
+            <TransfersEverywhere />
+          </Suspense>
+        )}
       </div>
       {listing && (
         <Suspense>

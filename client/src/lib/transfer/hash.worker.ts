@@ -36,7 +36,11 @@ async function run(request: HashRequest): Promise<void> {
         hasher.update(new Uint8Array(await request.blob.slice(at, at + READ_BYTES).arrayBuffer()));
         reply({ id: request.id, progress: Math.min(at + READ_BYTES, request.blob.size) });
       }
-      reply({ id: request.id, digest: hasher.digest() });
+      if (request.stream === undefined) reply({ id: request.id, digest: hasher.digest() });
+      else {
+        streams.set(request.stream, hasher);
+        reply({ id: request.id });
+      }
     }
   }
 }

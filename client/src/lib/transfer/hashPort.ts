@@ -4,7 +4,7 @@ export type HashRequest = { id: number } & (
   | { op: 'chunk'; bytes: Uint8Array<ArrayBuffer>; stream?: string }
   | { op: 'finish'; stream: string }
   | { op: 'drop'; stream: string }
-  | { op: 'blob'; blob: Blob }
+  | { op: 'blob'; blob: Blob; stream?: string }
 );
 
 export interface HashReply {
@@ -25,6 +25,8 @@ export interface HashPort {
   finish(stream: string): Promise<string>;
   drop(stream: string): void;
   blob(blob: Blob, progress: (bytes: number) => void): Promise<string>;
+  /** Begins a stream with content that is there already. */
+  begin(stream: string, blob: Blob, progress: (bytes: number) => void): Promise<void>;
 }
 
 export function hex(bytes: Uint8Array): string {
@@ -88,6 +90,7 @@ export function createHashWorker(): HashPort {
     },
     finish: async (stream) => hex(digestOf(await ask({ op: 'finish', stream }))),
     drop: (stream) => worker?.postMessage({ op: 'drop', stream, id: ++lastId }),
+    begin: async (stream, blob, progress) => void (await ask({ op: 'blob', blob, stream }, [], progress)),
     blob: async (blob, progress) => hex(digestOf(await ask({ op: 'blob', blob }, [], progress))),
   };
 }

@@ -2,20 +2,18 @@
 // than the channel and the window allow.
 
 import { CHUNK_BYTES, type Frame, MAX_DATA_BYTES, type ManifestFile } from '../../protocol/frames';
+import type { ChosenFile } from './chosen';
 import { TransferFault } from './fault';
 import type { HashPort } from './hashPort';
 import { type NextChunk, Sender } from './sender';
-
-export interface OutgoingFile {
-  path: string;
-  content: File;
-}
 
 export interface OutgoingEvents {
   send: (frame: Frame) => void;
   /** Resolves when the channel has room. */
   writable: () => Promise<void>;
-  prepared: (bytes: number) => void;
+  /** The receiver said what it takes: so many bytes, without these files. */
+  wanted: (size: number, skipped: (file: number) => boolean) => void;
+  paused: (there: boolean) => void;
   manifest: (files: readonly ManifestFile[]) => void;
   progress: (bytes: number) => void;
   fileDone: (file: number) => void;
@@ -23,19 +21,41 @@ export interface OutgoingEvents {
   fault: (fault: TransferFault) => void;
 }
 
+/** Computes what the manifest says of the files. Once is enough for any number of receivers and attempts. */
+export async function prepare(
+  files: readonly ChosenFile[],
+  hash: HashPort,
+  prepared: (bytes: number) => void,
+): Promise<ManifestFile[]> {
+  const list: ManifestFile[] = [];
+  let before = 0;
+  for (const [index, { path, content }] of files.entries()) {
+    const digest = await hash
+      .blob(content, (bytes) => prepared(before + bytes))
+      .catch(() => {
+        throw new TransferFault('SOURCE_GONE', `${path} can no longer be read.`, index);
+      });
+    before += content.size;
+    list.push({ file: index, path, size: content.size, hash: digest, modified_at: content.lastModified });
+  }
+  return list;
+}
+
 export class Outgoing {
   private sender: Sender | undefined;
-  private readonly hashed: Promise<ManifestFile[]>;
   private stopped = false;
+  private pumping = false;
+  private pausedHere = false;
+  private pausedThere = false;
   private wake: (() => void) | undefined;
 
-  /** Hashing starts at once, while the other side still thinks about it. */
+  /** `hashed` may still be in work while the other side thinks about the offer. */
   constructor(
-    private readonly files: readonly OutgoingFile[],
+    private readonly files: readonly ChosenFile[],
+    private readonly hashed: Promise<readonly ManifestFile[]>,
     private readonly hash: HashPort,
     private readonly events: OutgoingEvents,
   ) {
-    this.hashed = this.prepare();
     this.hashed.catch((error) => this.fail(error));
   }
 
@@ -60,13 +80,21 @@ export class Outgoing {
     if (this.stopped) return;
     try {
       if (frame.type === 'RENEW') return;
+      if (frame.type === 'FILE_PAUSE') {
+        this.pausedThere = frame.paused;
+        this.events.paused(frame.paused);
+        this.wake?.();
+        return;
+      }
       if (frame.type === 'FILE_ERROR')
         throw new TransferFault(frame.code, frame.detail, frame.file ?? undefined);
       if (!sender) throw new TransferFault('PROTOCOL', 'The other side spoke before it was asked.');
       if (frame.type === 'FILE_WANT') {
         if (sender.want(frame)) {
+          this.events.wanted(sender.size, (file) => sender.isSkipped(file));
           this.events.progress(sender.moved);
-          void this.pump(sender).catch((error) => this.fail(error));
+          if (sender.complete) this.end();
+          else void this.pump(sender).catch((error) => this.fail(error));
         }
       } else if (frame.type === 'FILE_ACK') {
         sender.ack(frame.bytes);
@@ -75,10 +103,7 @@ export class Outgoing {
       } else if (frame.type === 'FILE_DONE') {
         const all = sender.fileDone(frame);
         this.events.fileDone(frame.file);
-        if (all) {
-          this.stopped = true;
-          this.events.done();
-        }
+        if (all) this.end();
       } else {
         throw new TransferFault('PROTOCOL', 'A frame came that does not belong here.');
       }
@@ -92,27 +117,25 @@ export class Outgoing {
     this.wake?.();
   }
 
-  private async prepare(): Promise<ManifestFile[]> {
-    const list: ManifestFile[] = [];
-    let before = 0;
-    for (const [index, { path, content }] of this.files.entries()) {
-      const hash = await this.hash
-        .blob(content, (bytes) => {
-          if (!this.stopped) this.events.prepared(before + bytes);
-        })
-        .catch(() => {
-          throw new TransferFault('SOURCE_GONE', `${path} can no longer be read.`, index);
-        });
-      before += content.size;
-      list.push({ file: index, path, size: content.size, hash, modified_at: content.lastModified });
-    }
-    return list;
+  /** No further chunk goes out while either end has paused. */
+  pause(paused: boolean): void {
+    if (this.stopped) return;
+    this.pausedHere = paused;
+    this.events.send({ type: 'FILE_PAUSE', paused });
+    this.wake?.();
+  }
+
+  private end(): void {
+    this.stopped = true;
+    this.events.done();
   }
 
   private async pump(sender: Sender): Promise<void> {
+    if (this.pumping) return this.wake?.();
+    this.pumping = true;
     while (!this.stopped) {
-      const next = sender.next();
-      if (next === 'end') return;
+      const next = this.pausedHere || this.pausedThere ? 'wait' : sender.next();
+      if (next === 'end') break;
       if (next === 'wait') {
         await new Promise<void>((resolve) => {
           this.wake = resolve;
@@ -121,10 +144,11 @@ export class Outgoing {
       }
       await this.sendChunk(next);
     }
+    this.pumping = false;
   }
 
   private async sendChunk({ file, index, length }: NextChunk): Promise<void> {
-    const source = this.files[file] as OutgoingFile;
+    const source = this.files[file] as ChosenFile;
     const offset = index * CHUNK_BYTES;
     const content = await source.content
       .slice(offset, offset + length)

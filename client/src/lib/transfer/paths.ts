@@ -36,6 +36,12 @@ export function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
+export function numbered(name: string, number: number): string {
+  if (number === 0) return name;
+  const dot = name.lastIndexOf('.');
+  return dot > 0 ? `${name.slice(0, dot)} (${number})${name.slice(dot)}` : `${name} (${number})`;
+}
+
 /** Makes a name of our own disk fit to be sent; names that pass stay as they are. */
 export function sendableName(name: string): string {
   if (isSafePath(name) && !name.includes('/')) return name;
@@ -45,6 +51,16 @@ export function sendableName(name: string): string {
   const trimmed = cleaned.replace(/[. ]+$/, '');
   const renamed = RESERVED.test(trimmed) ? `_${trimmed}` : trimmed;
   return isSafeComponent(renamed) ? renamed : 'file';
+}
+
+/** A path of our own disk made fit to be sent; what is too deep or too long loses its outermost folders. */
+export function sendablePath(path: string): string {
+  const components = path
+    .split('/')
+    .filter((one) => one !== '')
+    .map(sendableName);
+  while (components.length > 1 && !isSafePath(components.join('/'))) components.shift();
+  return components.join('/') || 'file';
 }
 
 function bytes(text: string): number {

@@ -1,7 +1,13 @@
 // The receiving end of a transfer as a state machine without I/O: frames go in, complete chunks come out. Hashing and
 // writing belong to the driver (incoming.ts), which reports back with `verified`.
 
-import { CHUNK_BYTES, type FrameOf, type ManifestFile, type Range } from '../../protocol/frames';
+import {
+  CHUNK_BYTES,
+  type FrameOf,
+  type ManifestFile,
+  type Range,
+  type Skipped,
+} from '../../protocol/frames';
 import { TransferFault } from './fault';
 import { collisionKey, isSafePath, MAX_ENTRIES } from './paths';
 
@@ -31,7 +37,7 @@ export class Receiver {
   private total = 0;
   private open: (Chunk & { filled: number }) | undefined;
   /** Chunks asked for, in the order in which they must come. */
-  private wanted: Iterator<{ file: number; index: number }> = [][Symbol.iterator]();
+  private readonly wanted = new ChunkQueue();
   private verifiedBytes = 0;
   private readonly left = new Map<number, number>();
 
@@ -60,29 +66,55 @@ export class Receiver {
     return this.list;
   }
 
-  /** What to ask for. A page begins anew each time, so that is everything; empty files are left out. */
-  want(): FrameOf<'FILE_WANT'>[] {
-    const ranges: Range[] = this.list
-      .filter((file) => file.size > 0)
-      .map((file) => ({ file: file.file, from: 0, to: chunksOf(file.size) }));
-    for (const { file, from, to } of ranges) this.left.set(file, to - from);
-    this.wanted = inOrder(ranges);
+  /**
+   * What to ask for: everything but what `held` says is there (leading chunks of a file) and what nobody wants here.
+   * Empty files need no asking.
+   */
+  want(held: ReadonlyMap<number, number> = new Map(), unwanted: ReadonlySet<number> = new Set()) {
+    const ranges: Range[] = [];
+    const skip: Skipped[] = [];
+    for (const { file, size } of this.list) {
+      const run = skip.at(-1);
+      if (unwanted.has(file)) {
+        if (run?.to === file) run.to = file + 1;
+        else skip.push({ from: file, to: file + 1 });
+      } else if ((held.get(file) ?? 0) < chunksOf(size)) {
+        ranges.push({ file, from: held.get(file) ?? 0, to: chunksOf(size) });
+      }
+    }
+    for (const range of ranges) this.expect(range);
     const frames: FrameOf<'FILE_WANT'>[] = [];
-    for (let at = 0; at < ranges.length; at += RANGES_PER_FRAME)
+    const length = Math.max(ranges.length, skip.length, 1);
+    for (let at = 0; at < length; at += RANGES_PER_FRAME) {
+      const skipped = skip.slice(at, at + RANGES_PER_FRAME);
       frames.push({
         type: 'FILE_WANT',
         ranges: ranges.slice(at, at + RANGES_PER_FRAME),
-        last: at + RANGES_PER_FRAME >= ranges.length,
+        ...(skipped.length > 0 ? { skip: skipped } : {}),
+        last: at + RANGES_PER_FRAME >= length,
       });
-    return frames.length > 0 ? frames : [{ type: 'FILE_WANT', ranges: [], last: true }];
+    }
+    return frames;
+  }
+
+  /** A file that was gone on with and came out wrong is asked for once more, whole. */
+  wantWhole({ file, size }: ManifestFile): FrameOf<'FILE_WANT'> {
+    const range = { file, from: 0, to: chunksOf(size) };
+    this.expect(range);
+    return { type: 'FILE_WANT', ranges: [range], last: true };
+  }
+
+  private expect(range: Range): void {
+    this.left.set(range.file, range.to - range.from);
+    this.wanted.push(range);
   }
 
   chunk(frame: FrameOf<'FILE_CHUNK'>): void {
     const next = this.wanted.next();
     const file = this.list[frame.file];
-    if (this.open || next.done || !file)
+    if (this.open || !next || !file)
       throw new TransferFault('PROTOCOL', 'A chunk came that was not asked for.');
-    if (next.value.file !== frame.file || next.value.index !== frame.chunk)
+    if (next.file !== frame.file || next.index !== frame.chunk)
       throw new TransferFault('PROTOCOL', 'Chunks came out of order.', frame.file);
     const length = chunkLength(file.size, frame.chunk);
     if (frame.len !== length)
@@ -125,6 +157,25 @@ export class Receiver {
   }
 }
 
-export function* inOrder(ranges: readonly Range[]): Generator<{ file: number; index: number }> {
-  for (const { file, from, to } of ranges) for (let index = from; index < to; index++) yield { file, index };
+/** The chunks of some ranges, one after the other. */
+export class ChunkQueue {
+  private readonly ranges: Range[] = [];
+  private at = 0;
+  private index = 0;
+
+  push(range: Range): void {
+    this.ranges.push(range);
+  }
+
+  next(): { file: number; index: number } | undefined {
+    const range = this.ranges[this.at];
+    if (!range) return undefined;
+    const index = Math.max(this.index, range.from);
+    this.index = index + 1;
+    if (this.index >= range.to) {
+      this.at++;
+      this.index = 0;
+    }
+    return { file: range.file, index };
+  }
 }

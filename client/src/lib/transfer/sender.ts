@@ -1,9 +1,9 @@
 // The sending end of a transfer as a state machine without I/O: it says which chunk may be sent next. Reading, hashing
 // and the channel belong to the driver (outgoing.ts).
 
-import type { FrameOf, ManifestFile, Range } from '../../protocol/frames';
+import type { FrameOf, ManifestFile } from '../../protocol/frames';
 import { TransferFault } from './fault';
-import { chunkLength, chunksOf, inOrder } from './receiver';
+import { ChunkQueue, chunkLength, chunksOf } from './receiver';
 
 /** Bytes that may be on their way without the receiver's acknowledgement. */
 export const WINDOW_BYTES = 16 * 1024 * 1024;
@@ -17,8 +17,11 @@ export interface NextChunk {
 }
 
 export class Sender {
-  private readonly ranges: Range[] = [];
-  private queue: Iterator<{ file: number; index: number }> | undefined;
+  private readonly queue = new ChunkQueue();
+  /** The receiver has said all that it lacks. */
+  private asked = false;
+  private readonly twice = new Set<number>();
+  private readonly skipped = new Set<number>();
   private upcoming: NextChunk | undefined;
   private sent = 0;
   private acked = 0;
@@ -47,27 +50,34 @@ export class Sender {
 
   /** Returns true when the receiver has said all that it wants. */
   want(frame: FrameOf<'FILE_WANT'>): boolean {
-    if (this.queue) throw new TransferFault('PROTOCOL', 'The other side asked twice.');
+    for (const { from, to } of frame.skip ?? []) {
+      if (this.asked || from >= to || to > this.files.length) throw outOfPlace();
+      for (let file = from; file < to; file++) this.skipped.add(file);
+    }
     for (const range of frame.ranges) {
       const file = this.files[range.file];
-      if (!file || range.from >= range.to || range.to > chunksOf(file.size))
-        throw new TransferFault('PROTOCOL', 'The other side asked for something that is not there.');
-      this.ranges.push(range);
+      if (this.skipped.has(range.file)) throw outOfPlace();
+      if (!file || range.from >= range.to || range.to > chunksOf(file.size)) throw outOfPlace();
+      if (this.asked) {
+        // Once more, because what the receiver had of it proved wrong. Each chunk is given twice at most.
+        if (this.twice.has(range.file)) throw outOfPlace();
+        this.twice.add(range.file);
+      }
+      this.queue.push(range);
       for (let index = range.from; index < range.to; index++)
         this.wantedBytes += chunkLength(file.size, index);
     }
-    if (!frame.last) return false;
-    this.queue = inOrder(this.ranges);
-    return true;
+    this.asked ||= frame.last;
+    return frame.last;
   }
 
   /** The chunk to send now; `wait` while the window is full, `end` when everything was sent. */
   next(): NextChunk | 'wait' | 'end' {
-    if (!this.queue) return 'wait';
+    if (!this.asked) return 'wait';
     if (!this.upcoming) {
       const step = this.queue.next();
-      if (step.done) return 'end';
-      const { file, index } = step.value;
+      if (!step) return 'end';
+      const { file, index } = step;
       this.upcoming = { file, index, length: chunkLength(this.files[file]?.size ?? 0, index) };
     }
     if (this.sent - this.acked + this.upcoming.length > WINDOW_BYTES) return 'wait';
@@ -83,19 +93,37 @@ export class Sender {
     this.acked = bytes;
   }
 
-  /** Returns true when every file stands at the other end. */
+  /** Returns true when every file that is wanted stands at the other end. */
   fileDone(frame: FrameOf<'FILE_DONE'>): boolean {
     const file = this.files[frame.file];
-    if (!file) throw new TransferFault('PROTOCOL', 'The other side finished an unknown file.');
+    if (!file || this.skipped.has(frame.file))
+      throw new TransferFault('PROTOCOL', 'The other side finished an unknown file.');
     if (file.hash !== frame.hash)
       throw new TransferFault('HASH_MISMATCH', 'The other side has a different file.', frame.file);
     this.done.add(frame.file);
-    return this.done.size === this.files.length;
+    return this.complete;
+  }
+
+  /** Also true at once where the receiver wants nothing at all. */
+  get complete(): boolean {
+    return this.asked && this.done.size + this.skipped.size >= this.files.length;
+  }
+
+  isSkipped(file: number): boolean {
+    return this.skipped.has(file);
+  }
+
+  /** What is to be at the other end when all is done. */
+  get size(): number {
+    return this.files.reduce((sum, file) => sum + (this.skipped.has(file.file) ? 0 : file.size), 0);
   }
 
   /** Bytes at the other end: acknowledged, and what it had before. */
   get moved(): number {
-    const total = this.files.reduce((sum, file) => sum + file.size, 0);
-    return this.queue ? total - this.wantedBytes + this.acked : 0;
+    return this.asked ? Math.max(0, this.size - this.wantedBytes + this.acked) : 0;
   }
+}
+
+function outOfPlace(): TransferFault {
+  return new TransferFault('PROTOCOL', 'The other side asked for something that is not there.');
 }

@@ -1,35 +1,40 @@
 // Where received files go. Chosen at the click on "Accept", since browsers open their dialogs only then:
 //
-// - a place on the disk that the person picks, for what is large (browsers with the file system access interface);
-// - else the browser's private storage, handed over as an ordinary download once verified;
-// - else memory, with a limit that is said before the choice.
+// - what fits goes to the browser's private storage, where a part outlives the page, and once verified to the folder that
+//   the person picked (several files, in browsers that can write into folders), else into the downloads;
+// - what does not fit goes straight to the place that the person picks, in browsers that can do that;
+// - without any storage (some private windows) it is held in memory, up to a limit.
 //
-// A file appears under its name only after its hash was found right.
+// What this browser can take is said before the choice (`capacity`). A file appears under its name only after its hash
+// was found right.
 
 import type { ManifestFile } from '../../protocol/frames';
 import { TransferFault } from './fault';
-import { baseName } from './paths';
+import { diskError, heldPart, openPart } from './parts';
+import { baseName, numbered } from './paths';
 
-/** Up to here a file goes the way of every download, without a dialog. */
-const ASK_WHERE_FROM_BYTES = 256 * 1024 * 1024;
 /** What a page may hold in memory where the browser offers nothing better. */
-const MEMORY_LIMIT_BYTES = 512 * 1024 * 1024;
-/** The browser reads a blob's address after the click; it is withdrawn well after that. */
+const MEMORY_LIMIT_BYTES = 256 * 1024 * 1024;
+/** So many files go the way of downloads before a folder is asked for. */
+const FEW_FILES = 3;
+/** A download reads the blob's address after the click; it is withdrawn well after that, for large ones much later. */
 const KEEP_DOWNLOAD_MS = 60_000;
-const STORAGE_FOLDER = 'incoming';
-/** Older leftovers belong to no page that is still at work. */
-const LEFTOVER_AFTER_MS = 24 * 60 * 60 * 1000;
+const SLOW_DISK_BYTES_PER_MS = 5_000;
 
 export interface FileSink {
   write(offset: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   /** The content is verified: put it in its place. */
   commit(): Promise<void>;
-  abort(): Promise<void>;
+  /** It ends before that. With `keep`, another attempt may go on from here. */
+  close(keep: boolean): Promise<void>;
 }
 
 export interface Sink {
   kind: 'disk' | 'browser' | 'memory';
-  open(file: ManifestFile): Promise<FileSink>;
+  /** What an earlier attempt left of a file: its beginning. */
+  held(file: ManifestFile): Promise<Blob | undefined>;
+  /** Opens for writing after the first `keep` bytes. */
+  open(file: ManifestFile, keep: number): Promise<FileSink>;
 }
 
 interface PickerWindow {
@@ -40,53 +45,120 @@ interface PickerWindow {
 /** Thrown when the person closes the dialog: not an error. */
 export class PickCancelled extends Error {}
 
-/** Whether this browser can take so much at all; `limit` is for the sentence that says so. */
-export function memoryLimit(size: number): number | undefined {
-  const stores = typeof navigator.storage?.getDirectory === 'function';
-  const picks = 'showSaveFilePicker' in window;
-  return !stores && !picks && size > MEMORY_LIMIT_BYTES ? MEMORY_LIMIT_BYTES : undefined;
+export interface Capacity {
+  /** Bytes that the browser keeps for this page, or that the page may hold. */
+  room: number;
+  storage: boolean;
+  /** More than that can be written where the person picks. */
+  picksFile: boolean;
+  picksFolder: boolean;
+}
+
+export async function capacity(): Promise<Capacity> {
+  const pickers = window as unknown as PickerWindow;
+  const picks = { picksFile: !!pickers.showSaveFilePicker, picksFolder: !!pickers.showDirectoryPicker };
+  try {
+    await navigator.storage.getDirectory();
+    const { quota = 0, usage = 0 } = await navigator.storage.estimate();
+    return { room: Math.max(0, quota - usage), storage: true, ...picks };
+  } catch {
+    return { room: MEMORY_LIMIT_BYTES, storage: false, ...picks };
+  }
+}
+
+/** Whether an offer fits, and whether the person will be asked where it goes. */
+export function placeFor(offer: { size: number; count: number; folders: boolean }, can: Capacity) {
+  const fits = offer.size <= can.room;
+  const several = offer.count > FEW_FILES || offer.folders;
+  if (can.picksFolder && (several || (!fits && offer.count > 1))) return { possible: true, asks: 'folder' };
+  if (!fits && offer.count === 1 && can.picksFile) return { possible: true, asks: 'file' };
+  return { possible: fits, asks: undefined };
 }
 
 /** Must be called from a click. */
-export async function chooseSink(offer: { name: string; size: number; count: number }): Promise<Sink> {
-  if (offer.size > ASK_WHERE_FROM_BYTES) {
-    const picked = await pick(offer);
-    if (picked) return picked;
-  }
-  const stored = await browserSink();
-  if (stored) return stored;
-  if (offer.size > MEMORY_LIMIT_BYTES)
-    throw new TransferFault('TOO_LARGE', 'This browser can only take files that fit into its memory.');
-  return memorySink();
-}
-
-async function pick(offer: { name: string; count: number }): Promise<Sink | undefined> {
+export async function chooseSink(
+  offer: { name: string; size: number; count: number; folders: boolean },
+  can: Capacity,
+): Promise<Sink> {
+  const { possible, asks } = placeFor(offer, can);
+  if (!possible) throw new TransferFault('TOO_LARGE', 'This browser has not enough room for it.');
+  const fits = offer.size <= can.room && can.storage;
   const pickers = window as unknown as PickerWindow;
   try {
-    if (offer.count === 1 && pickers.showSaveFilePicker) {
-      const handle = await pickers.showSaveFilePicker({ suggestedName: baseName(offer.name) });
-      return { kind: 'disk', open: async () => handleSink(handle) };
-    }
-    if (offer.count > 1 && pickers.showDirectoryPicker) {
+    if (asks === 'folder' && pickers.showDirectoryPicker) {
       const folder = await pickers.showDirectoryPicker({ mode: 'readwrite' });
-      return { kind: 'disk', open: async (file) => handleSink(await freshFile(folder, file.path)) };
+      return fits ? storageInto(folder) : straight((file) => freshFile(folder, file.path));
+    }
+    if (asks === 'file' && pickers.showSaveFilePicker) {
+      const handle = await pickers.showSaveFilePicker({ suggestedName: baseName(offer.name) });
+      return straight(async () => handle);
     }
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw new PickCancelled();
-    console.debug('no picker', error);
+    throw error;
   }
-  return undefined;
+  return can.storage ? storageThenDownload() : memorySink();
 }
 
-async function handleSink(handle: FileSystemFileHandle, after?: () => Promise<void>): Promise<FileSink> {
-  const stream = await handle.createWritable();
+function storageThenDownload(): Sink {
   return {
-    write: (offset, bytes) => diskErrors(stream.write({ type: 'write', position: offset, data: bytes })),
-    commit: async () => {
-      await diskErrors(stream.close());
-      await after?.();
+    kind: 'browser',
+    held: heldPart,
+    open: (file, keep) =>
+      openPart(file, keep, async (content, forget) => {
+        download(content, baseName(file.path), forget);
+      }),
+  };
+}
+
+function storageInto(folder: FileSystemDirectoryHandle): Sink {
+  return {
+    kind: 'disk',
+    held: heldPart,
+    open: (file, keep) =>
+      openPart(file, keep, async (content, forget) => {
+        const target = await freshFile(folder, file.path);
+        await diskErrors(content.stream().pipeTo(await target.createWritable()));
+        forget();
+      }),
+  };
+}
+
+/** What is written so appears only when it is closed, and what is not closed is gone. */
+function straight(target: (file: ManifestFile) => Promise<FileSystemFileHandle>): Sink {
+  return {
+    kind: 'disk',
+    held: async () => undefined,
+    open: async (file) => {
+      const stream = await (await target(file)).createWritable();
+      return {
+        write: (offset, bytes) => diskErrors(stream.write({ type: 'write', position: offset, data: bytes })),
+        commit: () => diskErrors(stream.close()),
+        close: () => stream.abort().catch(() => {}),
+      };
     },
-    abort: () => stream.abort().catch(() => {}),
+  };
+}
+
+function memorySink(): Sink {
+  return {
+    kind: 'memory',
+    held: async () => undefined,
+    open: async (file) => {
+      let parts: Uint8Array<ArrayBuffer>[] = [];
+      return {
+        write: async (_offset, bytes) => {
+          parts.push(bytes);
+        },
+        commit: async () => {
+          download(new Blob(parts), baseName(file.path));
+          parts = [];
+        },
+        close: async () => {
+          parts = [];
+        },
+      };
+    },
   };
 }
 
@@ -94,9 +166,10 @@ async function diskErrors<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    if (error instanceof DOMException && error.name === 'QuotaExceededError')
-      throw new TransferFault('DISK_FULL', 'There is not enough room on this device.');
-    throw new TransferFault('IO', error instanceof Error ? error.message : 'The file could not be written.');
+    throw diskError(
+      error instanceof DOMException ? error.name : '',
+      error instanceof Error ? error.message : '',
+    );
   }
 }
 
@@ -116,68 +189,8 @@ async function freshFile(folder: FileSystemDirectoryHandle, path: string): Promi
   }
 }
 
-export function numbered(name: string, number: number): string {
-  if (number === 0) return name;
-  const dot = name.lastIndexOf('.');
-  return dot > 0 ? `${name.slice(0, dot)} (${number})${name.slice(dot)}` : `${name} (${number})`;
-}
-
-async function browserSink(): Promise<Sink | undefined> {
-  if (typeof navigator.storage?.getDirectory !== 'function') return undefined;
-  try {
-    const root = await navigator.storage.getDirectory();
-    const folder = await root.getDirectoryHandle(STORAGE_FOLDER, { create: true });
-    // Safari has the storage but not the writable stream on this thread.
-    const probe = await folder.getFileHandle('probe', { create: true });
-    if (typeof probe.createWritable !== 'function') return undefined;
-    return {
-      kind: 'browser',
-      open: async (file) => {
-        const key = `${Date.now()}-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
-        const handle = await folder.getFileHandle(key, { create: true });
-        const remove = () => folder.removeEntry(key).catch(() => {});
-        const sink = await handleSink(handle, async () => {
-          download(await handle.getFile(), baseName(file.path));
-          setTimeout(remove, KEEP_DOWNLOAD_MS);
-        });
-        return {
-          ...sink,
-          abort: async () => {
-            await sink.abort();
-            await remove();
-          },
-        };
-      },
-    };
-  } catch (error) {
-    console.debug('no private storage', error);
-    return undefined;
-  }
-}
-
-function memorySink(): Sink {
-  return {
-    kind: 'memory',
-    open: async (file) => {
-      let parts: Uint8Array<ArrayBuffer>[] = [];
-      return {
-        write: async (_offset, bytes) => {
-          parts.push(bytes);
-        },
-        commit: async () => {
-          download(new Blob(parts), baseName(file.path));
-          parts = [];
-        },
-        abort: async () => {
-          parts = [];
-        },
-      };
-    },
-  };
-}
-
 /** As a download and never as a page: received HTML or SVG must not run here. */
-export function download(content: Blob, name: string): void {
+export function download(content: Blob, name: string, after: () => void = () => {}): void {
   const address = URL.createObjectURL(new Blob([content], { type: 'application/octet-stream' }));
   const anchor = document.createElement('a');
   anchor.href = address;
@@ -186,20 +199,11 @@ export function download(content: Blob, name: string): void {
   document.body.append(anchor);
   anchor.click();
   anchor.remove();
-  setTimeout(() => URL.revokeObjectURL(address), KEEP_DOWNLOAD_MS);
-}
-
-/** What an earlier visit left behind, for example when the page was closed in the middle. */
-export async function clearLeftovers(): Promise<void> {
-  if (typeof navigator.storage?.getDirectory !== 'function') return;
-  try {
-    const root = await navigator.storage.getDirectory();
-    const folder = await root.getDirectoryHandle(STORAGE_FOLDER);
-    for await (const name of (folder as unknown as { keys(): AsyncIterable<string> }).keys()) {
-      const madeAt = Number(name.split('-')[0]);
-      if (!(Date.now() - madeAt < LEFTOVER_AFTER_MS)) await folder.removeEntry(name);
-    }
-  } catch {
-    // There is no such folder: nothing was left.
-  }
+  setTimeout(
+    () => {
+      URL.revokeObjectURL(address);
+      after();
+    },
+    KEEP_DOWNLOAD_MS + content.size / SLOW_DISK_BYTES_PER_MS,
+  );
 }

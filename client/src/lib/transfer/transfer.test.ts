@@ -3,14 +3,15 @@
 import { describe, expect, it } from 'vitest';
 import { CHUNK_BYTES, decodeFrame, encodeFrame, type Frame } from '../../protocol/frames';
 import { Blake3, blake3 } from '../blake3';
+import { sendable, titleOf } from './chosen';
 import type { TransferFault } from './fault';
 import { type HashPort, hex } from './hashPort';
 import { Incoming } from './incoming';
-import { Outgoing } from './outgoing';
-import { isSafePath, sendableName } from './paths';
+import { Outgoing, prepare } from './outgoing';
+import { isSafePath, numbered, sendableName } from './paths';
 import { Receiver } from './receiver';
 import { Sender, WINDOW_BYTES } from './sender';
-import { numbered, type Sink } from './sink';
+import { placeFor, type Sink } from './sink';
 
 function localHash(): HashPort {
   const streams = new Map<string, Blake3>();
@@ -20,9 +21,14 @@ function localHash(): HashPort {
       return { digest: blake3(bytes), bytes };
     },
     async finish(stream) {
-      return hex((streams.get(stream) ?? new Blake3()).digest());
+      const digest = hex((streams.get(stream) ?? new Blake3()).digest());
+      streams.delete(stream);
+      return digest;
     },
     drop: (stream) => void streams.delete(stream),
+    async begin(stream, blob) {
+      streams.set(stream, new Blake3().update(new Uint8Array(await blob.arrayBuffer())));
+    },
     async blob(blob, progress) {
       progress(blob.size);
       return hex(blake3(new Uint8Array(await blob.arrayBuffer())));
@@ -30,22 +36,33 @@ function localHash(): HashPort {
   };
 }
 
-function memory() {
+/** Keeps parts by hash, as the browser's storage does. */
+function memory(parts = new Map<string, Uint8Array<ArrayBuffer>>()) {
   const written = new Map<string, Uint8Array>();
-  const open = new Map<string, Uint8Array>();
   const sink: Sink = {
     kind: 'memory',
-    open: async (file) => {
-      const bytes = new Uint8Array(file.size);
-      open.set(file.path, bytes);
+    held: async (file) => {
+      const part = parts.get(file.hash);
+      return part && new Blob([part]);
+    },
+    open: async (file, keep) => {
+      let bytes = (parts.get(file.hash) ?? new Uint8Array()).slice(0, keep);
       return {
-        write: async (offset, part) => bytes.set(part, offset),
+        write: async (offset, part) => {
+          const grown = new Uint8Array(Math.max(bytes.length, offset + part.length));
+          grown.set(bytes);
+          grown.set(part, offset);
+          bytes = grown;
+        },
         commit: async () => void written.set(file.path, bytes),
-        abort: async () => void open.delete(file.path),
+        close: async (kept) => {
+          if (kept) parts.set(file.hash, bytes);
+          else parts.delete(file.hash);
+        },
       };
     },
   };
-  return { sink, written };
+  return { sink, written, parts };
 }
 
 function pseudoRandom(length: number): Uint8Array<ArrayBuffer> {
@@ -56,46 +73,86 @@ function pseudoRandom(length: number): Uint8Array<ArrayBuffer> {
   });
 }
 
-/** Sends through the codec; `tamper` may change a frame on its way to the receiver. */
-function run(
-  files: { name: string; bytes: Uint8Array<ArrayBuffer> }[],
-  tamper: (frame: Frame) => Frame = (f) => f,
-  maxBytes?: number,
-) {
-  const { sink, written } = memory();
+interface Run {
+  written: Map<string, Uint8Array>;
+  fault?: TransferFault;
+  delivered: boolean;
+  /** Bytes of content that went over the channel. */
+  moved: number;
+  skipped: number;
+}
+
+interface RunOptions {
+  /** May change a frame on its way to the receiver. */
+  tamper?: (frame: Frame) => Frame;
+  /** Of what the receiver says. */
+  heard?: (frame: Frame) => void | Promise<void>;
+  maxBytes?: number;
+  wanted?: (path: string) => boolean;
+  parts?: Map<string, Uint8Array<ArrayBuffer>>;
+  ends?: (ends: { incoming: Incoming; outgoing: Outgoing }) => void;
+}
+
+/** Sends through the codec. */
+function run(files: { name: string; bytes: Uint8Array<ArrayBuffer> }[], options: RunOptions = {}) {
+  const { tamper = (frame: Frame) => frame, wanted = () => true, maxBytes } = options;
+  const { sink, written } = memory(options.parts);
   const total = files.reduce((sum, file) => sum + file.bytes.length, 0);
   const copy = (frame: Frame) => decodeFrame(encodeFrame(frame));
-  return new Promise<{ written: Map<string, Uint8Array>; fault?: TransferFault; delivered: boolean }>(
-    (resolve) => {
-      let delivered = false;
-      const fault = (error: TransferFault) => resolve({ written, fault: error, delivered });
-      const incoming: Incoming = new Incoming('s', maxBytes ?? total, sink, localHash(), {
-        send: (frame) => queueMicrotask(() => outgoing.frame(copy(frame))),
-        manifest: () => {},
+  return new Promise<Run>((resolve) => {
+    let delivered = false;
+    let moved = 0;
+    let skipped = 0;
+    const result = () => ({ written, delivered, moved, skipped });
+    const fault = (error: TransferFault) => resolve({ ...result(), fault: error });
+    const incoming: Incoming = new Incoming(
+      's',
+      maxBytes ?? total,
+      ({ path }) => wanted(path),
+      sink,
+      localHash(),
+      {
+        send: (frame) =>
+          queueMicrotask(() => {
+            void options.heard?.(frame);
+            outgoing.frame(copy(frame));
+          }),
+        manifest: (_files, _size, unwanted) => {
+          skipped = unwanted.size;
+        },
         progress: () => {},
+        paused: () => {},
         fileDone: () => {},
         done: () => {
           delivered = true;
         },
         fault,
-      });
-      const outgoing: Outgoing = new Outgoing(
-        files.map(({ name, bytes }) => ({ path: name, content: new File([bytes], name) })),
-        localHash(),
-        {
-          send: (frame) => queueMicrotask(() => incoming.frame(copy(tamper(frame)))),
-          writable: async () => {},
-          prepared: () => {},
-          manifest: () => {},
-          progress: () => {},
-          fileDone: () => {},
-          done: () => resolve({ written, delivered }),
-          fault,
-        },
-      );
-      void outgoing.start();
-    },
-  );
+      },
+    );
+    const chosen = files.map(({ name, bytes }) => ({ path: name, content: new File([bytes], name) }));
+    const outgoing: Outgoing = new Outgoing(
+      chosen,
+      prepare(chosen, localHash(), () => {}),
+      localHash(),
+      {
+        send: (frame) =>
+          queueMicrotask(() => {
+            if (frame.type === 'FILE_DATA') moved += frame.bytes.length;
+            incoming.frame(copy(tamper(frame)));
+          }),
+        writable: async () => {},
+        manifest: () => {},
+        wanted: () => {},
+        progress: () => {},
+        paused: () => {},
+        fileDone: () => {},
+        done: () => resolve(result()),
+        fault,
+      },
+    );
+    options.ends?.({ incoming, outgoing });
+    void outgoing.start();
+  });
 }
 
 describe('a transfer', () => {
@@ -114,22 +171,25 @@ describe('a transfer', () => {
   });
 
   it('finds one flipped bit before it is written', async () => {
-    const { written, fault } = await run([{ name: 'a', bytes: pseudoRandom(200_000) }], (frame) => {
-      if (frame.type !== 'FILE_DATA' || frame.offset !== 65_536) return frame;
-      const bytes = frame.bytes.slice();
-      bytes[17] = (bytes[17] ?? 0) ^ 4;
-      return { ...frame, bytes };
+    const { written, fault } = await run([{ name: 'a', bytes: pseudoRandom(200_000) }], {
+      tamper: (frame) => {
+        if (frame.type !== 'FILE_DATA' || frame.offset !== 65_536) return frame;
+        const bytes = frame.bytes.slice();
+        bytes[17] = (bytes[17] ?? 0) ^ 4;
+        return { ...frame, bytes };
+      },
     });
     expect(fault?.code).toBe('HASH_MISMATCH');
     expect(written.size).toBe(0);
   });
 
   it('does not put a file in its place whose content is not what was announced', async () => {
-    const { written, fault } = await run([{ name: 'a', bytes: pseudoRandom(1000) }], (frame) =>
-      frame.type === 'FILE_MANIFEST'
-        ? { ...frame, files: frame.files.map((file) => ({ ...file, hash: '0'.repeat(64) })) }
-        : frame,
-    );
+    const { written, fault } = await run([{ name: 'a', bytes: pseudoRandom(1000) }], {
+      tamper: (frame) =>
+        frame.type === 'FILE_MANIFEST'
+          ? { ...frame, files: frame.files.map((file) => ({ ...file, hash: '0'.repeat(64) })) }
+          : frame,
+    });
     expect(fault?.code).toBe('HASH_MISMATCH');
     expect(written.size).toBe(0);
   });
@@ -137,25 +197,86 @@ describe('a transfer', () => {
   it.each(['../../.ssh/authorized_keys', '/etc/passwd', 'a\\b', 'CON', 'x\u202egpj.exe'])(
     'refuses the name %s',
     async (path) => {
-      const { fault } = await run([{ name: 'a', bytes: pseudoRandom(10) }], (frame) =>
-        frame.type === 'FILE_MANIFEST'
-          ? { ...frame, files: frame.files.map((file) => ({ ...file, path })) }
-          : frame,
-      );
+      const { fault } = await run([{ name: 'a', bytes: pseudoRandom(10) }], {
+        tamper: (frame) =>
+          frame.type === 'FILE_MANIFEST'
+            ? { ...frame, files: frame.files.map((file) => ({ ...file, path })) }
+            : frame,
+      });
       expect(fault?.code).toBe('BAD_PATH');
     },
   );
 
   it('refuses more than was offered', async () => {
-    const { fault } = await run([{ name: 'a', bytes: pseudoRandom(2000) }], undefined, 1999);
+    const { fault } = await run([{ name: 'a', bytes: pseudoRandom(2000) }], { maxBytes: 1999 });
     expect(fault?.code).toBe('TOO_LARGE');
   });
 
   it('refuses data that was not announced', async () => {
-    const { fault } = await run([{ name: 'a', bytes: pseudoRandom(2000) }], (frame) =>
-      frame.type === 'FILE_DATA' ? { ...frame, offset: frame.offset + 1 } : frame,
-    );
+    const { fault } = await run([{ name: 'a', bytes: pseudoRandom(2000) }], {
+      tamper: (frame) => (frame.type === 'FILE_DATA' ? { ...frame, offset: frame.offset + 1 } : frame),
+    });
     expect(fault?.code).toBe('PROTOCOL');
+  });
+
+  it('leaves out what the receiver does not want', async () => {
+    const names = ['a/1', 'a/2', 'b', 'c/3', 'c/4'];
+    const files = names.map((name) => ({ name, bytes: pseudoRandom(1000) }));
+    const { written, delivered, moved, skipped } = await run(files, {
+      wanted: (path) => path.startsWith('a/') || path === 'c/4',
+    });
+    expect(delivered).toBe(true);
+    expect([...written.keys()]).toEqual(['a/1', 'a/2', 'c/4']);
+    expect([moved, skipped]).toEqual([3000, 2]);
+  });
+
+  it('ends in order where nothing is wanted at all', async () => {
+    const { delivered, moved } = await run([{ name: 'a', bytes: pseudoRandom(10) }], { wanted: () => false });
+    expect([delivered, moved]).toEqual([true, 0]);
+  });
+
+  it('goes on from the whole chunks that an earlier attempt left', async () => {
+    const bytes = pseudoRandom(3 * CHUNK_BYTES + 5);
+    const parts = new Map([[hex(blake3(bytes)), bytes.slice(0, 2 * CHUNK_BYTES + 100)]]);
+    const { written, moved } = await run([{ name: 'a', bytes }], { parts });
+    expect(moved).toBe(CHUNK_BYTES + 5);
+    expect(Buffer.from(written.get('a') ?? []).equals(Buffer.from(bytes))).toBe(true);
+  });
+
+  it('asks once more for the whole where what was left proves wrong', async () => {
+    const bytes = pseudoRandom(2 * CHUNK_BYTES);
+    const parts = new Map([[hex(blake3(bytes)), new Uint8Array(CHUNK_BYTES)]]);
+    const { written, moved, fault } = await run([{ name: 'a', bytes }], { parts });
+    expect(fault).toBeUndefined();
+    expect(moved).toBe(3 * CHUNK_BYTES);
+    expect(Buffer.from(written.get('a') ?? []).equals(Buffer.from(bytes))).toBe(true);
+  });
+
+  it('sends no chunk while either end has paused', async () => {
+    const bytes = new Uint8Array(20 * CHUNK_BYTES);
+    let ends: { incoming: Incoming; outgoing: Outgoing } | undefined;
+    let chunks = 0;
+    let whilePaused: number | undefined;
+    const { delivered } = await run([{ name: 'a', bytes }], {
+      ends: (both) => {
+        ends = both;
+      },
+      tamper: (frame) => {
+        if (frame.type === 'FILE_CHUNK') chunks++;
+        return frame;
+      },
+      heard: async (frame) => {
+        if (frame.type === 'FILE_ACK' && frame.bytes === 2 * CHUNK_BYTES) ends?.incoming.pause(true);
+        if (frame.type !== 'FILE_PAUSE' || !frame.paused) return;
+        const before = chunks;
+        // Time enough for several chunks, were they sent.
+        for (let turn = 0; turn < 500; turn++) await new Promise(setImmediate);
+        whilePaused = chunks - before;
+        ends?.incoming.pause(false);
+      },
+    });
+    expect(delivered).toBe(true);
+    expect(whilePaused).toBeLessThanOrEqual(1);
   });
 });
 
@@ -220,6 +341,39 @@ describe('Sender', () => {
     for (const frame of frames) expect(encodeFrame(frame).length).toBeLessThan(65_600);
     expect(frames.flatMap((frame) => frame.files)).toHaveLength(3000);
     expect(frames.map((frame) => frame.last)).toEqual([...frames.slice(1).map(() => false), true]);
+  });
+});
+
+describe('what was chosen', () => {
+  const chosen = (path: string) => ({ path, content: new File([], 'x') });
+
+  it('gets paths that are safe and differ on every disk', () => {
+    const paths = sendable(['a/b.txt', 'a/B.TXT', 'a/con', 'c:/d'].map(chosen)).map(({ path }) => path);
+    expect(paths).toEqual(['a/b.txt', 'a/B (1).TXT', 'a/_con', 'c_/d']);
+  });
+
+  it('is called by its one folder, else by its first file', () => {
+    expect(titleOf([chosen('a/b'), chosen('a/c/d')])).toBe('a');
+    expect(titleOf([chosen('a/b'), chosen('ab')])).toBe('a/b');
+    expect(titleOf([chosen('note.txt')])).toBe('note.txt');
+  });
+});
+
+describe('what this browser can take', () => {
+  const can = { room: 1000, storage: true, picksFile: false, picksFolder: false };
+
+  it('is said before the choice', () => {
+    expect(placeFor({ size: 1000, count: 1, folders: false }, can).possible).toBe(true);
+    expect(placeFor({ size: 1001, count: 1, folders: false }, can).possible).toBe(false);
+    const picks = { ...can, picksFile: true, picksFolder: true };
+    expect(placeFor({ size: 1001, count: 1, folders: false }, picks)).toEqual({
+      possible: true,
+      asks: 'file',
+    });
+    expect(placeFor({ size: 10, count: 2, folders: true }, picks)).toEqual({
+      possible: true,
+      asks: 'folder',
+    });
   });
 });
 

@@ -1,25 +1,35 @@
 import { Plural, Trans, useLingui } from '@lingui/react/macro';
-import { ActionIcon, Progress, Text, Tooltip } from '@mantine/core';
+import { ActionIcon, Button, FileButton, Progress, Text, Tooltip } from '@mantine/core';
 import {
   IconCircleCheckFilled,
   IconFileDownload,
   IconFileUpload,
+  IconPlayerPause,
+  IconPlayerPlay,
+  IconRefresh,
   IconShieldCheck,
   IconX,
 } from '@tabler/icons-react';
-import { explain } from '../../app/failures';
-import { useMesh } from '../../app/mesh';
-import { formatBytes, formatDuration, formatRate, shortHash } from '../../lib/format';
-import { isOpen, type TransferView } from '../../state/transferStore';
-import { PathBadge } from '../../ui/PathBadge';
-import classes from './files.module.css';
+import { explain } from '../../../app/failures';
+import { useMesh, useRoom } from '../../../app/mesh';
+import { formatBytes, formatDuration, formatRate, shortHash } from '../../../lib/format';
+import { fromInput } from '../../../lib/transfer/chosen';
+import { isOpen, type TransferView } from '../../../state/transferStore';
+import { PathBadge } from '../../../ui/PathBadge';
+import classes from '../files.module.css';
 
-export function TransferCard({ transfer }: { transfer: TransferView }) {
+/** `elsewhere`: it belongs to a room that is not in sight. */
+export function TransferCard({ transfer, elsewhere }: { transfer: TransferView; elsewhere: boolean }) {
   const { t, i18n } = useLingui();
   const mesh = useMesh();
   const { sessionId, phase, direction, name, size, moved, count } = transfer;
   const open = isOpen(transfer);
   const other = (transfer.peerKind === 'agent' && transfer.deviceName) || transfer.peerName;
+  const room = useRoom(transfer.roomId)?.name ?? '';
+  const again =
+    !transfer.sourceLost &&
+    direction === 'out' &&
+    (phase === 'failed' || phase === 'cancelled' || phase === 'declined');
   const percent = phase === 'done' ? 100 : size > 0 ? Math.floor((moved / size) * 100) : 0;
   return (
     <li className={classes.card} aria-label={name} data-phase={phase}>
@@ -41,21 +51,49 @@ export function TransferCard({ transfer }: { transfer: TransferView }) {
             )}
             {' · '}
             {formatBytes(size, i18n.locale)}
+            {elsewhere && room && (
+              <>
+                {' · '}
+                <Trans>in {room}</Trans>
+              </>
+            )}
           </Text>
         </div>
+        {phase === 'moving' && (
+          <Tooltip label={transfer.pausedHere ? t`Resume` : t`Pause`}>
+            <ActionIcon
+              size="sm"
+              aria-label={transfer.pausedHere ? t`Resume ${name}` : t`Pause ${name}`}
+              onClick={() => mesh.withTransfers((actions) => actions.pause(sessionId, !transfer.pausedHere))}
+            >
+              {transfer.pausedHere ? <IconPlayerPlay size={15} /> : <IconPlayerPause size={15} />}
+            </ActionIcon>
+          </Tooltip>
+        )}
+        {again && (
+          <Tooltip label={t`Offer again`}>
+            <ActionIcon
+              size="sm"
+              aria-label={t`Offer ${name} again`}
+              onClick={() => mesh.withTransfers((actions) => actions.retry(sessionId))}
+            >
+              <IconRefresh size={15} />
+            </ActionIcon>
+          </Tooltip>
+        )}
         <Tooltip label={open ? t`Cancel` : t`Dismiss`}>
           <ActionIcon
             size="sm"
             aria-label={open ? t`Cancel ${name}` : t`Dismiss ${name}`}
             onClick={() =>
-              open ? mesh.transferActions.cancel(sessionId) : mesh.transferActions.dismiss(sessionId)
+              mesh.withTransfers((actions) => (open ? actions.cancel(sessionId) : actions.dismiss(sessionId)))
             }
           >
             <IconX size={15} />
           </ActionIcon>
         </Tooltip>
       </div>
-      {(phase === 'moving' || phase === 'saving') && (
+      {(phase === 'moving' || phase === 'saving' || phase === 'interrupted') && (
         <Progress
           value={percent}
           size="sm"
@@ -68,6 +106,7 @@ export function TransferCard({ transfer }: { transfer: TransferView }) {
       <div className={classes.cardFoot} role={phase === 'moving' ? undefined : 'status'}>
         <Status transfer={transfer} percent={percent} />
       </div>
+      {transfer.sourceLost && <ChooseAgain transfer={transfer} />}
       {phase === 'done' && <Verified transfer={transfer} />}
     </li>
   );
@@ -76,6 +115,7 @@ export function TransferCard({ transfer }: { transfer: TransferView }) {
 function Status({ transfer, percent }: { transfer: TransferView; percent: number }) {
   const { i18n } = useLingui();
   const { phase, direction, size, moved, prepared, rate } = transfer;
+  const paused = transfer.pausedHere || transfer.pausedThere;
   const preparedPercent = size > 0 ? Math.floor((prepared / size) * 100) : 100;
   switch (phase) {
     case 'offered':
@@ -104,7 +144,13 @@ function Status({ transfer, percent }: { transfer: TransferView; percent: number
         <>
           <Text size="xs" c="dimmed" className="numbers" flex="1 0 auto">
             {percent} % · {formatBytes(moved, i18n.locale)}
-            {rate > 0 && phase === 'moving' && (
+            {paused && (
+              <>
+                {' · '}
+                {transfer.pausedHere ? <Trans>Paused</Trans> : <Trans>Paused by the other side</Trans>}
+              </>
+            )}
+            {rate > 0 && phase === 'moving' && !paused && (
               <>
                 {' · '}
                 <span data-testid="transfer-rate">{formatRate(rate, i18n.locale)}</span>
@@ -115,22 +161,24 @@ function Status({ transfer, percent }: { transfer: TransferView; percent: number
           <PathBadge path={transfer.path} />
         </>
       );
+    case 'interrupted':
+      return (
+        <Text size="xs" c="dimmed">
+          <Trans>The connection was lost. It goes on by itself when the other side is back.</Trans>
+        </Text>
+      );
     case 'done':
       return (
         <>
           <Text size="xs" fw={560} className={classes.done} flex={1}>
             <IconCircleCheckFilled size={15} aria-hidden="true" />
             {direction === 'in' ? <Trans>Received and saved</Trans> : <Trans>Delivered</Trans>}
+            <Skipped transfer={transfer} />
           </Text>
           <PathBadge path={transfer.path} />
         </>
       );
     case 'declined':
-      return (
-        <Text size="xs" c="dimmed">
-          <Trans>Declined</Trans>
-        </Text>
-      );
     case 'cancelled':
       return (
         <Text size="xs" c="dimmed">
@@ -146,10 +194,46 @@ function Status({ transfer, percent }: { transfer: TransferView; percent: number
   }
 }
 
+function Skipped({ transfer }: { transfer: TransferView }) {
+  const skipped = transfer.files.filter((file) => file.skipped).length;
+  if (skipped === 0) return null;
+  return (
+    <>
+      {' · '}
+      <Plural value={skipped} one="# file not wanted" other="# files not wanted" />
+    </>
+  );
+}
+
+function ChooseAgain({ transfer }: { transfer: TransferView }) {
+  const { t } = useLingui();
+  const mesh = useMesh();
+  const folders = transfer.files.some(({ path }) => path.includes('/'));
+  return (
+    <FileButton
+      multiple
+      inputProps={{
+        'aria-label': t`The files of ${transfer.name}`,
+        ...(folders ? { webkitdirectory: '' } : {}),
+      }}
+      onChange={(files) =>
+        mesh.withTransfers((actions) => actions.retryWith(transfer.sessionId, fromInput(files).files))
+      }
+    >
+      {(props) => (
+        <Button size="xs" variant="light" {...props}>
+          <Trans>Choose again</Trans>
+        </Button>
+      )}
+    </FileButton>
+  );
+}
+
 /** Only where it is true: every file's hash was computed at the receiving end and equals the announced one. */
 function Verified({ transfer }: { transfer: TransferView }) {
-  const hashes = transfer.files.filter((file) => file.verified && file.hash);
-  if (hashes.length === 0 || hashes.length < transfer.files.length) return null;
+  const wanted = transfer.files.filter((file) => !file.skipped);
+  const hashes = wanted.filter((file) => file.verified && file.hash);
+  if (hashes.length === 0 || hashes.length < wanted.length) return null;
   const [first] = hashes;
   return (
     <Text size="xs" className={classes.verified}>

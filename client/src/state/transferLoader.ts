@@ -1,0 +1,26 @@
+// Sending and receiving is loaded with the first transfer. What the other side says meanwhile waits, in its order.
+
+import type { SignalEvent } from '../protocol/signal';
+import type { TransferActions, TransferDeps } from './transferActions';
+
+export function createTransferLoader(deps: Omit<TransferDeps, 'hash'>) {
+  let loaded: Promise<TransferActions> | undefined;
+  function act(run: (actions: TransferActions) => void): void {
+    loaded ??= import('./transferActions').then(({ loadTransferActions }) => loadTransferActions(deps));
+    loaded.then(run).catch((error) => {
+      // Tried again at the next occasion: the server may have been away.
+      loaded = undefined;
+      console.debug('transfers could not be loaded', error);
+    });
+  }
+  return {
+    act,
+    handle(event: SignalEvent): void {
+      if (!loaded && event.type !== 'share.file.request') return;
+      if (!/^(share|rtc|cap)\.|^room\.left$/.test(event.type)) return;
+      act((actions) => {
+        if (!deps.router.deliver(event)) actions.handle(event);
+      });
+    },
+  };
+}

@@ -1,0 +1,101 @@
+/** Files larger than what a page may hold: two gibibytes each way, with the memory of the page: `cargo xtask transfers`. */
+import { hostname } from "node:os";
+import path from "node:path";
+import { type BrowserContext, chromium, expect, type Page, test as base } from "@playwright/test";
+import { blake3, randomFile } from "../lib/files.ts";
+import { watchMemory } from "../lib/memory.ts";
+import { invitation, join } from "../lib/people.ts";
+import { setUp, World } from "../lib/world.ts";
+
+const MIB = Number(process.env.MIB ?? 2048);
+const MAX_PAGE_BYTES = 300 * 2 ** 20;
+
+/** A browser with a profile on the disk: a private window would keep its storage in memory. */
+interface Person {
+  page: Page;
+  /** The most that the page needed since it was opened. */
+  memory: ReturnType<typeof watchMemory>;
+}
+
+const test = base.extend<{ world: World; person: (name: string) => Promise<Person> }>({
+  // biome-ignore lint/correctness/noEmptyPattern: the test runner asks for a pattern
+  world: async ({}, use) => {
+    const world = await World.start();
+    await use(world);
+    await world.stop();
+  },
+  person: async ({ world, launchOptions, locale }, use) => {
+    const contexts: BrowserContext[] = [];
+    await use(async (name) => {
+      const profile = path.join(world.folder, `profile-${name}`);
+      const context = await chromium.launchPersistentContext(profile, { ...launchOptions, locale: locale ?? "en-GB" });
+      contexts.push(context);
+      return { page: context.pages()[0] ?? (await context.newPage()), memory: watchMemory(profile) };
+    });
+    for (const context of contexts) await context.close();
+  },
+});
+
+const mib = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
+
+function report(what: string, seconds: number, ...people: [string, Person][]): void {
+  console.log(`${what}: ${MIB} MiB in ${seconds.toFixed(0)} s, ${(MIB / seconds).toFixed(0)} MiB/s`);
+  for (const [name, { memory }] of people) {
+    const { own, resident } = memory();
+    console.log(`  ${name} held at most ${mib(own)} (${mib(resident)} with the browser's program)`);
+    expect(own).toBeLessThan(MAX_PAGE_BYTES);
+  }
+}
+
+async function send(page: Page, button: string, file: string): Promise<void> {
+  const chooser = page.waitForEvent("filechooser");
+  await page.getByRole("button", { name: button }).click();
+  await (await chooser).setFiles(file);
+}
+
+test("page to page", async ({ world, person }) => {
+  const alice = await person("alice");
+  await setUp(alice.page, world);
+  const bob = await person("bob");
+  await join(bob.page, await invitation(alice.page), "bob");
+  const source = path.join(world.folder, "film.mkv");
+  const hash = await randomFile(source, MIB);
+  await expect(alice.page.getByRole("listitem", { name: "bob" })).toContainText("Online");
+  await send(alice.page, "Send files", source);
+  const saved = bob.page.waitForEvent("download");
+  const start = performance.now();
+  await bob.page.getByRole("button", { name: "Accept" }).click();
+  await expect(bob.page.getByText("BLAKE3 verified")).toBeVisible({ timeout: 0 });
+  report("page to page", (performance.now() - start) / 1000, ["the sender's page", alice], ["the receiver's", bob]);
+  expect(await blake3(await (await saved).path())).toBe(hash);
+});
+
+test("page to machine", async ({ world, person }) => {
+  const alice = await person("alice");
+  await setUp(alice.page, world);
+  const agent = world.agent("machine");
+  await agent.start(await world.link("alice"), "--allow", "share:file");
+  const source = path.join(world.folder, "film.mkv");
+  const hash = await randomFile(source, MIB);
+  const start = performance.now();
+  await send(alice.page, `Send a file to ${hostname()}`, source);
+  await expect(alice.page.getByText("BLAKE3 verified")).toBeVisible({ timeout: 0 });
+  report("page to machine", (performance.now() - start) / 1000, ["the page", alice]);
+  expect(await blake3(path.join(agent.downloads, "film.mkv"))).toBe(hash);
+});
+
+test("machine to page", async ({ world, person }) => {
+  const alice = await person("alice");
+  await setUp(alice.page, world);
+  const agent = world.agent("machine");
+  await agent.start(await world.link("alice"));
+  const source = path.join(world.folder, "film.mkv");
+  const hash = await randomFile(source, MIB);
+  agent.run("send", source, "--to", "Home");
+  const saved = alice.page.waitForEvent("download");
+  const start = performance.now();
+  await alice.page.getByRole("button", { name: "Accept" }).click({ timeout: 120_000 });
+  await expect(alice.page.getByText("BLAKE3 verified")).toBeVisible({ timeout: 0 });
+  report("machine to page", (performance.now() - start) / 1000, ["the page", alice]);
+  expect(await blake3(await (await saved).path())).toBe(hash);
+});
