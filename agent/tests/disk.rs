@@ -292,6 +292,7 @@ fn hostile_names_end_the_transfer_before_anything_is_opened() {
             size: 0,
             hash: blake3::hash(b"").to_hex().to_string(),
             modified_at: None,
+            mode: None,
         };
         receiver.handle(Frame::FileManifest(FileManifest {
             files: vec![listed],

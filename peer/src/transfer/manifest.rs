@@ -98,6 +98,7 @@ impl Offer {
                 size,
                 hash: hash.to_hex().to_string(),
                 modified_at,
+                mode: None,
             });
             self.next += 1;
         }

@@ -241,7 +241,14 @@ impl Receiver {
             let ranges: Vec<ChunkRange> = self.wants.drain(..self.wants.len().min(WANT_RANGES)).collect();
             let last = self.last_want_due && self.wants.is_empty();
             self.last_want_due &= !last;
-            return Some(Frame::FileWant(FileWant { ranges, last }).encode());
+            return Some(
+                Frame::FileWant(FileWant {
+                    ranges,
+                    skip: Vec::new(),
+                    last,
+                })
+                .encode(),
+            );
         }
         let file = self.done.pop_front()?;
         let hash = self.entries.get(file as usize)?.hash.to_hex().to_string();

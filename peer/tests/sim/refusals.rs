@@ -17,6 +17,7 @@ fn entry(file: u32, path: &str, content: &[u8]) -> ManifestEntry {
         size: content.len() as u64,
         hash,
         modified_at: None,
+        mode: None,
     }
 }
 

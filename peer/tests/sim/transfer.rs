@@ -183,6 +183,7 @@ fn the_window_is_kept() {
             from: 0,
             to: 24,
         }],
+        skip: vec![],
         last: true,
     }));
     let mut sent = 0;
@@ -235,6 +236,7 @@ fn a_receiver_that_asks_for_nonsense_is_refused() {
         let mut sender = Sender::new(sources(&files)).unwrap();
         sender.handle(Frame::FileWant(FileWant {
             ranges: vec![ChunkRange { file, from, to }],
+            skip: vec![],
             last: true,
         }));
         assert!(
@@ -253,6 +255,7 @@ fn a_receiver_that_asks_for_nonsense_is_refused() {
     ];
     sender.handle(Frame::FileWant(FileWant {
         ranges: greedy,
+        skip: vec![],
         last: true,
     }));
     assert!(matches!(sender.outcome(), Some(Outcome::Failed(_))));

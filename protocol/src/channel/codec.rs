@@ -49,7 +49,7 @@ frame_types! {
     TermSnapshot = 0x10, TermOut = 0x11, TermIn = 0x12, TermResize = 0x13, TermLease = 0x14, TermAck = 0x15,
     TermExit = 0x16, TermViewers = 0x17,
     FileManifest = 0x20, FileWant = 0x21, FileChunk = 0x22, FileData = 0x23, FileAck = 0x24, FileDone = 0x25,
-    FileError = 0x26,
+    FileError = 0x26, FilePause = 0x27,
 }
 
 const FIRST: u8 = 1;
@@ -73,6 +73,7 @@ pub(super) fn decode(message: &Bytes) -> Result<Frame, FrameError> {
         FrameType::FileWant => Frame::FileWant(body.json()?),
         FrameType::FileDone => Frame::FileDone(body.json()?),
         FrameType::FileError => Frame::FileError(body.json()?),
+        FrameType::FilePause => Frame::FilePause(body.json()?),
         FrameType::TermSnapshot => {
             body.need(13)?;
             let flags = body.rest.get_u8();
@@ -200,6 +201,7 @@ pub(super) fn encode(frame: &Frame) -> Bytes {
         Frame::FileWant(body) => json(kind, body),
         Frame::FileDone(body) => json(kind, body),
         Frame::FileError(body) => json(kind, body),
+        Frame::FilePause(body) => json(kind, body),
         Frame::TermSnapshot(body) => binary(kind, 13 + body.bytes.len(), |out| {
             out.put_u8(if body.first { FIRST } else { 0 } | if body.last { LAST } else { 0 });
             put_size(out, body.size);

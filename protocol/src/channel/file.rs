@@ -29,6 +29,9 @@ pub struct ManifestEntry {
     /// Unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified_at: Option<u64>,
+    /// The POSIX permission bits, `0o777`. A receiver takes only the owner's execute bit from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
 }
 
 /// `21`: a part of what the receiver lacks.
@@ -36,8 +39,20 @@ pub struct ManifestEntry {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
 pub struct FileWant {
     pub ranges: Vec<ChunkRange>,
+    /// Files that the receiver does not want at all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<_>"))]
+    pub skip: Vec<FileRange>,
     /// Nothing follows.
     pub last: bool,
+}
+
+/// Files `from ≤ i < to` of a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+pub struct FileRange {
+    pub from: u32,
+    pub to: u32,
 }
 
 /// Chunks `from ≤ i < to` of a file.
@@ -92,4 +107,11 @@ pub struct FileError {
     pub code: ChannelCode,
     /// For the person at the other end.
     pub detail: String,
+}
+
+/// `27`: no further chunk is sent while either end has paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+pub struct FilePause {
+    pub paused: bool,
 }

@@ -35,6 +35,7 @@ pub enum Frame {
     FileAck(FileAck),
     FileDone(FileDone),
     FileError(FileError),
+    FilePause(FilePause),
 }
 
 impl Frame {
@@ -72,6 +73,7 @@ impl Frame {
             Self::FileAck(_) => FrameType::FileAck,
             Self::FileDone(_) => FrameType::FileDone,
             Self::FileError(_) => FrameType::FileError,
+            Self::FilePause(_) => FrameType::FilePause,
         }
     }
 }

@@ -109,6 +109,21 @@ fn frames() -> Vec<(&'static str, Frame)> {
                     size: 5,
                     hash: blake3::hash(b"hello").to_hex().to_string(),
                     modified_at: Some(1_700_000_000_000),
+                    mode: None,
+                }],
+                last: true,
+            }),
+        ),
+        (
+            "file_manifest_mode",
+            Frame::FileManifest(FileManifest {
+                files: vec![ManifestEntry {
+                    file: 0,
+                    path: "bin/run".into(),
+                    size: 5,
+                    hash: blake3::hash(b"hello").to_hex().to_string(),
+                    modified_at: None,
+                    mode: Some(0o755),
                 }],
                 last: true,
             }),
@@ -121,6 +136,15 @@ fn frames() -> Vec<(&'static str, Frame)> {
                     from: 0,
                     to: 1,
                 }],
+                skip: vec![],
+                last: true,
+            }),
+        ),
+        (
+            "file_want_skip",
+            Frame::FileWant(FileWant {
+                ranges: vec![],
+                skip: vec![FileRange { from: 1, to: 3 }],
                 last: true,
             }),
         ),
@@ -157,6 +181,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
                 detail: "the disk is full".into(),
             }),
         ),
+        ("file_pause", Frame::FilePause(FilePause { paused: true })),
     ]
 }
 

@@ -23,4 +23,8 @@ hash: string,
 /**
  * Unix milliseconds.
  */
-modified_at?: number, };
+modified_at?: number, 
+/**
+ * The POSIX permission bits, `0o777`. A receiver takes only the owner's execute bit from it.
+ */
+mode?: number, };

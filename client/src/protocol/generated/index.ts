@@ -36,6 +36,8 @@ export type { Feature } from "./Feature";
 export type { FileDone } from "./FileDone";
 export type { FileError } from "./FileError";
 export type { FileManifest } from "./FileManifest";
+export type { FilePause } from "./FilePause";
+export type { FileRange } from "./FileRange";
 export type { FileWant } from "./FileWant";
 export type { GotifyChange } from "./GotifyChange";
 export type { GotifyInfo } from "./GotifyInfo";
