@@ -145,9 +145,21 @@ fn what_cannot_be_sent_is_said_before_anyone_is_asked() {
         path.to_str().unwrap().to_owned()
     };
     let (one, two, odd) = (file("a/x.txt"), file("b/X.txt"), file("a:b"));
-    let folder = home.path().to_str().unwrap().to_owned();
-    let cases: [(&[&str], i32, &str); 4] = [
-        (&[&folder], 2, "folders cannot be sent yet"),
+    let within = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    std::fs::create_dir_all(home.path().join("empty/er")).unwrap();
+    file("folder/odd./x");
+    let cases: [(&[&str], i32, &str); 10] = [
+        (&[&within("empty")], 2, "There is no file in it"),
+        (&[&within("a"), "--exclude", "*.txt"], 2, "There is no file in it"),
+        (&[&within("folder")], 2, "leave it out with `--exclude`"),
+        (
+            &[&within("folder"), "--exclude", "odd."],
+            2,
+            "There is no file in it",
+        ),
+        (&[&one, "--exclude", "{a"], 2, "is not a pattern"),
+        (&[&one, "--name", "x"], 2, "`-` stands for standard input"),
+        (&["-", "-"], 2, "`-` stands for standard input"),
         (&[&one, &two], 2, "send them one after the other"),
         (&[&odd], 2, "rename it"),
         (&["/nonexistent"], 1, "is gone or cannot be read"),

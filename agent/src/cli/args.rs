@@ -1,5 +1,6 @@
 //! The grammar of the command line.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: ShareWhat,
     },
-    /// Send files to a room or a person
+    /// Send files and folders to a room, a person or a device
     Send(SendArgs),
     /// Wait for files that someone sends
     Receive(ReceiveArgs),
@@ -114,12 +115,21 @@ pub(crate) struct ShareTerminalArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
-    /// What to send
-    #[arg(required = true, value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-    /// A room or a person, by name
-    #[arg(long, value_name = "ROOM|PERSON")]
+    /// Files and folders; `-` is standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// A room, a person or a device, by name
+    #[arg(long, value_name = "ROOM|PERSON|DEVICE")]
     pub(crate) to: String,
+    /// Leave out what this means in a .gitignore (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) exclude: Vec<String>,
+    /// What standard input is called at the other end [default: stdin]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The most bytes per second, such as 500k or 5M
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub(crate) throttle: Option<NonZeroU64>,
     /// How long to wait for someone to accept, such as 90s, 10m or 1h
     #[arg(long, default_value = "10m", value_parser = parse_duration)]
     pub(crate) timeout: Duration,
@@ -133,6 +143,21 @@ pub(crate) struct ReceiveArgs {
     /// Where files go [default: your download folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Replace files of the same name
+    #[arg(long, group = "existing")]
+    pub(crate) overwrite: bool,
+    /// Give a number to what has the name of another file [default]
+    #[arg(long, group = "existing")]
+    pub(crate) rename: bool,
+    /// Leave out what has the name of another file
+    #[arg(long, group = "existing")]
+    pub(crate) skip: bool,
+    /// Leave out what this means in a .gitignore (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) exclude: Vec<String>,
+    /// The most bytes per second, such as 500k or 5M
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub(crate) throttle: Option<NonZeroU64>,
     /// End after the first transfer
     #[arg(long)]
     pub(crate) once: bool,
@@ -175,6 +200,23 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(seconds))
 }
 
+/// `500000`, `500k`, `5M`, `1G`: bytes per second, at least 1,000.
+fn parse_rate(text: &str) -> Result<NonZeroU64, String> {
+    let wrong = || "a rate such as 500k or 5M, in bytes per second".to_owned();
+    let number = text.trim_end_matches(['k', 'K', 'M', 'G']);
+    let unit: u64 = match &text[number.len()..] {
+        "" => 1,
+        "k" | "K" => 1_000,
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let rate = number.checked_mul(unit).filter(|rate| *rate >= 1_000);
+    rate.and_then(NonZeroU64::new)
+        .ok_or_else(|| "at least 1k, 1,000 bytes per second".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +224,17 @@ mod tests {
     #[test]
     fn the_grammar_is_sound() {
         <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn rates_are_decimal_and_not_too_low() {
+        let rate = |text| parse_rate(text).ok().map(NonZeroU64::get);
+        assert_eq!(rate("5M"), Some(5_000_000));
+        assert_eq!(rate("500k"), Some(500_000));
+        assert_eq!(rate("1234"), Some(1_234));
+        for bad in ["", "M", "5MM", "5T", "1.5M", "-5M", "999", "0", "99999999999G"] {
+            assert_eq!(rate(bad), None, "{bad}");
+        }
     }
 
     #[test]

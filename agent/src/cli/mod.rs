@@ -19,6 +19,7 @@ mod rooms;
 mod send;
 mod share;
 mod status;
+mod steer;
 mod up;
 mod view;
 

@@ -10,9 +10,12 @@ use tokio::time::Instant;
 
 use super::output::{Output, ProgressStyle, size};
 use crate::transfer::Shown;
+use mesh_peer::transfer::Paused;
 
 /// Between two readings.
 const EVERY: Duration = Duration::from_millis(250);
+/// Files that are told one by one with their hashes; of more there is one line.
+pub(crate) const LISTED: usize = 20;
 /// Between two lines in a pipe.
 const LINE_EVERY: Duration = Duration::from_secs(2);
 
@@ -26,6 +29,7 @@ pub(crate) async fn show(output: Output, shown: watch::Receiver<Shown>, link: wa
     let begun = Instant::now();
     let mut next_line = begun;
     let mut told_path = Path::Unknown;
+    let mut told_pause = Paused::default();
     let mut ticks = tokio::time::interval(EVERY);
     loop {
         ticks.tick().await;
@@ -42,6 +46,14 @@ pub(crate) async fn show(output: Output, shown: watch::Receiver<Shown>, link: wa
             let rtt = link.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0);
             output.event(json!({"event": "path", "path": path_name(link.path), "rtt_ms": rtt}));
         }
+        if now.paused != told_pause {
+            told_pause = now.paused;
+            let event = json!({"event": "paused", "here": told_pause.here, "there": told_pause.there});
+            match &bar {
+                Some(_) => output.event(event),
+                None => output.note(&format!("{}.", pause_text(told_pause)), event),
+            }
+        }
         if now.bytes_total == 0 {
             continue;
         }
@@ -52,11 +64,15 @@ pub(crate) async fn show(output: Output, shown: watch::Receiver<Shown>, link: wa
                 bar.set_position(now.bytes_done);
                 let (done, total) = (size(now.bytes_done), size(now.bytes_total));
                 let left = now.bytes_total.saturating_sub(now.bytes_done) / rate.max(1);
-                bar.set_message(format!(
-                    "{done} of {total}, {}/s, {left} s left, {}",
-                    size(rate),
-                    path_and_rtt(&link)
-                ));
+                bar.set_message(if now.paused.holds() {
+                    format!("{done} of {total}. {}.", pause_text(now.paused))
+                } else {
+                    let (rate, left) = (size(rate), time_left(left));
+                    format!(
+                        "{done} of {total}, {rate}/s, {left} left, {}",
+                        path_and_rtt(&link)
+                    )
+                });
             }
             (None, ProgressStyle::Events) => {
                 let (done, total) = (now.bytes_done, now.bytes_total);
@@ -100,6 +116,24 @@ pub(crate) fn took(verb: &str, moved: u64, total: u64, time: Duration) -> String
             size(moved),
             size(total)
         )
+    }
+}
+
+/// `45 s`, `3 min 5 s`, `2 h 10 min`.
+fn time_left(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+fn pause_text(paused: Paused) -> &'static str {
+    match (paused.here, paused.there) {
+        (false, false) => "Going on",
+        (true, false) => "Paused: p and Enter goes on",
+        (false, true) => "Paused by the other end",
+        (true, true) => "Paused by both ends",
     }
 }
 

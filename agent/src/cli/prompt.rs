@@ -72,17 +72,42 @@ pub(crate) async fn from_stdin(what: &str) -> Outcome<String> {
     Ok(line.to_owned())
 }
 
-/// The lines of standard input, read by a thread that ends with the process or with the input.
+/// The lines of standard input, read by a thread that ends with the process, with the input, or once nobody reads them.
 pub(crate) fn lines() -> mpsc::Receiver<String> {
     let (sender, lines) = mpsc::channel(LINES);
     std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            if sender.blocking_send(line).is_err() {
-                break;
+        while !sender.is_closed() {
+            if !typed() {
+                continue;
+            }
+            let mut line = String::new();
+            match std::io::stdin().lock().read_line(&mut line) {
+                Ok(1..) if sender.blocking_send(line).is_ok() => {}
+                _ => break,
             }
         }
     });
     lines
+}
+
+/// Waits a moment for something typed; from anything but a terminal, reading waits by itself. A program in the background must not read: the terminal would stop it.
+fn typed() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let moment = Timespec {
+        tv_sec: 0,
+        tv_nsec: 300_000_000,
+    };
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return true;
+    }
+    let ours = || rustix::termios::tcgetpgrp(&stdin).is_ok_and(|group| group == rustix::process::getpgrp());
+    if !ours() {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        return false;
+    }
+    let mut watched = [PollFd::new(&stdin, PollFlags::IN)];
+    poll(&mut watched, Some(&moment)).is_ok_and(|ready| ready > 0) && ours()
 }
 
 /// Whether a line is a yes; `None` when it is neither yes nor no.

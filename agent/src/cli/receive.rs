@@ -1,7 +1,8 @@
 //! `mesh receive`: waits for offers, shows them, asks, and receives.
 
+mod tree;
+
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use mesh_protocol::capability::Feature;
 use mesh_protocol::ids::{PeerId, RoomId};
@@ -12,14 +13,15 @@ use tokio::time::Instant;
 
 use super::args::ReceiveArgs;
 use super::output::size;
-use super::{Context, connect, progress, prompt};
+use super::{Context, connect, progress, prompt, steer};
 use crate::daemon::consent::{ANSWER_WITHIN, plain};
-use crate::disk::Inbox;
+use crate::disk::{Existing, Patterns};
 use crate::exit::{Failure, Outcome};
 use crate::online::{Incoming, Online};
-use crate::transfer::Shown;
-use crate::transfer::incoming::{self, Arrived};
+use crate::transfer::choice::Choice;
+use crate::transfer::incoming::{self, Arrived, Destination};
 use crate::transfer::offer::Offer;
+use crate::transfer::{Flow, Shown};
 
 /// Offers that wait while one is shown or received; more are left to time out.
 const WAITING: usize = 16;
@@ -34,6 +36,8 @@ pub(crate) async fn run(context: Context, args: ReceiveArgs) -> Outcome {
             "There is no terminal to ask on: give `--yes` to accept whatever is sent.",
         ));
     }
+    let exclude = Patterns::parse(args.exclude.iter().map(String::as_str))
+        .map_err(|why| Failure::usage(format!("{why}.")))?;
     let (control, session) = connect::signed_in(&context.paths)?;
     let rooms = super::until_stopped(&context.stop, connect::rooms(&control)).await?;
     if rooms.is_empty() {
@@ -53,11 +57,12 @@ pub(crate) async fn run(context: Context, args: ReceiveArgs) -> Outcome {
         .output
         .note(&human, json!({"event": "waiting", "rooms": names, "out": out}));
 
-    let lines = (!args.yes).then(prompt::lines);
+    let lines = (!args.yes || steer::can_steer(context.output)).then(prompt::lines);
     let mut waiting = Waiting {
         context: &context,
         args: &args,
         out,
+        choice: Choice::all_but(exclude),
         lines,
         queue: VecDeque::new(),
     };
@@ -72,6 +77,8 @@ struct Waiting<'a> {
     context: &'a Context,
     args: &'a ReceiveArgs,
     out: std::path::PathBuf,
+    choice: Choice,
+    /// What is typed, where somebody can.
     lines: Option<mpsc::Receiver<String>>,
     queue: VecDeque<Request>,
 }
@@ -141,10 +148,14 @@ impl Waiting<'_> {
             }
         };
         let (name, bytes) = (plain(&offer.request.name), offer.request.size);
-        output.note(
-            &format!("{who} in {} offers:\n  {}", plain(&room), offer.lines().join("\n  ")),
-            json!({"event": "offer", "from": who, "room": room, "name": name, "size": bytes, "count": offer.request.count}),
-        );
+        let human = format!("{who} in {} offers {}", plain(&room), tree::shown(&offer.request));
+        if self.args.yes {
+            output.note(&human, tree::event(&who, &room, &offer.request));
+        } else {
+            // Whoever is asked has to see what for.
+            output.say(&human);
+            output.event(tree::event(&who, &room, &offer.request));
+        }
         if self.args.max_size.is_some_and(|max| bytes > max) {
             offer.decline(&context, Reason::Declined).await;
             return Err(Failure::refused(format!(
@@ -159,8 +170,8 @@ impl Waiting<'_> {
                 return Err(Failure::general(format!("{}.", why)));
             }
         };
-        match self.consent(online, &mut offer).await {
-            Ok(()) => {}
+        let choice = match self.consent(online, &mut offer).await {
+            Ok(choice) => choice,
             Err(None) => {
                 output.note(
                     &format!("{who} took the offer back."),
@@ -173,29 +184,52 @@ impl Waiting<'_> {
                 output.note("Declined.", json!({"event": "declined"}));
                 return Ok(false);
             }
-        }
-        self.receive(online, offer, inbox, &who).await.map(|()| true)
+        };
+        let existing = match self.args {
+            ReceiveArgs { overwrite: true, .. } => Existing::Overwrite,
+            ReceiveArgs { skip: true, .. } => Existing::Skip,
+            _ => Existing::Rename,
+        };
+        let destination = Destination {
+            inbox: inbox.with_existing(existing),
+            choice,
+        };
+        self.receive(online, offer, destination, &who)
+            .await
+            .map(|()| true)
     }
 
-    /// Yes; no, with a reason; or (`Err(None)`) nobody asks any more.
-    async fn consent(&mut self, online: &mut Online, offer: &mut Offer) -> Result<(), Option<Reason>> {
-        let Some(lines) = &mut self.lines else {
-            return Ok(());
+    /// Yes, to what; no, with a reason; or (`Err(None)`) nobody asks any more.
+    async fn consent(&mut self, online: &mut Online, offer: &mut Offer) -> Result<Choice, Option<Reason>> {
+        let all = &self.choice;
+        let Some(lines) = self.lines.as_mut().filter(|_| !self.args.yes) else {
+            return Ok(all.clone());
+        };
+        let listed = offer.request.files.clone();
+        let question = match offer.request.count {
+            1 => "Accept? [y/N] ",
+            _ => "Accept? [y/N, or which: `1 3-5 *.jpg folder`] ",
         };
         // What was typed before the question was not meant for it.
         while lines.try_recv().is_ok() {}
         let output = self.context.output;
-        output.say("Accept? [y/N] ");
+        output.say(question);
         let until = Instant::now() + ANSWER_WITHIN;
         loop {
             tokio::select! {
                 () = self.context.stop.cancelled() => return Err(Some(Reason::Cancelled)),
                 () = tokio::time::sleep_until(until) => return Err(Some(Reason::Timeout)),
                 _ = offer.withdrawn() => return Err(None),
-                line = lines.recv() => match line.as_deref().map(prompt::yes_or_no) {
-                    Some(Some(true)) => return Ok(()),
-                    Some(Some(false)) | None => return Err(Some(Reason::Declined)),
-                    Some(None) => output.say("Accept? [y/N] "),
+                line = lines.recv() => match line.as_deref().map(|line| (line, prompt::yes_or_no(line))) {
+                    Some((_, Some(true))) => return Ok(all.clone()),
+                    Some((_, Some(false))) | None => return Err(Some(Reason::Declined)),
+                    Some((answer, None)) => {
+                        let all_are_listed = listed.len() as u64 == offer.request.count;
+                        match all.picked(answer.trim(), &listed, all_are_listed) {
+                            Ok(choice) => return Ok(choice),
+                            Err(why) => output.say(&format!("{why} {question}")),
+                        }
+                    }
                 },
                 incoming = online.next() => {
                     if let Incoming::Message { from: Some(from), message: ServerMessage::ShareFileRequest(request) } = incoming
@@ -208,7 +242,13 @@ impl Waiting<'_> {
         }
     }
 
-    async fn receive(&mut self, online: &mut Online, offer: Offer, inbox: Arc<Inbox>, who: &str) -> Outcome {
+    async fn receive(
+        &mut self,
+        online: &mut Online,
+        offer: Offer,
+        destination: Destination,
+        who: &str,
+    ) -> Outcome {
         let output = self.context.output;
         let context = online.context.clone();
         let (session, accepted) = online
@@ -222,28 +262,42 @@ impl Waiting<'_> {
             Instant::now(),
         );
         let mut stands: Vec<Arrived> = Vec::new();
-        let receiving = incoming::receive(session, accepted, inbox, &shown, &self.context.stop, |file| {
+        let (pause, paused) = watch::channel(false);
+        let flow = Flow {
+            paused,
+            throttle: self.args.throttle,
+            ..Flow::from(self.context.stop.clone())
+        };
+        let receiving = incoming::receive(session, accepted, destination, &shown, &flow, |file| {
             stands.push(file)
         });
-        let received = online.alongside(receiving).await;
+        let received = online
+            .alongside(steer::pausing(self.lines.as_mut(), &pause, receiving))
+            .await;
         bar.abort();
-        let (seconds, moved) = (begun.elapsed(), shown.borrow().moved.min(accepted.size));
+        let last = *shown.borrow();
+        let (seconds, wanted) = (begun.elapsed(), last.progress.bytes_total);
+        let moved = last.moved.min(wanted);
         let rate = progress::rate(moved, seconds);
-        for file in &stands {
-            output.result(
-                &format!("BLAKE3 {} verified: {}", file.hash, file.path.display()),
-                json!({"event": "received", "path": file.path, "size": file.size, "blake3": file.hash.to_string(), "from": who}),
-            );
-        }
+        self.tell(&stands, who);
         let again = "what has arrived is kept as .part, and the same file sent again goes on from there.";
         match received {
             Ok(()) => {
+                let skipped = accepted
+                    .count
+                    .saturating_sub(u64::from(last.progress.files_total));
+                if skipped > 0 {
+                    output.note(
+                        &format!("{skipped} of {} files were left out.", accepted.count),
+                        json!({}),
+                    );
+                }
                 let took = format!(
                     "{} {}/s.",
-                    progress::took("Received", moved, accepted.size, seconds),
+                    progress::took("Received", moved, wanted, seconds),
                     size(rate)
                 );
-                output.note(&took, json!({"event": "done", "bytes": moved, "total": accepted.size, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate}));
+                output.note(&took, json!({"event": "done", "bytes": moved, "total": wanted, "files": last.progress.files_total, "skipped": skipped, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate}));
                 Ok(())
             }
             Err(error) => {
@@ -256,6 +310,30 @@ impl Waiting<'_> {
                     )),
                 })
             }
+        }
+    }
+
+    /// What stands now: each file, or how many where they are many.
+    fn tell(&self, stands: &[Arrived], who: &str) {
+        let output = self.context.output;
+        for file in stands {
+            let event = json!({"event": "received", "path": file.path, "size": file.size, "blake3": file.hash.to_string(), "from": who});
+            if stands.len() <= progress::LISTED {
+                output.result(
+                    &format!("BLAKE3 {} verified: {}", file.hash, file.path.display()),
+                    event,
+                );
+            } else {
+                output.event(event);
+            }
+        }
+        if stands.len() > progress::LISTED && !output.is_json() {
+            let human = format!(
+                "BLAKE3 of {} files verified, in {}",
+                stands.len(),
+                self.out.display()
+            );
+            output.result(&human, json!({}));
         }
     }
 }

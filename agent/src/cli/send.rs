@@ -1,9 +1,9 @@
-//! `mesh send`: offers files to a room or a person, and sends them to the first that accepts.
+//! `mesh send`: offers files to a room, a person or a device, and sends them to the first that accepts.
 
+mod parcel;
 mod recipients;
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -12,51 +12,47 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use mesh_peer::session::{
     self, Invitation, OpenSession, SessionError, Wanted, new_session_id, open_as_requester,
 };
-use mesh_peer::transfer::{Sender, Source};
+use mesh_peer::transfer::Sender;
 use mesh_protocol::capability::Feature;
+use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::ids::{PeerId, RoomId, SessionId};
-use mesh_protocol::limits::MAX_LISTED_FILES;
-use mesh_protocol::safe_path::{PathError, PathSet};
-use mesh_protocol::signal::{ClientMessage, OfferedFile, Reason, SessionAnswer, TransferRequest};
+use mesh_protocol::signal::{ClientMessage, Reason, SessionAnswer, TransferRequest};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
+use self::parcel::{Parcel, disk_failure};
 use self::recipients::{Candidate, Recipients};
 use super::args::SendArgs;
 use super::output::size;
-use super::{Context, connect, progress};
-use crate::disk::{DiskError, SourceFile};
+use super::progress::LISTED;
+use super::{Context, connect, progress, steer};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::online::{Incoming, Online};
-use crate::transfer::{Shown, outgoing};
+use crate::transfer::{Flow, Shown, TransferError, outgoing};
 
 /// Devices that are asked at once; more are left out.
 const MAX_ASKED: usize = 32;
-
-/// What is to be sent.
-struct Parcel {
-    files: Arc<Vec<SourceFile>>,
-    names: Vec<String>,
-    total: u64,
-    /// For people: the name of the only file, or how many there are.
-    title: String,
-}
 
 /// A device that was asked, and how it ended.
 type Attempt = BoxFuture<'static, (Candidate, SessionId, Result<OpenSession, SessionError>)>;
 
 pub(crate) async fn run(context: Context, args: SendArgs) -> Outcome {
-    let parcel = open_files(&args.files)?;
+    let args = Arc::new(args);
+    let gathering = tokio::task::spawn_blocking({
+        let (args, output) = (args.clone(), context.output);
+        move || Parcel::gather(&args, output)
+    });
+    let gathering = async { gathering.await.map_err(Failure::general)? };
+    let parcel = super::until_stopped(&context.stop, gathering).await?;
     let (control, own) = connect::signed_in(&context.paths)?;
     let rooms = super::until_stopped(&context.stop, connect::rooms(&control)).await?;
     let room_ids: Vec<RoomId> = rooms.iter().map(|room| room.room_id.clone()).collect();
     let entering = Online::enter(control, &context.settings, &room_ids, &[]);
     let mut online = super::until_stopped(&context.stop, entering).await?;
     let recipients = Recipients::new(&args.to, &rooms, own.user_id, own.device_id);
-    let hashing = hash(parcel.files.clone(), context.stop.clone());
+    let hashing = parcel.hash(context.stop.clone());
 
     let outcome = deliver(&context, &args, &mut online, &recipients, &parcel, hashing).await;
     online.close().await;
@@ -73,8 +69,8 @@ async fn deliver(
 ) -> Outcome {
     let output = context.output;
     output.note(
-        &format!("Waiting for {} to accept {} ({}).", recipients.shown(), parcel.title, size(parcel.total)),
-        json!({"event": "waiting", "to": recipients.shown(), "name": parcel.title, "size": parcel.total, "count": parcel.names.len()}),
+        &format!("Waiting for {} to accept {}.", recipients.shown(), parcel.described()),
+        json!({"event": "waiting", "to": recipients.shown(), "name": parcel.title, "size": parcel.total, "count": parcel.files.len()}),
     );
     let (accepted_by, session) = offer(context, args, online, recipients, parcel).await?;
     let who = accepted_by.who;
@@ -84,40 +80,35 @@ async fn deliver(
     );
 
     let hashes = online.alongside(hashing).await.map_err(Failure::general)??;
-    let sources = parcel
-        .names
-        .iter()
-        .zip(&hashes)
-        .zip(parcel.files.iter())
-        .map(|((name, hash), file)| Source {
-            path: name.clone(),
-            size: file.size(),
-            hash: *hash,
-            modified_at: file.modified_at(),
-        });
-    let sender = Sender::new(sources.collect())
+    let sender = Sender::new(parcel.sources(&hashes))
         .map_err(|error| Failure::usage(connect::capitalised(&error.to_string())))?;
     let (shown, progress) = watch::channel(Shown::default());
     let (binding, begun) = (session.binding.clone(), Instant::now());
     let bar = tokio::spawn(progress::show(output, progress, session.link.clone()));
     let link = session.link.clone();
-    let sending = outgoing::send(session, sender, parcel.files.clone(), &shown, &context.stop);
-    let sent = online.alongside(sending).await;
+    let (pause, paused) = watch::channel(false);
+    let flow = Flow {
+        paused,
+        throttle: args.throttle,
+        ..Flow::from(context.stop.clone())
+    };
+    let mut lines = (parcel::reads_no_stdin(args) && steer::can_steer(output)).then(super::prompt::lines);
+    let sending = outgoing::send(session, sender, parcel.files.clone(), &shown, &flow);
+    let sent = online
+        .alongside(steer::pausing(lines.as_mut(), &pause, sending))
+        .await;
     bar.abort();
     let again = "run the same command again and it goes on where it stopped.";
-    if let Err(error) = sent {
+    let all = parcel.files.len();
+    let skipped = sent.map_err(|error| {
         let done = shown.borrow().progress.files_done;
-        let failure = changed_on_the_way(&parcel.files, &error).unwrap_or_else(|| error.failure(&who, again));
-        return Err(match done {
+        let failure = changed_on_the_way(parcel, &error).unwrap_or_else(|| error.failure(&who, again));
+        match done {
             0 => failure,
             _ if failure.exit == Exit::Interrupted => failure,
-            done => Failure::partial(format!(
-                "{done} of {} files arrived. {}",
-                parcel.names.len(),
-                failure.sentence
-            )),
-        });
-    }
+            done => Failure::partial(format!("{done} of {all} files arrived. {}", failure.sentence)),
+        }
+    })?;
     let answer = SessionAnswer {
         room_id: binding.room_id,
         target: Some(binding.remote),
@@ -130,20 +121,33 @@ async fn deliver(
         .send(ClientMessage::ShareCompleted(answer))
         .await;
     let (seconds, link) = (begun.elapsed(), link.borrow().clone());
-    let moved = shown.borrow().moved.min(parcel.total);
+    let wanted = shown.borrow().progress.bytes_total;
+    let moved = shown.borrow().moved.min(wanted);
     let rate = progress::rate(moved, seconds);
     let took = format!(
         "{} {}/s. {}.",
-        progress::took("Sent", moved, parcel.total, seconds),
+        progress::took("Sent", moved, wanted, seconds),
         size(rate),
         progress::path_and_rtt(&link)
     );
-    output.note(&took, json!({"event": "sent", "bytes": moved, "total": parcel.total, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate}));
-    for ((name, hash), file) in parcel.names.iter().zip(&hashes).zip(parcel.files.iter()) {
-        output.result(
-            &format!("BLAKE3 {hash} verified by {who}: {name}"),
-            json!({"event": "verified", "name": name, "size": file.size(), "blake3": hash.to_string(), "by": who}),
-        );
+    output.note(&took, json!({"event": "sent", "bytes": moved, "total": wanted, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate}));
+    let files = parcel.files.iter().zip(&hashes).zip(0..);
+    let arrived = files.filter(|(_, number)| skipped.binary_search(number).is_err());
+    for ((file, hash), _) in arrived {
+        let name = file.name();
+        let event = json!({"event": "verified", "name": name, "size": file.size(), "blake3": hash.to_string(), "by": who});
+        if all <= LISTED {
+            output.result(&format!("BLAKE3 {hash} verified by {who}: {name}"), event);
+        } else {
+            output.event(event);
+        }
+    }
+    let taken = all - skipped.len();
+    if all > LISTED && !output.is_json() {
+        output.result(&format!("BLAKE3 of {taken} files verified by {who}."), json!({}));
+    }
+    if taken < all {
+        return Err(Failure::partial(format!("{who} took {taken} of {all} files.")));
     }
     Ok(())
 }
@@ -227,18 +231,8 @@ fn ask(
         max_size: Some(parcel.total),
         consent: deadline.saturating_duration_since(Instant::now()),
     };
-    let listed = parcel
-        .names
-        .iter()
-        .zip(parcel.files.iter())
-        .take(MAX_LISTED_FILES);
-    let files: Vec<OfferedFile> = listed
-        .map(|(name, file)| OfferedFile {
-            path: name.clone(),
-            size: file.size(),
-        })
-        .collect();
-    let (name, total, count) = (parcel.title.clone(), parcel.total, parcel.names.len() as u64);
+    let files = parcel.listed();
+    let (name, total, count) = (parcel.title.clone(), parcel.total, parcel.files.len() as u64);
     let request = move |invitation: Invitation| {
         ClientMessage::ShareFileRequest(TransferRequest {
             room_id: invitation.room_id,
@@ -287,72 +281,11 @@ fn refusal(error: &SessionError, recipients: &Recipients) -> Failure {
 }
 
 /// The other end found content that is not what was announced, and here is why.
-fn changed_on_the_way(files: &[SourceFile], error: &crate::transfer::TransferError) -> Option<Failure> {
-    let crate::transfer::TransferError::Failed(failure) = error else {
+fn changed_on_the_way(parcel: &Parcel, error: &TransferError) -> Option<Failure> {
+    let TransferError::Failed(failure) = error else {
         return None;
     };
-    (failure.code == mesh_protocol::error_code::ChannelCode::HashMismatch).then_some(())?;
-    files
-        .iter()
-        .find_map(|file| file.unchanged().err())
-        .map(|changed| disk_failure(&changed))
-}
-
-fn disk_failure(error: &DiskError) -> Failure {
-    Failure::general(connect::capitalised(&error.to_string()))
-}
-
-fn open_files(paths: &[PathBuf]) -> Outcome<Parcel> {
-    let (mut files, mut names, mut known) = (Vec::new(), Vec::new(), PathSet::default());
-    for path in paths {
-        if path.is_dir() {
-            return Err(Failure::usage(format!(
-                "{} is a folder: folders cannot be sent yet; pack it first, for example with `tar -czf`.",
-                path.display()
-            )));
-        }
-        let file = SourceFile::open(path).map_err(|error| disk_failure(&error))?;
-        let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
-            Failure::usage(format!(
-                "{} has a name that other systems cannot hold: rename it.",
-                path.display()
-            ))
-        })?;
-        known.insert(name).map_err(|error| match error {
-            PathError::Collision(_) => Failure::usage(format!(
-                "Two of the files are called \"{name}\": send them one after the other."
-            )),
-            error => Failure::usage(format!(
-                "{} cannot be sent under its name ({error}): rename it.",
-                path.display()
-            )),
-        })?;
-        names.push(name.to_owned());
-        files.push(file);
-    }
-    let total = files.iter().map(SourceFile::size).sum();
-    let title = match &names[..] {
-        [only] => only.clone(),
-        many => format!("{} files", many.len()),
-    };
-    Ok(Parcel {
-        files: Arc::new(files),
-        names,
-        total,
-        title,
-    })
-}
-
-/// Hashes all files on a thread of its own, while nobody has accepted yet.
-fn hash(files: Arc<Vec<SourceFile>>, stop: CancellationToken) -> JoinHandle<Outcome<Vec<blake3::Hash>>> {
-    tokio::task::spawn_blocking(move || {
-        let hashed = files
-            .iter()
-            .map(|file| match file.hash(|_| !stop.is_cancelled()) {
-                Ok(Some(hash)) => Ok(hash),
-                Ok(None) => Err(Failure::interrupted()),
-                Err(error) => Err(disk_failure(&error)),
-            });
-        hashed.collect()
-    })
+    (failure.code == ChannelCode::HashMismatch).then_some(())?;
+    let file = parcel.files.get(usize::try_from(failure.file?).ok()?)?;
+    file.unchanged().err().map(|changed| disk_failure(&changed))
 }

@@ -8,9 +8,10 @@ use tokio::sync::watch;
 use super::Core;
 use super::consent::{Question, Verdict, plain};
 use super::ipc::TransferStatus;
-use crate::transfer::Shown;
-use crate::transfer::incoming::{self, Arrived};
+use crate::transfer::choice::Choice;
+use crate::transfer::incoming::{self, Arrived, Destination};
 use crate::transfer::offer::Offer;
+use crate::transfer::{Flow, Shown};
 
 /// `share.file.request`: judged, consented to, received.
 pub(super) async fn offered(core: Core, from: PeerId, who: String, room: String, request: TransferRequest) {
@@ -70,8 +71,13 @@ pub(super) async fn offered(core: Core, from: PeerId, who: String, room: String,
         }
         std::future::pending::<()>().await;
     };
+    let destination = Destination {
+        inbox,
+        choice: Choice::default(),
+    };
+    let flow = Flow::from(core.stop.clone());
     let outcome = tokio::select! {
-        outcome = incoming::receive(open, accepted, inbox, &progress, &core.stop, arrived) => outcome,
+        outcome = incoming::receive(open, accepted, destination, &progress, &flow, arrived) => outcome,
         () = keep_status => Ok(()),
     };
     core.transfers().remove(&number);

@@ -162,6 +162,15 @@ pub(super) fn rename_without_replacing(
     Err(Errno::EXIST)
 }
 
+/// Gives `from` this name, in the place of a file that has it; where a folder has it, the first free one.
+pub(super) fn rename_replacing(folder: impl AsFd, from: &str, name: &str) -> rustix::io::Result<String> {
+    let folder = folder.as_fd();
+    match fs::renameat(folder, from, folder, name) {
+        Err(Errno::ISDIR) => rename_without_replacing(folder, from, name),
+        renamed => renamed.map(|()| name.to_owned()),
+    }
+}
+
 fn rename_exclusive(folder: impl AsFd, from: &str, to: &str) -> rustix::io::Result<()> {
     let folder = folder.as_fd();
     match fs::renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ use mesh_peer::transfer::{Entry, Held, PartRecord, VerifiedChunk, WrittenChunk};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::folder::{MAX_NUMBERED, Parent, numbered, rename_without_replacing};
+use super::folder::{MAX_NUMBERED, Parent, numbered, rename_replacing, rename_without_replacing};
 use super::{DiskError, Folder};
 
 /// After this many bytes the kernel is asked to begin writing, so that the last synchronisation is short.
@@ -29,10 +29,23 @@ const COMPARED: u32 = 4;
 /// The longest side file that is read: 48 bytes and 36 for each chunk of 4 TiB, each noted once.
 const MAX_STATE: u64 = 48 + 36 * 4 * 1024 * 1024;
 
+/// What becomes of a file whose name is taken by another content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// The new one gets the first free number.
+    #[default]
+    Rename,
+    /// The old one goes, once the new one is whole.
+    Overwrite,
+    /// The new one is left out.
+    Skip,
+}
+
 /// One folder and the files on their way into it.
 #[derive(Debug)]
 pub struct Inbox {
     folder: Folder,
+    existing: Existing,
     /// By file number of the transfer. Held for map operations only.
     open: Mutex<HashMap<u32, Arc<Part>>>,
     /// Held while a part is looked for or made: two chunks of one file may come at once, and only one may make it.
@@ -56,9 +69,15 @@ impl Inbox {
     pub fn new(folder: Folder) -> Self {
         Self {
             folder,
+            existing: Existing::default(),
             open: Mutex::default(),
             making: Mutex::default(),
         }
+    }
+
+    /// The same, with another answer to names that are taken.
+    pub fn with_existing(self, existing: Existing) -> Self {
+        Self { existing, ..self }
     }
 
     /// Where the files go.
@@ -66,11 +85,20 @@ impl Inbox {
         &self.folder
     }
 
-    /// What is there of a file: the whole under its own name, or the confirmed chunks of a part.
+    /// What is there of a file: the whole under its own name, or the confirmed chunks of a part; or another file that is to
+    /// stay.
     pub fn inspect(&self, entry: &Entry) -> Result<Held, DiskError> {
         let parent = self.folder.parent_of(&entry.path)?;
-        if stands_already(&parent, entry) {
+        // Where nothing gets a number, a numbered copy is not it.
+        let compared = match self.existing {
+            Existing::Rename => COMPARED,
+            Existing::Overwrite | Existing::Skip => 1,
+        };
+        if stands_already(&parent, entry, compared) {
             return Ok(Held::Whole);
+        }
+        if self.existing == Existing::Skip && is_taken(&parent, &parent.name) {
+            return Ok(Held::Unwanted);
         }
         let Some(part) = Part::find(parent, entry, false)? else {
             return Ok(Held::Nothing);
@@ -110,11 +138,19 @@ impl Inbox {
             // A date that the file system cannot hold is no reason to lose the file.
             let _ = part.content.set_modified(time);
         }
+        if entry.executable {
+            part.let_execute();
+        }
         part.content.sync_all().map_err(at)?;
         part.still_named()?;
         let folder = &part.parent.folder;
-        let name = rename_without_replacing(folder, &part.name, &part.parent.name)
-            .map_err(|errno| at(errno.into()))?;
+        let renamed = match self.existing {
+            Existing::Overwrite => rename_replacing(folder, &part.name, &part.parent.name),
+            Existing::Rename | Existing::Skip => {
+                rename_without_replacing(folder, &part.name, &part.parent.name)
+            }
+        };
+        let name = renamed.map_err(|errno| at(errno.into()))?;
         let _ = rustix::fs::unlinkat(folder, &part.state_name, AtFlags::empty());
         rustix::fs::fsync(folder).map_err(|errno| at(errno.into()))?;
         Ok(part.parent.shown.join(name))
@@ -225,6 +261,15 @@ impl Part {
         }
     }
 
+    /// Who may read it may execute it, as git does. A file system without permissions is no reason to lose the file.
+    fn let_execute(&self) {
+        if let Ok(metadata) = self.content.metadata() {
+            let mode = metadata.mode() & 0o777;
+            let more = std::fs::Permissions::from_mode(mode | (mode & 0o444) >> 2);
+            let _ = self.content.set_permissions(more);
+        }
+    }
+
     /// The name still means the file that was written.
     fn still_named(&self) -> Result<(), DiskError> {
         let named = rustix::fs::statat(&self.parent.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)
@@ -260,8 +305,7 @@ enum Claim {
 
 fn claim_existing(parent: &Parent, name: &str, state_name: &str, entry: &Entry) -> Result<Claim, DiskError> {
     let Some(state) = open_ordinary(parent, state_name, OFlags::APPEND)? else {
-        let taken = |name: &str| rustix::fs::statat(&parent.folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
-        return Ok(if taken(name) || taken(state_name) {
+        return Ok(if is_taken(parent, name) || is_taken(parent, state_name) {
             Claim::Foreign
         } else {
             Claim::Free
@@ -327,10 +371,14 @@ fn open_ordinary(parent: &Parent, name: &str, more: OFlags) -> Result<Option<Fil
     Ok((metadata.is_file() && metadata.nlink() == 1).then_some(opened))
 }
 
+fn is_taken(parent: &Parent, name: &str) -> bool {
+    rustix::fs::statat(&parent.folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+}
+
 /// Whether the very content stands already under the name, or one of its first numbers: an earlier transfer ended before
 /// it could say so.
-fn stands_already(parent: &Parent, entry: &Entry) -> bool {
-    for number in 0..COMPARED {
+fn stands_already(parent: &Parent, entry: &Entry, compared: u32) -> bool {
+    for number in 0..compared {
         let name = numbered(&parent.name, number, "");
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let Ok(found) = rustix::fs::openat(&parent.folder, &name, flags, Mode::empty()).map(File::from)

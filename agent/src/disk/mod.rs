@@ -1,27 +1,31 @@
 //! The disk of this machine, as far as others may touch it.
 //!
 //! [`Folder`] opens beneath one folder only; [`Inbox`] holds files that are being received, resumable, and puts them under
-//! their final names without replacing anything; [`SourceFile`] is a file that is being sent, and notices when it changes.
+//! their final names; [`SourceFile`] is a file that is being sent, and notices when it changes; [`walk`] finds the files of a folder.
 //! Everything here blocks: callers keep it off the async threads.
 
 mod folder;
 mod inbox;
+mod patterns;
 mod source;
+mod walk;
 
 use std::path::PathBuf;
 
 use mesh_protocol::error_code::ChannelCode;
 
 pub use folder::Folder;
-pub use inbox::Inbox;
+pub use inbox::{Existing, Inbox};
+pub use patterns::Patterns;
 pub use source::SourceFile;
+pub use walk::{Met, walk};
 
 /// Why the disk did not do it; the text goes to the person.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
     #[error("the disk that holds {} is full: free some space, then send the file again and it goes on where it stopped", .0.display())]
     Full(PathBuf),
-    #[error("{} changed while it was being sent: send it again", .0.display())]
+    #[error("the file {} changed while it was being sent: send it again", .0.display())]
     SourceChanged(PathBuf),
     #[error("{} is gone or cannot be read: {}", .0.display(), .1)]
     SourceGone(PathBuf, std::io::Error),

@@ -1,55 +1,89 @@
 //! A file that is being sent. It was hashed before; when it is not that file any more, sending stops.
+//!
+//! Of a hundred thousand files none stays open: each is opened for a reading, and known again by its stamp.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use mesh_protocol::limits::FILE_CHUNK;
+use rustix::fs::{Mode, OFlags};
 
 use super::DiskError;
 
-/// By what a file is known not to have changed.
+/// By what a file is known not to have changed, and not to be another one of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     size: u64,
     modified: (i64, i64),
+    file: (u64, u64),
 }
 
 /// One file on its way out.
 #[derive(Debug)]
 pub struct SourceFile {
-    file: File,
     path: PathBuf,
+    name: String,
+    /// A file that no path leads to.
+    held: Option<File>,
     stamp: Stamp,
     modified_at: Option<u64>,
+    mode: Option<u32>,
+}
+
+/// A file of which something is being read.
+#[derive(Debug)]
+pub struct Reading<'a> {
+    source: &'a SourceFile,
+    opened: Option<File>,
 }
 
 impl SourceFile {
-    /// Opens an ordinary file.
+    /// An ordinary file that somebody named: links that lead to it are followed.
     pub fn open(path: &Path) -> Result<Self, DiskError> {
-        let gone = |error| DiskError::SourceGone(path.to_owned(), error);
-        // A named pipe would block for ever without this flag; for ordinary files it means nothing.
-        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
-        let file =
-            rustix::fs::open(path, flags, rustix::fs::Mode::empty()).map_err(|errno| gone(errno.into()))?;
-        let file = File::from(file);
-        let metadata = file.metadata().map_err(gone)?;
-        if !metadata.is_file() {
-            return Err(gone(std::io::Error::other("it is not an ordinary file")));
-        }
+        let metadata = metadata(&open(path, OFlags::empty())?, path)?;
+        Ok(Self::of(path, None, &metadata))
+    }
+
+    /// An ordinary file that was found in a folder; a link that has taken its place is not followed.
+    pub fn found(path: &Path) -> Result<Self, DiskError> {
+        let metadata = metadata(&open(path, OFlags::NOFOLLOW)?, path)?;
+        Ok(Self::of(path, None, &metadata))
+    }
+
+    /// A file that has no name on this disk.
+    pub fn unnamed(file: File, name: &str) -> Result<Self, DiskError> {
+        let metadata = metadata(&file, Path::new(name))?;
+        let source = Self::of(Path::new(name), Some(file), &metadata);
+        // When it was spooled, and for whom, says nothing about its content.
+        Ok(Self {
+            modified_at: None,
+            mode: None,
+            ..source
+        })
+    }
+
+    /// What it is called at the other end, by default its own name.
+    pub fn named(self, name: String) -> Self {
+        Self { name, ..self }
+    }
+
+    fn of(path: &Path, held: Option<File>, metadata: &Metadata) -> Self {
         let modified_at = metadata
             .modified()
             .ok()
             .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
             .and_then(|since| u64::try_from(since.as_millis()).ok());
-        let stamp = stamp_of(&metadata);
-        Ok(Self {
-            file,
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        Self {
             path: path.to_owned(),
-            stamp,
+            name: name.to_string_lossy().into_owned(),
+            held,
+            stamp: stamp_of(metadata),
             modified_at,
-        })
+            mode: Some(metadata.mode() & 0o777),
+        }
     }
 
     /// Bytes.
@@ -62,56 +96,113 @@ impl SourceFile {
         self.modified_at
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The POSIX permission bits.
+    pub fn mode(&self) -> Option<u32> {
+        self.mode
+    }
+
+    /// What it is called at the other end.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Opens it; fails when it is not the file that it was.
+    pub fn reading(&self) -> Result<Reading<'_>, DiskError> {
+        let opened = match self.held {
+            Some(_) => None,
+            None => Some(open(&self.path, OFlags::empty()).map_err(|error| self.known_by_name(error))?),
+        };
+        let reading = Reading { source: self, opened };
+        reading.unchanged()?;
+        Ok(reading)
     }
 
     /// Reads it once. `progress` gets the bytes read and may stop it by giving `false`.
     pub fn hash(&self, mut progress: impl FnMut(u64) -> bool) -> Result<Option<blake3::Hash>, DiskError> {
+        let reading = self.reading()?;
         let mut hasher = blake3::Hasher::new();
         let mut buffer = vec![0; usize::try_from(FILE_CHUNK.min(self.size())).unwrap_or(0)];
         let mut offset = 0;
         while offset < self.size() {
             let len = usize::try_from((self.size() - offset).min(FILE_CHUNK)).unwrap_or(0);
-            self.read(offset, &mut buffer[..len])?;
+            reading.read(offset, &mut buffer[..len])?;
             hasher.update(&buffer[..len]);
             offset += len as u64;
             if !progress(offset) {
                 return Ok(None);
             }
         }
-        self.unchanged()?;
+        reading.unchanged()?;
         Ok(Some(hasher.finalize()))
     }
 
-    /// Fills the buffer from a position; fails when the file is shorter than it was.
-    pub fn read(&self, position: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
-        self.file
-            .read_exact_at(buffer, position)
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::UnexpectedEof => DiskError::SourceChanged(self.path.clone()),
-                _ => DiskError::SourceGone(self.path.clone(), error),
-            })
+    /// Fails when it is not what it was when it was first looked at.
+    pub fn unchanged(&self) -> Result<(), DiskError> {
+        self.reading().map(|_| ())
     }
 
-    /// Fails when size or times are not what they were when it was opened.
-    pub fn unchanged(&self) -> Result<(), DiskError> {
-        let metadata = self
-            .file
-            .metadata()
-            .map_err(|error| DiskError::SourceGone(self.path.clone(), error))?;
-        if stamp_of(&metadata) == self.stamp {
-            Ok(())
-        } else {
-            Err(DiskError::SourceChanged(self.path.clone()))
+    fn changed(&self) -> DiskError {
+        DiskError::SourceChanged(self.name.clone().into())
+    }
+
+    /// The other end is told the name that it knows, and not where the file stands on this disk.
+    fn known_by_name(&self, error: DiskError) -> DiskError {
+        match error {
+            DiskError::SourceGone(_, error) => DiskError::SourceGone(self.name.clone().into(), error),
+            other => other,
         }
     }
 }
 
-fn stamp_of(metadata: &std::fs::Metadata) -> Stamp {
+impl Reading<'_> {
+    /// Fills the buffer from a position; fails when the file is shorter than it was.
+    pub fn read(&self, position: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+        let Some(file) = self.file() else {
+            return Err(self.source.changed());
+        };
+        file.read_exact_at(buffer, position)
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::UnexpectedEof => self.source.changed(),
+                _ => DiskError::SourceGone(self.source.name.clone().into(), error),
+            })
+    }
+
+    /// Fails when size, time or file are not what they were when it was first looked at.
+    pub fn unchanged(&self) -> Result<(), DiskError> {
+        let now = self.file().and_then(|file| file.metadata().ok());
+        match now {
+            Some(metadata) if stamp_of(&metadata) == self.source.stamp => Ok(()),
+            _ => Err(self.source.changed()),
+        }
+    }
+
+    fn file(&self) -> Option<&File> {
+        self.opened.as_ref().or(self.source.held.as_ref())
+    }
+}
+
+fn open(path: &Path, more: OFlags) -> Result<File, DiskError> {
+    // A named pipe would block for ever without NONBLOCK; for ordinary files it means nothing.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | more;
+    rustix::fs::open(path, flags, Mode::empty())
+        .map(File::from)
+        .map_err(|errno| DiskError::SourceGone(path.to_owned(), errno.into()))
+}
+
+fn metadata(file: &File, path: &Path) -> Result<Metadata, DiskError> {
+    let gone = |error| DiskError::SourceGone(path.to_owned(), error);
+    let metadata = file.metadata().map_err(gone)?;
+    if metadata.is_file() {
+        Ok(metadata)
+    } else {
+        Err(gone(std::io::Error::other("it is not an ordinary file")))
+    }
+}
+
+fn stamp_of(metadata: &Metadata) -> Stamp {
     Stamp {
         size: metadata.len(),
         modified: (metadata.mtime(), metadata.mtime_nsec()),
+        file: (metadata.dev(), metadata.ino()),
     }
 }

@@ -11,10 +11,11 @@ use mesh_protocol::channel::Frame;
 use mesh_protocol::error_code::ChannelCode;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+use tokio::time::{sleep, timeout};
 
-use super::{FAREWELL, Shown, TransferError, show};
+use super::choice::Choice;
+use super::flow::{self, Throttle};
+use super::{FAREWELL, Flow, Shown, TransferError, show};
 use crate::disk::{DiskError, Inbox};
 
 /// A file that stands.
@@ -36,14 +37,21 @@ enum Done {
     Failed(u32, DiskError),
 }
 
-/// Receives what was accepted into the inbox. Files that stand are given to `arrived` one by one; a failure leaves the
+/// Where what arrives goes, and what of it is wanted.
+#[derive(Debug)]
+pub struct Destination {
+    pub inbox: Inbox,
+    pub choice: Choice,
+}
+
+/// Receives what was accepted, and is wanted, into the inbox. Files that stand are given to `arrived` one by one; a failure leaves the
 /// others as parts for the next attempt.
 pub async fn receive(
     session: OpenSession,
     accepted: Accepted,
-    inbox: Arc<Inbox>,
+    destination: Destination,
     shown: &watch::Sender<Shown>,
-    stop: &CancellationToken,
+    flow: &Flow,
     mut arrived: impl FnMut(Arrived),
 ) -> Result<(), TransferError> {
     let OpenSession {
@@ -52,13 +60,16 @@ pub async fn receive(
         control,
         ..
     } = session;
+    let destination = Arc::new(destination);
     let mut receiver = Receiver::new(accepted);
     // Bounded by the engine: `poll_task` and `ready` hold back.
     let mut tasks: JoinSet<Done> = JoinSet::new();
     let (mut stopping, mut moved) = (false, 0);
+    let (mut throttle, mut paused) = (Throttle::new(flow.throttle), flow.paused.clone());
+    receiver.pause(*paused.borrow_and_update());
     let lost = loop {
         while let Some(task) = receiver.poll_task() {
-            let inbox = inbox.clone();
+            let destination = destination.clone();
             let entry = match &task {
                 ReceiverTask::Inspect(entry) | ReceiverTask::Commit(entry) | ReceiverTask::Discard(entry) => {
                     Some(entry.clone())
@@ -66,7 +77,7 @@ pub async fn receive(
                 ReceiverTask::Write(chunk) => entry_of(&receiver, chunk),
             };
             if let Some(entry) = entry {
-                tasks.spawn_blocking(move || carry_out(&inbox, task, entry));
+                tasks.spawn_blocking(move || carry_out(&destination, task, entry));
             }
         }
         while receiver.has_frame() {
@@ -86,15 +97,19 @@ pub async fn receive(
         if receiver.outcome().is_some() && !receiver.has_frame() {
             break false;
         }
+        // What is not taken from the path holds the sender back.
+        let held = throttle.wait();
         tokio::select! {
-            () = stop.cancelled(), if !stopping => {
+            () = flow.stop.cancelled(), if !stopping => {
                 stopping = true;
                 receiver.cancel(ChannelCode::Cancelled, "the receiver cancelled");
             }
+            now = flow::changed(&mut paused) => receiver.pause(now),
+            () = sleep(held.unwrap_or_default()), if held.is_some() => {}
             Some(done) = tasks.join_next() => match done {
                 Ok(Done::Inspected(file, held)) => {
                     if held == Held::Whole {
-                        arrived_whole(&receiver, &inbox, file, &mut arrived);
+                        arrived_whole(&receiver, &destination.inbox, file, &mut arrived);
                     }
                     receiver.inspected(file, held);
                 }
@@ -112,8 +127,9 @@ pub async fn receive(
                 Ok(permit) => if let Some(frame) = receiver.poll_frame() { permit.send(frame) },
                 Err(_) => break true,
             },
-            frame = frames_rx.recv(), if receiver.ready() => match frame.map(|message| {
+            frame = frames_rx.recv(), if held.is_none() && receiver.ready() => match frame.map(|message| {
                 moved += message.len() as u64;
+                throttle.moved(message.len());
                 Frame::decode(&message)
             }) {
                 Some(Ok(Frame::Renew(_))) => {}
@@ -161,9 +177,12 @@ fn arrived_whole(receiver: &Receiver, inbox: &Inbox, file: u32, arrived: &mut im
     }
 }
 
-fn carry_out(inbox: &Inbox, task: ReceiverTask, entry: Entry) -> Done {
-    let file = entry.file;
+fn carry_out(destination: &Destination, task: ReceiverTask, entry: Entry) -> Done {
+    let (file, inbox) = (entry.file, &destination.inbox);
     let done = match task {
+        ReceiverTask::Inspect(_) if !destination.choice.wants(&entry.path) => {
+            Ok(Done::Inspected(file, Held::Unwanted))
+        }
         ReceiverTask::Inspect(_) => inbox.inspect(&entry).map(|held| Done::Inspected(file, held)),
         ReceiverTask::Write(chunk) => match chunk.verify() {
             Ok(verified) => inbox.write(&entry, verified).map(Done::Written),

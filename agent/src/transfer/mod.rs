@@ -1,8 +1,11 @@
 //! Files between this disk and an open session: the engines of `mesh-peer`, driven.
 //!
-//! [`outgoing`] sends, [`incoming`] receives; [`offer`] is what happens before: an offer is judged, shown and answered.
+//! [`outgoing`] sends, [`incoming`] receives; [`offer`] is what happens before: an offer is judged, shown and answered, and
+//! [`choice`] is what of it is wanted. A [`Flow`] steers either way.
 //! Disk work runs on blocking threads, several chunks at once, while frames go on; the engines bound what is held.
 
+pub mod choice;
+mod flow;
 pub mod incoming;
 pub mod offer;
 pub mod outgoing;
@@ -16,6 +19,8 @@ use mesh_protocol::error_code::ChannelCode;
 use tokio::sync::watch;
 
 use crate::exit::Failure;
+
+pub use flow::Flow;
 
 /// How far a transfer is, as this session sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

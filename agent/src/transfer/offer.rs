@@ -1,7 +1,5 @@
 //! An offer of files, from the request to the open session: judged, shown, answered.
 
-use std::sync::Arc;
-
 use mesh_peer::session::{self, Binding, OpenSession, SessionContext, SessionRoute, open_as_answerer};
 use mesh_peer::transfer::Accepted;
 use mesh_protocol::capability::Feature;
@@ -115,7 +113,7 @@ impl Offer {
     }
 
     /// The folder that it would go to, if there is room for it there.
-    pub fn inbox(&self, folder: &std::path::Path) -> Result<Arc<Inbox>, String> {
+    pub fn inbox(&self, folder: &std::path::Path) -> Result<Inbox, String> {
         let folder = Folder::open(folder).map_err(|error: DiskError| error.to_string())?;
         let free = folder.free_space().map_err(|error| error.to_string())?;
         let needed = self.request.size.saturating_add(SPARE);
@@ -128,7 +126,7 @@ impl Offer {
                 size(free)
             ));
         }
-        Ok(Arc::new(Inbox::new(folder)))
+        Ok(Inbox::new(folder))
     }
 
     /// Resolves when the sender takes the offer back, or must not go on.

@@ -8,23 +8,24 @@ use mesh_protocol::channel::Frame;
 use mesh_protocol::error_code::ChannelCode;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+use tokio::time::{sleep, timeout};
 
-use super::{FAREWELL, Shown, TransferError, show};
+use super::flow::{self, Throttle};
+use super::{FAREWELL, Flow, Shown, TransferError, show};
 use crate::disk::{DiskError, SourceFile};
 
 /// What a reading thread gives back.
 type Read = (u32, Result<PreparedChunk, DiskError>);
 
-/// Sends the files, whose order is the engine's, until the other end has them all. `stop` cancels and says so.
+/// Sends the files, whose order is the engine's, until the other end has what it wants of them; gives those that it left
+/// out, in order.
 pub async fn send(
     session: OpenSession,
     mut sender: Sender,
     files: Arc<Vec<SourceFile>>,
     shown: &watch::Sender<Shown>,
-    stop: &CancellationToken,
-) -> Result<(), TransferError> {
+    flow: &Flow,
+) -> Result<Vec<u32>, TransferError> {
     let OpenSession {
         frames_tx,
         mut frames_rx,
@@ -34,18 +35,26 @@ pub async fn send(
     // Bounded by the engine: it hands out at most HELD_BYTES of reads.
     let mut reads: JoinSet<Read> = JoinSet::new();
     let (mut stopping, mut moved) = (false, 0);
+    let (mut throttle, mut paused) = (Throttle::new(flow.throttle), flow.paused.clone());
+    sender.pause(*paused.borrow_and_update());
     let lost = loop {
         while let Some(chunk) = sender.poll_read() {
             let files = files.clone();
             reads.spawn_blocking(move || read(&files, chunk));
         }
-        // As many frames as the path takes now.
+        // As many frames as the path, and the rate, take now. How it ended is not held up.
+        let mut held = None;
         while sender.has_frame() {
+            held = throttle.wait().filter(|_| sender.outcome().is_none());
+            if held.is_some() {
+                break;
+            }
             let Ok(permit) = frames_tx.try_reserve() else {
                 break;
             };
             let Some(frame) = sender.poll_frame() else { break };
             moved += frame.len() as u64;
+            throttle.moved(frame.len());
             permit.send(frame);
         }
         show(
@@ -59,10 +68,12 @@ pub async fn send(
             break false;
         }
         tokio::select! {
-            () = stop.cancelled(), if !stopping => {
+            () = flow.stop.cancelled(), if !stopping => {
                 stopping = true;
                 sender.cancel(ChannelCode::Cancelled, "the sender cancelled");
             }
+            now = flow::changed(&mut paused) => sender.pause(now),
+            () = sleep(held.unwrap_or_default()), if held.is_some() => {}
             frame = frames_rx.recv() => match frame.map(|message| Frame::decode(&message)) {
                 Some(Ok(Frame::Renew(_))) => {}
                 Some(Ok(frame)) => sender.handle(frame),
@@ -74,9 +85,10 @@ pub async fn send(
                 Ok((file, Err(error))) => sender.read_failed(file, error.code(), error.to_string()),
                 Err(error) => sender.cancel(ChannelCode::Io, error.to_string()),
             },
-            permit = frames_tx.reserve(), if sender.has_frame() => match permit {
+            permit = frames_tx.reserve(), if held.is_none() && sender.has_frame() => match permit {
                 Ok(permit) => if let Some(frame) = sender.poll_frame() {
                     moved += frame.len() as u64;
+                    throttle.moved(frame.len());
                     permit.send(frame);
                 },
                 Err(_) => break true,
@@ -89,7 +101,10 @@ pub async fn send(
         Some(Outcome::Finished) => {
             // The last frame only tells the receiver that nothing follows; it has everything.
             let _ = timeout(FAREWELL, control.finish()).await;
-            Ok(())
+            Ok((0..)
+                .take(files.len())
+                .filter(|file| sender.is_skipped(*file))
+                .collect())
         }
         Some(Outcome::Failed(failure)) => {
             if !lost {
@@ -112,10 +127,10 @@ fn read(files: &[SourceFile], chunk: ReadChunk) -> Read {
             )),
         );
     };
-    let prepared = chunk.fill(|position, buffer| file.read(position, buffer));
-    // Looked at after the read, so that a change during it is seen too.
-    (
-        number,
-        prepared.and_then(|prepared| file.unchanged().map(|()| prepared)),
-    )
+    let prepared = file.reading().and_then(|reading| {
+        let prepared = chunk.fill(|position, buffer| reading.read(position, buffer))?;
+        // Looked at after the read, so that a change during it is seen too.
+        reading.unchanged().map(|()| prepared)
+    });
+    (number, prepared)
 }

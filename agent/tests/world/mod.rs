@@ -72,12 +72,17 @@ impl Machine {
 
     /// Starts a command; it is killed when the test lets go of it.
     pub fn mesh(&self, arguments: &[&str]) -> Running {
+        self.mesh_reading(arguments, Stdio::null())
+    }
+
+    /// The same, with something on its standard input.
+    pub fn mesh_reading(&self, arguments: &[&str], input: Stdio) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mesh"))
             .args(arguments)
             .env("MESH_HOME", &self.home)
             .env("MESH_DOWNLOAD_DIR", self.downloads())
             .env("SHELL", "/bin/sh")
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .kill_on_drop(true)
@@ -94,6 +99,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// Reads on until a line has this in it.
     pub async fn until(&mut self, text: &str) -> String {
         let found = async {

@@ -27,6 +27,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use candidate::{IceCandidate, fingerprint_of_sdp};
 pub use config::{IceServer, MAX_RECEIVE_BYTES, MAX_SEND_BYTES, RtcConfig, RtcError};
+pub use pace::Pace;
 
 use crate::transport::{FrameReceiver, FrameSender, LinkStats, Transport};
 

@@ -1,6 +1,6 @@
 //! Spreads what leaves over time, so that a short queue on the path is not overrun by a burst.
 //!
-//! Owns a token bucket. It must not know what is sent; the rate comes from `congestion` with every question.
+//! Owns a token bucket. It must not know what is sent; the rate comes from `congestion`, or from a person, with every question.
 
 use std::time::{Duration, Instant};
 
@@ -10,19 +10,20 @@ const BURST_BYTES: f64 = 8192.0;
 
 /// How much may leave now.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub struct Pace {
     /// Negative after a datagram that was larger than what was left.
     tokens: f64,
     at: Instant,
 }
 
 impl Pace {
-    pub(super) fn new(now: Instant) -> Self {
+    /// Begins with nothing saved up.
+    pub fn new(now: Instant) -> Self {
         Self { tokens: 0.0, at: now }
     }
 
     /// Whether a datagram may leave at `rate` bytes/s; else how long to wait.
-    pub(super) fn wait(&mut self, now: Instant, rate: f64) -> Option<Duration> {
+    pub fn wait(&mut self, now: Instant, rate: f64) -> Option<Duration> {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.at = now;
         let most = rate * BURST_TIME.as_secs_f64() + BURST_BYTES;
@@ -31,7 +32,7 @@ impl Pace {
     }
 
     /// A datagram of so many bytes left.
-    pub(super) fn on_sent(&mut self, bytes: usize) {
+    pub fn on_sent(&mut self, bytes: usize) {
         self.tokens -= bytes as f64;
     }
 }

@@ -92,6 +92,11 @@ impl PreparedChunk {
         Some(self.rest.split_to(len.min(self.rest.len())))
     }
 
+    /// Whether the other end has been told of it.
+    pub(super) const fn is_begun(&self) -> bool {
+        self.announced
+    }
+
     pub(super) fn is_sent(&self) -> bool {
         self.rest.is_empty()
     }

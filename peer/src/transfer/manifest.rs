@@ -22,6 +22,8 @@ pub struct Source {
     pub hash: blake3::Hash,
     /// Unix milliseconds.
     pub modified_at: Option<u64>,
+    /// The POSIX permission bits.
+    pub mode: Option<u32>,
 }
 
 /// A list that no receiver would take.
@@ -42,7 +44,12 @@ pub struct Entry {
     pub hash: blake3::Hash,
     /// Unix milliseconds.
     pub modified_at: Option<u64>,
+    /// Whether its owner may execute it: all that is taken from the permission bits of a stranger.
+    pub executable: bool,
 }
+
+/// The owner's execute bit.
+const OWNER_EXECUTES: u32 = 0o100;
 
 /// The sender's list, turned into frames one by one.
 #[derive(Debug)]
@@ -88,6 +95,7 @@ impl Offer {
                 size,
                 hash,
                 modified_at,
+                mode,
             }) = self.sources.next()
             else {
                 break;
@@ -98,7 +106,7 @@ impl Offer {
                 size,
                 hash: hash.to_hex().to_string(),
                 modified_at,
-                mode: None,
+                mode,
             });
             self.next += 1;
         }
@@ -189,6 +197,7 @@ impl Judge {
             size: entry.size,
             hash,
             modified_at: entry.modified_at,
+            executable: entry.mode.is_some_and(|mode| mode & OWNER_EXECUTES != 0),
         })
     }
 }

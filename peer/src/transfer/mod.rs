@@ -7,11 +7,12 @@
 //! takes it; `handle` the frames that come; and stop once `outcome` is there and `poll_frame` gives nothing.
 //!
 //! **Invariant**: bytes reach a write only inside a [`VerifiedChunk`], which only a matching digest makes
-//! (`sim::transfer::a_flipped_bit_is_found_before_a_write`).
+//! (`sim::corruption::t45_a_bit_flipped_in_1_000_chunks_is_found_before_each_write`).
 //! **Invariant**: an end holds at most [`HELD_BYTES`] of content, if its driver heeds [`Receiver::ready`].
 
 mod chunk;
 mod manifest;
+mod pause;
 mod receiver;
 mod resume;
 mod sender;
@@ -20,6 +21,7 @@ mod tree;
 
 pub use chunk::{CorruptChunk, PreparedChunk, ReadChunk, VerifiedChunk, WriteChunk, WrittenChunk};
 pub use manifest::{Entry, Source, SourceError};
+pub use pause::Paused;
 pub use receiver::Receiver;
 pub use resume::{PartRecord, RECORD_BYTES};
 pub use sender::Sender;
@@ -43,9 +45,12 @@ const TASKS: usize = 64;
 pub struct Progress {
     /// Bytes that stand verified at the receiver, those of an earlier session included.
     pub bytes_done: u64,
+    /// Bytes of the files that the receiver wants.
     pub bytes_total: u64,
     pub files_done: u32,
+    /// Files that the receiver wants.
     pub files_total: u32,
+    pub paused: Paused,
 }
 
 /// Why a transfer ended before its end.
@@ -64,7 +69,7 @@ pub struct Failure {
 /// How a transfer ended. What has been written stays for a resume unless the driver throws it away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Every file stands under its final name.
+    /// Every file that the receiver wants stands under its final name.
     Finished,
     Failed(Failure),
 }

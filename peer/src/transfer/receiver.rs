@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use mesh_protocol::channel::{
-    ChunkRange, FileAck, FileChunk, FileData, FileDone, FileManifest, FileWant, Frame,
+    ChunkRange, FileAck, FileChunk, FileData, FileDone, FileManifest, FileRange, FileWant, Frame,
 };
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::limits::{FILE_CHUNK, FILE_WINDOW};
 
 use super::chunk::{Assembly, CorruptChunk, WrittenChunk};
 use super::manifest::{Entry, Judge, protocol, too_large};
+use super::pause::Pause;
 use super::task::{Accepted, Held, ReceiverTask};
 use super::tree::{self, Subtree};
 use super::{Failure, HELD_BYTES, Outcome, Progress, TASKS, chunk_count, chunk_len, farewell};
@@ -21,6 +22,8 @@ const ACK_EVERY: u64 = FILE_CHUNK;
 const WANT_RANGES: usize = 1_000;
 /// Ranges that go out while other files are still being inspected.
 const EARLY_RANGES: usize = 256;
+/// Ranges of files that one FILE_WANT leaves out: at most 37 bytes each as JSON.
+const WANT_SKIPS: usize = 200;
 
 /// Receives files; see the module for how to drive it.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub struct Receiver {
     inspecting: usize,
     /// Asked for, not yet sent. Bounded, like `expected`, by the chunks of what was accepted.
     wants: VecDeque<ChunkRange>,
+    /// Left out, not yet said. Bounded by the files of what was accepted.
+    skips: VecDeque<FileRange>,
     last_want_due: bool,
     /// What the sender still has to send, in this order.
     expected: VecDeque<ChunkRange>,
@@ -48,6 +53,9 @@ pub struct Receiver {
     written_bytes: u64,
     acked_bytes: u64,
     files_done: u32,
+    files_skipped: u32,
+    skipped_bytes: u64,
+    pause: Pause,
     outcome: Option<Outcome>,
 }
 
@@ -74,6 +82,7 @@ impl Receiver {
             next_inspection: 0,
             inspecting: 0,
             wants: VecDeque::new(),
+            skips: VecDeque::new(),
             last_want_due: false,
             expected: VecDeque::new(),
             current: None,
@@ -87,6 +96,9 @@ impl Receiver {
             written_bytes: 0,
             acked_bytes: 0,
             files_done: 0,
+            files_skipped: 0,
+            skipped_bytes: 0,
+            pause: Pause::default(),
             outcome: None,
         }
     }
@@ -142,6 +154,8 @@ impl Receiver {
         self.inspecting -= 1;
         if held == Held::Whole {
             self.file_done(file);
+        } else if held == Held::Unwanted {
+            self.skip(file);
         } else {
             for (from, to) in missing.into_iter().filter(|(from, to)| from < to) {
                 self.ask(ChunkRange { file, from, to });
@@ -215,18 +229,26 @@ impl Receiver {
         self.fail(code, detail.into(), None);
     }
 
+    /// Asks the sender to stop sending chunks, or to go on.
+    pub const fn pause(&mut self, paused: bool) {
+        self.pause.set(paused);
+    }
+
     /// Whether [`Self::poll_frame`] has something now.
     pub fn has_frame(&self) -> bool {
         if self.outcome.is_some() {
             return !self.last_frames.is_empty();
         }
-        self.ack_due() || self.want_due() || !self.done.is_empty()
+        self.pause.frame_due() || self.ack_due() || self.want_due() || !self.done.is_empty()
     }
 
     /// The next message; ask only when the path takes it.
     pub fn poll_frame(&mut self) -> Option<Bytes> {
         if self.outcome.is_some() {
             return self.last_frames.pop_front();
+        }
+        if let Some(frame) = self.pause.next_frame() {
+            return Some(frame);
         }
         if self.ack_due() {
             self.acked_bytes = self.written_bytes;
@@ -239,16 +261,10 @@ impl Receiver {
         }
         if self.want_due() {
             let ranges: Vec<ChunkRange> = self.wants.drain(..self.wants.len().min(WANT_RANGES)).collect();
-            let last = self.last_want_due && self.wants.is_empty();
+            let skip: Vec<FileRange> = self.skips.drain(..self.skips.len().min(WANT_SKIPS)).collect();
+            let last = self.last_want_due && self.wants.is_empty() && self.skips.is_empty();
             self.last_want_due &= !last;
-            return Some(
-                Frame::FileWant(FileWant {
-                    ranges,
-                    skip: Vec::new(),
-                    last,
-                })
-                .encode(),
-            );
+            return Some(Frame::FileWant(FileWant { ranges, skip, last }).encode());
         }
         let file = self.done.pop_front()?;
         let hash = self.entries.get(file as usize)?.hash.to_hex().to_string();
@@ -264,6 +280,7 @@ impl Receiver {
             Frame::FileManifest(manifest) => self.manifest(manifest),
             Frame::FileChunk(chunk) => self.chunk(&chunk),
             Frame::FileData(data) => self.data(data),
+            Frame::FilePause(said) => return self.pause.heard(said),
             Frame::Bye(bye) if bye.code == ChannelCode::Done && self.is_complete() => {
                 self.outcome = Some(Outcome::Finished);
                 return;
@@ -291,9 +308,9 @@ impl Receiver {
         self.outcome.as_ref()
     }
 
-    /// Whether every file stands, though the sender may not have said BYE; then a lost link is no failure.
+    /// Whether every file that is wanted stands, though the sender may not have said BYE; then a lost link is no failure.
     pub fn is_complete(&self) -> bool {
-        self.listed && self.files_done as usize == self.entries.len()
+        self.listed && (self.files_done + self.files_skipped) as usize == self.entries.len()
     }
 
     /// The manifest so far.
@@ -304,16 +321,18 @@ impl Receiver {
     /// How far it is.
     pub fn progress(&self) -> Progress {
         let inspected = self.listed && self.inspecting == 0 && self.next_inspection == self.entries.len();
+        let wanted = self.judge.total.saturating_sub(self.skipped_bytes);
         let done = if inspected {
-            self.judge.total.saturating_sub(self.missing_bytes)
+            wanted.saturating_sub(self.missing_bytes)
         } else {
             self.written_bytes
         };
         Progress {
             bytes_done: done,
-            bytes_total: self.judge.total,
+            bytes_total: wanted,
             files_done: self.files_done,
-            files_total: self.entries.len() as u32,
+            files_total: self.entries.len() as u32 - self.files_skipped,
+            paused: self.pause.now(),
         }
     }
 
@@ -432,6 +451,19 @@ impl Receiver {
         }
     }
 
+    fn skip(&mut self, file: u32) {
+        let size = self.entries.get(file as usize).map_or(0, |entry| entry.size);
+        self.skipped_bytes += size;
+        self.files_skipped += 1;
+        match self.skips.back_mut() {
+            Some(range) if range.to == file => range.to += 1,
+            _ => self.skips.push_back(FileRange {
+                from: file,
+                to: file + 1,
+            }),
+        }
+    }
+
     fn file_done(&mut self, file: u32) {
         self.files_done += 1;
         self.done.push_back(file);
@@ -453,7 +485,7 @@ impl Receiver {
     }
 
     fn want_due(&self) -> bool {
-        self.last_want_due || self.wants.len() >= EARLY_RANGES
+        self.last_want_due || self.wants.len().max(self.skips.len()) >= EARLY_RANGES
     }
 
     fn fail(&mut self, code: ChannelCode, detail: String, file: Option<u32>) {

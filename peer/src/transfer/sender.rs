@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use mesh_protocol::channel::{Bye, ChunkRange, FileDone, FileWant, Frame};
+use mesh_protocol::channel::{Bye, ChunkRange, FileDone, FileRange, FileWant, Frame};
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::limits::{FILE_CHUNK, FILE_WINDOW};
 
 use super::chunk::{PreparedChunk, ReadChunk};
 use super::manifest::{Offer, Source, SourceError};
+use super::pause::Pause;
 use super::{Failure, HELD_BYTES, Outcome, Progress, TASKS, chunk_count, chunk_len, farewell};
 
 /// Sends files; see the module for how to drive it.
@@ -31,8 +32,13 @@ pub struct Sender {
     sent_bytes: u64,
     acked_bytes: u64,
     files_done: u32,
+    files_skipped: u32,
+    pause: Pause,
     outcome: Option<Outcome>,
 }
+
+/// Why the other end broke the protocol, and with which file.
+type Fault = (ChannelCode, String, Option<u32>);
 
 #[derive(Debug)]
 struct Sent {
@@ -40,6 +46,7 @@ struct Sent {
     hash: blake3::Hash,
     wanted_chunks: u64,
     done: bool,
+    skipped: bool,
 }
 
 #[derive(Debug)]
@@ -58,6 +65,7 @@ impl Sender {
             hash: source.hash,
             wanted_chunks: 0,
             done: false,
+            skipped: false,
         };
         Ok(Self {
             files: sources.iter().map(sent).collect(),
@@ -75,13 +83,15 @@ impl Sender {
             sent_bytes: 0,
             acked_bytes: 0,
             files_done: 0,
+            files_skipped: 0,
+            pause: Pause::default(),
             outcome: None,
         })
     }
 
     /// The next chunk to read. Several may be under way at once; they may come back in any order.
     pub fn poll_read(&mut self) -> Option<ReadChunk> {
-        if self.outcome.is_some() || self.slots.len() >= TASKS {
+        if self.outcome.is_some() || self.slots.len() >= TASKS || self.pause.now().holds() {
             return None;
         }
         let range = self.wants.front_mut()?;
@@ -130,11 +140,28 @@ impl Sender {
         self.fail(code, detail.into(), None);
     }
 
+    /// Stops sending chunks, or goes on; the other end is told.
+    pub const fn pause(&mut self, paused: bool) {
+        self.pause.set(paused);
+    }
+
+    /// Whether the receiver left this file out.
+    pub fn is_skipped(&self, file: u32) -> bool {
+        self.files.get(file as usize).is_some_and(|file| file.skipped)
+    }
+
     /// Whether [`Self::poll_frame`] has something now.
     pub fn has_frame(&self) -> bool {
-        !self.last_frames.is_empty()
-            || (self.outcome.is_none() && !self.offer.ended())
-            || self.slots.front().is_some_and(|slot| slot.prepared.is_some())
+        if self.outcome.is_some() {
+            return !self.last_frames.is_empty();
+        }
+        !self.offer.ended() || self.pause.frame_due() || self.chunk_due()
+    }
+
+    /// Whether the next chunk is there to be sent: during a pause only to its end.
+    fn chunk_due(&self) -> bool {
+        let prepared = self.slots.front().and_then(|slot| slot.prepared.as_ref());
+        prepared.is_some_and(|prepared| prepared.is_begun() || !self.pause.now().holds())
     }
 
     /// The next message; ask only when the path takes it.
@@ -144,6 +171,12 @@ impl Sender {
         }
         if let Some(frame) = self.offer.next_frame() {
             return Some(frame);
+        }
+        if let Some(frame) = self.pause.next_frame() {
+            return Some(frame);
+        }
+        if !self.chunk_due() {
+            return None;
         }
         let slot = self.slots.front_mut()?;
         let prepared = slot.prepared.as_mut()?;
@@ -165,6 +198,7 @@ impl Sender {
             Frame::FileWant(want) => self.want(want),
             Frame::FileAck(ack) => self.ack(ack.bytes),
             Frame::FileDone(done) => self.done(&done),
+            Frame::FilePause(said) => return self.pause.heard(said),
             Frame::FileError(error) => return self.ended_by_peer(error.code, error.detail, error.file),
             Frame::Bye(bye) => return self.ended_by_peer(bye.code, bye.detail, None),
             other => Err((
@@ -194,11 +228,15 @@ impl Sender {
             },
             bytes_total: self.bytes_total,
             files_done: self.files_done,
-            files_total: self.files.len() as u32,
+            files_total: self.files.len() as u32 - self.files_skipped,
+            paused: self.pause.now(),
         }
     }
 
-    fn want(&mut self, want: FileWant) -> Result<(), (ChannelCode, String, Option<u32>)> {
+    fn want(&mut self, want: FileWant) -> Result<(), Fault> {
+        for range in want.skip {
+            self.skip(range)?;
+        }
         for range in want.ranges {
             let refuse = |why: &str| (ChannelCode::Protocol, why.to_owned(), Some(range.file));
             let file = self
@@ -206,7 +244,7 @@ impl Sender {
                 .get_mut(range.file as usize)
                 .ok_or_else(|| refuse("there is no such file"))?;
             let chunks = chunk_count(file.size).unwrap_or_default();
-            if range.from >= range.to || range.to > chunks || file.done {
+            if range.from >= range.to || range.to > chunks || file.done || file.skipped {
                 return Err(refuse("there are no such chunks"));
             }
             file.wanted_chunks += u64::from(range.to - range.from);
@@ -223,7 +261,25 @@ impl Sender {
         Ok(())
     }
 
-    fn ack(&mut self, bytes: u64) -> Result<(), (ChannelCode, String, Option<u32>)> {
+    fn skip(&mut self, range: FileRange) -> Result<(), Fault> {
+        let refuse = |file, why: &str| (ChannelCode::Protocol, why.to_owned(), Some(file));
+        let files = self
+            .files
+            .get_mut(range.from as usize..range.to as usize)
+            .filter(|files| !files.is_empty())
+            .ok_or_else(|| refuse(range.from, "there are no such files"))?;
+        for (number, file) in (range.from..).zip(files) {
+            if file.done || file.wanted_chunks > 0 || file.skipped {
+                return Err(refuse(number, "left out what it has or asked for"));
+            }
+            file.skipped = true;
+            self.files_skipped += 1;
+            self.bytes_total = self.bytes_total.saturating_sub(file.size);
+        }
+        Ok(())
+    }
+
+    fn ack(&mut self, bytes: u64) -> Result<(), Fault> {
         if bytes < self.acked_bytes || bytes > self.sent_bytes {
             return Err((
                 ChannelCode::Protocol,
@@ -235,12 +291,12 @@ impl Sender {
         Ok(())
     }
 
-    fn done(&mut self, done: &FileDone) -> Result<(), (ChannelCode, String, Option<u32>)> {
+    fn done(&mut self, done: &FileDone) -> Result<(), Fault> {
         let refuse = |code, why: &str| (code, why.to_owned(), Some(done.file));
         let file = self
             .files
             .get_mut(done.file as usize)
-            .filter(|file| !file.done)
+            .filter(|file| !file.done && !file.skipped)
             .ok_or_else(|| refuse(ChannelCode::Protocol, "there is no such file to be done"))?;
         if blake3::Hash::from_hex(&done.hash).ok() != Some(file.hash) {
             return Err(refuse(
@@ -255,7 +311,7 @@ impl Sender {
     }
 
     fn finish_if_done(&mut self) {
-        if self.all_wanted && self.files_done as usize == self.files.len() {
+        if self.all_wanted && (self.files_done + self.files_skipped) as usize == self.files.len() {
             let bye = Bye {
                 code: ChannelCode::Done,
                 detail: String::new(),

@@ -23,6 +23,8 @@ pub enum Held {
     Chunks(Vec<PartRecord>),
     /// The file stands, with this very hash.
     Whole,
+    /// Nothing, and it is not to come either: the person left it out.
+    Unwanted,
 }
 
 /// What the driver of a receiver does, on threads that may block. Tasks on different files may run side by side.

@@ -8,6 +8,7 @@ mod corruption;
 mod filter;
 mod refusals;
 mod rng;
+mod steering;
 mod terminal;
 mod terminal_world;
 mod transfer;

@@ -162,7 +162,7 @@ fn data(offset: usize, bytes: &[u8]) -> Frame {
 }
 
 #[test]
-fn more_than_declared_is_stopped_within_the_chunk() {
+fn t42_more_than_declared_is_stopped_within_the_chunk() {
     let content = vec![5; 2 * MIB];
     let chunk = &content[..MIB];
     let piece = &content[..MAX_CHANNEL_DATA];

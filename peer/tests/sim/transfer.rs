@@ -309,6 +309,7 @@ fn a_list_that_no_receiver_would_take_is_not_offered() {
         size,
         hash: blake3::hash(b""),
         modified_at: None,
+        mode: None,
     };
     assert!(Sender::new(vec![source("../x", 1)]).is_err());
     assert!(Sender::new(vec![source("a", 1), source("A", 1)]).is_err());

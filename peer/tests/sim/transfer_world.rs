@@ -27,6 +27,8 @@ pub(crate) struct Disk {
     /// Writes after which it is full.
     pub(crate) full_after: Option<usize>,
     pub(crate) writes: usize,
+    /// What the person does not want.
+    pub(crate) unwanted: Vec<String>,
 }
 
 /// What happens to a session.
@@ -36,6 +38,8 @@ pub(crate) struct Fate {
     pub(crate) cut_after: Option<usize>,
     /// The bit of the frame (both counted from 0, sender to receiver) that is flipped.
     pub(crate) flip: Option<(usize, usize)>,
+    /// How often either end pauses, or goes on.
+    pub(crate) pauses: usize,
 }
 
 /// What became of it.
@@ -56,6 +60,7 @@ pub(crate) fn sources(files: &Files) -> Vec<Source> {
         size: content.len() as u64,
         hash: blake3::hash(content),
         modified_at: None,
+        mode: None,
     };
     files.iter().map(source).collect()
 }
@@ -83,6 +88,9 @@ pub(crate) fn work(disk: &mut Disk, receiver: &mut Receiver, task: ReceiverTask)
     match task {
         ReceiverTask::Inspect(entry) => {
             let path = entry.path.as_str();
+            if disk.unwanted.iter().any(|unwanted| unwanted == path) {
+                return receiver.inspected(entry.file, Held::Unwanted);
+            }
             if disk
                 .files
                 .get(path)
@@ -157,6 +165,7 @@ pub(crate) fn session(files: &Files, accepted: Accepted, disk: &mut Disk, fate: 
     let (mut reads, mut tasks) = (Vec::new(), Vec::new());
     let (mut now, mut delivered, mut forth_count) = (0u64, 0usize, 0usize);
     let (mut content, mut acked) = (0u64, 0u64);
+    let mut pauses = fate.pauses;
     loop {
         reads.extend(std::iter::from_fn(|| sender.poll_read()));
         while let Some(task) = receiver.poll_task() {
@@ -169,6 +178,7 @@ pub(crate) fn session(files: &Files, accepted: Accepted, disk: &mut Disk, fate: 
             back.front().is_some_and(|(at, _)| *at <= now),
             !reads.is_empty(),
             !tasks.is_empty(),
+            pauses > 0 && rng.below(20) == 0,
         ];
         let choices: Vec<usize> = (0..able.len()).filter(|i| able[*i]).collect();
         if choices.is_empty() {
@@ -181,6 +191,10 @@ pub(crate) fn session(files: &Files, accepted: Accepted, disk: &mut Disk, fate: 
                 .min();
             match next {
                 Some(at) => now = at,
+                None if sender.progress().paused.here || receiver.progress().paused.here => {
+                    sender.pause(false);
+                    receiver.pause(false);
+                }
                 None => break,
             }
             continue;
@@ -225,6 +239,14 @@ pub(crate) fn session(files: &Files, accepted: Accepted, disk: &mut Disk, fate: 
             4 => {
                 let request = reads.swap_remove(rng.below(reads.len()));
                 sender.chunk_read(read(files, request));
+            }
+            6 => {
+                pauses -= 1;
+                let paused = rng.below(2) == 0;
+                match rng.below(2) {
+                    0 => sender.pause(paused),
+                    _ => receiver.pause(paused),
+                }
             }
             _ => {
                 let task = tasks.swap_remove(rng.below(tasks.len()));
