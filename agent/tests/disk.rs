@@ -444,6 +444,7 @@ fn more_than_was_accepted_is_refused() {
         size,
         hash: blake3::hash(&bytes).to_hex().to_string(),
         modified_at: None,
+        mode: None,
     };
     for (accepted, max_size) in [(CHUNK as u64, None), (10 * CHUNK as u64, Some(CHUNK as u64))] {
         let mut receiver = Receiver::new(Accepted {

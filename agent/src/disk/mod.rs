@@ -1,11 +1,12 @@
 //! The disk of this machine, as far as others may touch it.
 //!
 //! [`Folder`] opens beneath one folder only; [`Inbox`] holds files that are being received, resumable, and puts them under
-//! their final names without replacing anything; [`SourceFile`] is a file that is being sent, and notices when it changes.
+//! their final names without replacing anything; [`SharedFolder`] is one that others may look into; [`SourceFile`] is a file that is being sent, and notices when it changes.
 //! Everything here blocks: callers keep it off the async threads.
 
 mod folder;
 mod inbox;
+mod shared;
 mod source;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use mesh_protocol::error_code::ChannelCode;
 
 pub use folder::Folder;
 pub use inbox::Inbox;
+pub use shared::{Listing, Preview, Pulled, SharedError, SharedFolder};
 pub use source::SourceFile;
 
 /// Why the disk did not do it; the text goes to the person.

@@ -16,10 +16,27 @@ struct Stamp {
     modified: (i64, i64),
 }
 
+/// Opens a file once more, where keeping it open would take a descriptor for each of very many.
+pub(super) type Again = Box<dyn Fn() -> std::io::Result<File> + Send + Sync>;
+
+enum Handle {
+    Open(File),
+    Again(Again),
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Open(_) => "Open",
+            Self::Again(_) => "Again",
+        })
+    }
+}
+
 /// One file on its way out.
 #[derive(Debug)]
 pub struct SourceFile {
-    file: File,
+    handle: Handle,
     path: PathBuf,
     stamp: Stamp,
     modified_at: Option<u64>,
@@ -34,6 +51,16 @@ impl SourceFile {
         let file =
             rustix::fs::open(path, flags, rustix::fs::Mode::empty()).map_err(|errno| gone(errno.into()))?;
         let file = File::from(file);
+        Self::of(&file, path).map(|described| described(Handle::Open(file)))
+    }
+
+    /// An ordinary file that is opened for each read.
+    pub(super) fn reopened(file: &File, path: &Path, again: Again) -> Result<Self, DiskError> {
+        Self::of(file, path).map(|described| described(Handle::Again(again)))
+    }
+
+    fn of(file: &File, path: &Path) -> Result<impl FnOnce(Handle) -> Self + use<>, DiskError> {
+        let gone = |error| DiskError::SourceGone(path.to_owned(), error);
         let metadata = file.metadata().map_err(gone)?;
         if !metadata.is_file() {
             return Err(gone(std::io::Error::other("it is not an ordinary file")));
@@ -44,12 +71,20 @@ impl SourceFile {
             .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
             .and_then(|since| u64::try_from(since.as_millis()).ok());
         let stamp = stamp_of(&metadata);
-        Ok(Self {
-            file,
-            path: path.to_owned(),
+        let path = path.to_owned();
+        Ok(move |handle| Self {
+            handle,
+            path,
             stamp,
             modified_at,
         })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&File) -> std::io::Result<T>) -> std::io::Result<T> {
+        match &self.handle {
+            Handle::Open(file) => act(file),
+            Handle::Again(again) => act(&again()?),
+        }
     }
 
     /// Bytes.
@@ -87,8 +122,7 @@ impl SourceFile {
 
     /// Fills the buffer from a position; fails when the file is shorter than it was.
     pub fn read(&self, position: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
-        self.file
-            .read_exact_at(buffer, position)
+        self.with(|file| file.read_exact_at(buffer, position))
             .map_err(|error| match error.kind() {
                 std::io::ErrorKind::UnexpectedEof => DiskError::SourceChanged(self.path.clone()),
                 _ => DiskError::SourceGone(self.path.clone(), error),
@@ -98,8 +132,7 @@ impl SourceFile {
     /// Fails when size or times are not what they were when it was opened.
     pub fn unchanged(&self) -> Result<(), DiskError> {
         let metadata = self
-            .file
-            .metadata()
+            .with(File::metadata)
             .map_err(|error| DiskError::SourceGone(self.path.clone(), error))?;
         if stamp_of(&metadata) == self.stamp {
             Ok(())
