@@ -17,6 +17,7 @@ export default defineConfig({
         'src/features/notifications/**',
         'src/features/oidc/**',
         'src/features/files/tray/**',
+        'src/features/folders/**',
         ...onDemand,
       ],
     },
@@ -34,6 +35,10 @@ export default defineConfig({
     {
       path: 'src/features/files/tray/locales/{locale}',
       include: ['src/features/files/tray'],
+    },
+    {
+      path: 'src/features/folders/locales/{locale}',
+      include: ['src/features/folders'],
     },
     { path: 'src/features/rooms/settings/locales/{locale}', include: onDemand },
   ],

@@ -120,6 +120,7 @@ fn offer_file(invitation: Invitation) -> ClientMessage {
         size: 1,
         count: 1,
         files,
+        share_id: None,
     })
 }
 

@@ -128,6 +128,7 @@ codes! {
         HashMismatch = "HASH_MISMATCH",
         DiskFull = "DISK_FULL",
         BadPath = "BAD_PATH",
+        ReadOnly = "READ_ONLY",
         TooLarge = "TOO_LARGE",
         Cancelled = "CANCELLED",
         Io = "IO",

@@ -26,6 +26,16 @@ pub const MIN_PASSWORD_CHARS: usize = 8;
 pub const MAX_LISTED_FILES: usize = 100;
 /// The most entries of one manifest.
 pub const MAX_MANIFEST_ENTRIES: usize = 100_000;
+/// The most entries of a shared folder that are listed; a longer one says that there is more.
+pub const MAX_FOLDER_ENTRIES: usize = 10_000;
+/// The most that a search in a shared folder finds.
+pub const MAX_FOLDER_FOUND: usize = 200;
+/// The most paths that one pull from a shared folder names.
+pub const MAX_FOLDER_PATHS: usize = 100;
+/// The most text of one preview.
+pub const MAX_PREVIEW_TEXT: u64 = 64 * 1024;
+/// The largest image that is previewed.
+pub const MAX_PREVIEW_IMAGE: u64 = 8 * 1024 * 1024;
 /// The most members that one chat message mentions; further names are plain text.
 pub const MAX_MENTIONS: usize = 50;
 /// The longest that a room can be told to keep its messages, in days.

@@ -56,6 +56,8 @@ fn kinds() -> Vec<Kind> {
         kind("terminal.share.request", "terminal:view", true, false),
         kind("terminal.control.take", "terminal:control", true, false),
         kind("terminal.control.release", "terminal:control", true, false),
+        kind("share.folder.started", "share:folder", false, true),
+        kind("share.folder.ended", "share:folder", false, true),
         kind("terminal.share.started", "terminal:view", false, true),
         kind("terminal.share.ended", "terminal:view", false, true),
     ];

@@ -246,6 +246,45 @@ async fn what_the_sender_writes_about_itself_is_not_believed() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_shared_folder_is_announced_asked_for_by_its_id_and_taken_back() -> Result<()> {
+    let mut s = stage().await?;
+    let token = s
+        .bob
+        .cap(&s.room, &s.b.peer_id, &["share:folder"], json!({}))
+        .await?;
+    let share = json!({"room_id": s.room, "share_id": "f1", "label": "Photos", "cap_token": token});
+    s.b.send("share.folder.started", share.clone()).await?;
+    let started = s.a.expect("share.folder.started").await?;
+    assert_eq!(
+        started["payload"],
+        json!({"room_id": s.room, "share_id": "f1", "label": "Photos"})
+    );
+    let mut late = s.alice.connect().await?;
+    let state = late.join(&s.room).await?;
+    assert_eq!(state["shares"][0]["feature"], "folder");
+    let token = s
+        .alice
+        .cap(
+            &s.room,
+            &s.a.peer_id,
+            &["share:folder"],
+            json!({"target_peer_id": s.b.peer_id}),
+        )
+        .await?;
+    let request = json!({"room_id": s.room, "target": s.b.peer_id, "session_id": "s1", "cap_token": token,
+        "share_id": "f1", "name": "Photos", "size": 0, "count": 0});
+    s.a.send("share.folder.request", request).await?;
+    let asked = s.b.expect("share.folder.request").await?;
+    assert_eq!(asked["payload"]["share_id"], "f1");
+    assert!(asked["payload"]["cap_token"].is_string(), "the owner verifies it");
+    s.b.send("share.folder.ended", share).await?;
+    s.a.expect("share.folder.ended").await?;
+    let mut later = s.alice.connect().await?;
+    assert_eq!(later.join(&s.room).await?["shares"], json!([]));
+    Ok(())
+}
+
+#[tokio::test]
 async fn presence_follows_the_sockets() -> Result<()> {
     let mut s = stage().await?;
     let set = json!({"room_id": s.room, "status": "busy", "offers": ["terminal", "file", "terminal"]});

@@ -51,6 +51,14 @@ pub(crate) enum Command {
     Receive(ReceiveArgs),
     /// Watch a terminal that someone shares
     View(ViewArgs),
+    /// List the folders that are shared with you, or what stands in one
+    Ls(LsArgs),
+    /// Get files and whole folders out of a shared folder
+    Get(GetArgs),
+    /// Put files into a shared folder whose owner lets others
+    Put(PutArgs),
+    /// Stop sharing one terminal or folder
+    Stop(StopArgs),
     /// List the rooms you are in
     Rooms,
     /// Print a completion script for a shell
@@ -64,6 +72,8 @@ pub(crate) enum Command {
 pub(crate) enum ShareWhat {
     /// Share a shell: you see and type, the others watch
     Terminal(ShareTerminalArgs),
+    /// Share a folder: it stays where it is, the others look into it and take from it
+    Folder(ShareFolderArgs),
 }
 
 #[derive(Debug, Args)]
@@ -177,6 +187,62 @@ pub(crate) struct ViewArgs {
     /// Look in this room only
     #[arg(long)]
     pub(crate) room: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShareFolderArgs {
+    /// The folder; links in it are not followed
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// The room, by name or id [default: your only room, else Home]
+    #[arg(long)]
+    pub(crate) room: Option<String>,
+    /// What the others call it [default: the folder's name]
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) name: Option<String>,
+    /// Let the others put files into it; nothing is ever overwritten
+    #[arg(long)]
+    pub(crate) drop: bool,
+    /// Show names that begin with a dot as well
+    #[arg(long)]
+    pub(crate) hidden: bool,
+    /// Return, and share it until `mesh stop` or `mesh down`
+    #[arg(long)]
+    pub(crate) detach: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StopArgs {
+    /// Its label or id, as `mesh status` shows it
+    #[arg(value_name = "SHARE")]
+    pub(crate) share: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LsArgs {
+    /// A shared folder by label or id, and a path in it
+    #[arg(value_name = "SHARE[:PATH]")]
+    pub(crate) place: Option<String>,
+    /// Find what has this in its name, in all folders beneath
+    #[arg(long, value_name = "TEXT", requires = "place")]
+    pub(crate) search: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    /// A shared folder by label or id, and a path in it
+    #[arg(required = true, value_name = "SHARE[:PATH]")]
+    pub(crate) places: Vec<String>,
+    /// Where they go [default: the folder that you are in]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PutArgs {
+    /// The files, and last the shared folder as SHARE:[PATH]
+    #[arg(required = true, num_args = 2.., value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
 }
 
 /// `90`, `90s`, `10m`, `1h`.

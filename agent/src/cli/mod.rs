@@ -8,6 +8,7 @@ mod attach;
 mod background;
 mod connect;
 mod down;
+mod folder;
 mod login;
 pub mod output;
 mod pair;
@@ -18,6 +19,7 @@ mod receive;
 mod rooms;
 mod send;
 mod share;
+mod share_folder;
 mod status;
 mod steer;
 mod up;
@@ -100,6 +102,13 @@ async fn run(cli: Cli, output: Output) -> Outcome {
         Command::Share {
             what: ShareWhat::Terminal(args),
         } => share::run(context, args).await,
+        Command::Share {
+            what: ShareWhat::Folder(args),
+        } => share_folder::run(context, args).await,
+        Command::Stop(args) => share_folder::stop(context, args).await,
+        Command::Ls(args) => folder::ls(context, args).await,
+        Command::Get(args) => folder::get(context, args).await,
+        Command::Put(args) => folder::put(context, args).await,
         Command::Send(args) => send::run(context, args).await,
         Command::Receive(args) => receive::run(context, args).await,
         Command::View(args) => view::run(context, args).await,

@@ -243,6 +243,7 @@ fn ask(
             size: total,
             count,
             files,
+            share_id: None,
         })
     };
     async move {

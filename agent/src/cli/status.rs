@@ -72,6 +72,23 @@ fn human(status: &Status) -> String {
             plain(&share.room)
         ));
     }
+    for folder in &status.folders {
+        let visitors = if folder.visitors.is_empty() {
+            "nobody".into()
+        } else {
+            plain(&folder.visitors.join(", "))
+        };
+        let drop = if folder.drop {
+            ", which others put files into,"
+        } else {
+            ""
+        };
+        lines.push(format!(
+            "Folder \"{}\"{drop} in {}: opened by {visitors}.",
+            plain(&folder.label),
+            plain(&folder.room)
+        ));
+    }
     for transfer in &status.transfers {
         let (done, total) = (size(transfer.done), size(transfer.size));
         lines.push(format!(
@@ -80,7 +97,7 @@ fn human(status: &Status) -> String {
             plain(&transfer.from)
         ));
     }
-    if status.shares.is_empty() && status.transfers.is_empty() {
+    if status.shares.is_empty() && status.folders.is_empty() && status.transfers.is_empty() {
         lines.push("Nothing is shared.".into());
     }
     lines.join("\n")

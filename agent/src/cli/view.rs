@@ -91,7 +91,7 @@ async fn watch(context: &Context, args: &ViewArgs, online: &mut Online) -> Outco
     Ok(())
 }
 
-fn not_opened(error: &SessionError, who: &str) -> Failure {
+pub(super) fn not_opened(error: &SessionError, who: &str) -> Failure {
     let sentence = format!("{who}: {error}.");
     match error {
         SessionError::Declined(_) | SessionError::Refused(_) | SessionError::Revoked(_) => {

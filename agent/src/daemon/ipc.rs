@@ -21,7 +21,7 @@ use super::consent::Question;
 use crate::exit::{Failure, Outcome};
 
 /// The version of these messages; both ends must have the same.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// The largest message, bytes.
 pub const MAX_MESSAGE: usize = 512 * 1024;
 
@@ -49,6 +49,18 @@ pub enum Request {
         rows: u16,
         attach: bool,
     },
+    /// Announces a folder; answered with [`FromDaemon::FolderShared`]. With `attach` it is told what happens, and the share ends
+    /// with the connection.
+    ShareFolder {
+        room: Option<String>,
+        folder: std::path::PathBuf,
+        label: Option<String>,
+        drop: bool,
+        hidden: bool,
+        attach: bool,
+    },
+    /// Ends the shares of this label or id; answered with [`FromDaemon::Stopped`].
+    Stop { share: String },
 }
 
 /// What an attached command says.
@@ -93,6 +105,15 @@ pub enum FromDaemon {
         room: String,
         label: String,
     },
+    FolderShared {
+        share_id: ShareId,
+        room: String,
+        label: String,
+    },
+    /// Something happened, in words.
+    Told {
+        sentence: String,
+    },
     Output {
         data: Blob,
     },
@@ -127,6 +148,7 @@ pub struct Status {
     pub connected: bool,
     pub rooms: Vec<String>,
     pub shares: Vec<ShareStatus>,
+    pub folders: Vec<FolderStatus>,
     pub transfers: Vec<TransferStatus>,
 }
 
@@ -138,6 +160,16 @@ pub struct ShareStatus {
     pub label: String,
     pub viewers: Vec<String>,
     pub controller: Option<String>,
+}
+
+/// One shared folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FolderStatus {
+    pub share_id: String,
+    pub room: String,
+    pub label: String,
+    pub drop: bool,
+    pub visitors: Vec<String>,
 }
 
 /// One file on its way in.

@@ -8,6 +8,7 @@
 
 pub mod consent;
 mod files;
+mod folders;
 pub mod ipc;
 pub mod roster;
 mod serve;
@@ -34,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::consent::Desk;
+use self::folders::Folders;
 use self::ipc::TransferStatus;
 use self::shares::Shares;
 use crate::config::{Paths, Settings, StoredSession};
@@ -70,6 +72,7 @@ pub(crate) struct Core {
     context: SessionContext,
     desk: Desk,
     shares: Shares,
+    folders: Folders,
     session: Arc<StoredSession>,
     settings: Arc<Settings>,
     options: Arc<Options>,
@@ -114,6 +117,7 @@ impl Daemon {
             context: online.context.clone(),
             desk: Desk::new(options.policy.clone()),
             shares: Shares::default(),
+            folders: Folders::default(),
             session: Arc::new(session),
             settings: Arc::new(settings.clone()),
             options: Arc::new(options),
@@ -190,11 +194,18 @@ impl Daemon {
         };
         let roster = &self.online.roster;
         match (from, message) {
-            (None, ServerMessage::RoomState(state)) => self.core.announce_again(&state.room_id),
+            (None, ServerMessage::RoomState(state)) => {
+                self.core.announce_again(&state.room_id);
+                self.core.announce_folders_again(&state.room_id);
+            }
             (Some(from), ServerMessage::TerminalShareRequest(request)) => {
                 let asking = terminals::Asking::new(roster, &request.room_id, from);
                 self.core
                     .admit(|core| terminals::requested(core, asking, request));
+            }
+            (Some(from), ServerMessage::ShareFolderRequest(request)) => {
+                let asking = terminals::Asking::new(roster, &request.room_id, from);
+                self.core.admit(|core| folders::requested(core, asking, request));
             }
             (Some(from), ServerMessage::ShareFileRequest(request)) => {
                 let who = roster.who(&request.room_id, &from);
@@ -284,8 +295,8 @@ impl Core {
         });
     }
 
-    /// What this device answers requests for now: what was allowed, what the owner can be asked for, and a terminal where
-    /// one is shared. Anything else would only be declined.
+    /// What this device answers requests for now: what was allowed, what the owner can be asked for, and a terminal or folder
+    /// where one is shared. Anything else would only be declined.
     fn offers(&self) -> Vec<Feature> {
         let may = |feature: Feature| {
             let asked = self.options.asks && !self.options.policy.deny;
@@ -295,6 +306,7 @@ impl Core {
         let offers = [
             terminal.then_some(Feature::Terminal),
             may(Feature::File).then_some(Feature::File),
+            (!self.folders.all().is_empty()).then_some(Feature::Folder),
         ];
         offers.into_iter().flatten().collect()
     }

@@ -53,14 +53,17 @@ impl Roster {
                     room.shares.retain(|share| share.peer_id != left.peer_id);
                 }
             }
-            ServerMessage::TerminalShareStarted(notice) => {
+            ServerMessage::TerminalShareStarted(notice) | ServerMessage::ShareFolderStarted(notice) => {
                 let Some((room, from)) = self.rooms.get_mut(&notice.room_id).zip(from) else {
                     return;
                 };
                 let Some(peer) = room.peers.get(from) else { return };
                 let share = Share {
                     share_id: notice.share_id.clone(),
-                    feature: Feature::Terminal,
+                    feature: match message {
+                        ServerMessage::ShareFolderStarted(_) => Feature::Folder,
+                        _ => Feature::Terminal,
+                    },
                     peer_id: from.clone(),
                     user_id: peer.user_id.clone(),
                     label: notice.label.clone(),
@@ -68,7 +71,7 @@ impl Roster {
                 room.shares.retain(|known| known.share_id != share.share_id);
                 room.shares.push(share);
             }
-            ServerMessage::TerminalShareEnded(notice) => {
+            ServerMessage::TerminalShareEnded(notice) | ServerMessage::ShareFolderEnded(notice) => {
                 if let Some(room) = self.rooms.get_mut(&notice.room_id) {
                     room.shares
                         .retain(|share| share.share_id != notice.share_id || Some(&share.peer_id) != from);

@@ -6,10 +6,12 @@ use std::sync::atomic::Ordering;
 use mesh_peer::terminal::clamped;
 use mesh_protocol::channel::TermSize;
 use tokio::net::UnixStream;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, timeout};
 
 use super::consent::DeskEvent;
+use super::folders::FolderShare;
 use super::ipc::{self, Blob, FromDaemon, Opening, Reader, Request, Status, ToShell, VERSION, Writer};
 use super::share::LOCAL_QUEUE;
 use super::shares::{Command, LocalEvent, ShareHandle};
@@ -46,11 +48,13 @@ async fn answer(core: &Core, request: Request, reader: &mut Reader, writer: &mut
         Request::Down => {
             let shares = core.shares.all();
             let sessions = core.live.load(Ordering::Relaxed);
+            let folders = core.folders.all();
+            folders.iter().for_each(|share| core.end_folder(share));
             futures_util::future::join_all(shares.iter().map(|share| share.stop(SHARE_STOP_WITHIN))).await;
             core.stop.cancel();
             let _ = writer
                 .send(&FromDaemon::Stopped {
-                    shares: shares.len(),
+                    shares: shares.len() + folders.len(),
                     sessions,
                 })
                 .await;
@@ -76,6 +80,46 @@ async fn answer(core: &Core, request: Request, reader: &mut Reader, writer: &mut
             }
             Ok(())
         }
+        Request::ShareFolder {
+            room,
+            folder,
+            label,
+            drop,
+            hidden,
+            attach,
+        } => {
+            let rooms = core.rooms().clone();
+            let room = crate::cli::pick_room(&rooms, room.as_deref())?;
+            let share = core.share_folder((&room.room_id, &room.name), &folder, label, drop, hidden)?;
+            let shared = FromDaemon::FolderShared {
+                share_id: share.share_id.clone(),
+                room: share.room.clone(),
+                label: share.label().to_owned(),
+            };
+            let told = writer.send(&shared).await;
+            if attach {
+                if told.is_ok() {
+                    attend_folder(&share, reader, writer).await;
+                }
+                core.end_folder(&share);
+            }
+            Ok(())
+        }
+        Request::Stop { share: wanted } => {
+            let named = |id: &str, label: &str| id == wanted || label == wanted;
+            let mut folders = core.folders.all();
+            folders.retain(|share| named(share.share_id.as_str(), share.label()));
+            folders.iter().for_each(|share| core.end_folder(share));
+            let mut shares = core.shares.all();
+            shares.retain(|share| named(share.share_id.as_str(), &share.label));
+            futures_util::future::join_all(shares.iter().map(|share| share.stop(SHARE_STOP_WITHIN))).await;
+            let stopped = FromDaemon::Stopped {
+                shares: shares.len() + folders.len(),
+                sessions: 0,
+            };
+            let _ = writer.send(&stopped).await;
+            Ok(())
+        }
     }
 }
 
@@ -95,6 +139,7 @@ async fn status(core: &Core) -> Status {
         connected: core.connected.load(Ordering::Relaxed),
         rooms: core.rooms().iter().map(|room| room.name.clone()).collect(),
         shares,
+        folders: core.folders.all().iter().map(|share| share.status()).collect(),
         transfers: core.transfers().values().cloned().collect(),
     }
 }
@@ -121,6 +166,31 @@ async fn share(
     spec.folder = Some(PathBuf::from(folder)).filter(|folder| folder.is_dir());
     let share = core.start_share(&room.room_id, &room.name, &spec, size, command, true)?;
     Ok((share, room.name.clone()))
+}
+
+/// The owner's command at a shared folder: it is told what happens, until it goes or the share ends.
+async fn attend_folder(share: &FolderShare, reader: &mut Reader, writer: &mut Writer) {
+    let mut told = share.listen();
+    loop {
+        let sentence = tokio::select! {
+            () = share.stop.cancelled() => {
+                let _ = writer.send(&FromDaemon::Exited { code: None, stopped: true }).await;
+                return;
+            }
+            said = reader.next::<ToShell>() => match said {
+                Ok(Some(_)) => continue,
+                Ok(None) | Err(_) => return,
+            },
+            told = told.recv() => match told {
+                Ok(sentence) => sentence,
+                Err(RecvError::Lagged(missed)) => format!("{missed} lines are left out."),
+                Err(RecvError::Closed) => return,
+            },
+        };
+        if writer.send(&FromDaemon::Told { sentence }).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// One terminal of the owner at one share: what is typed goes in, what happens comes out, questions are put here too.

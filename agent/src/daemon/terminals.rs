@@ -217,12 +217,12 @@ impl Core {
                     format!("The terminal \"{}\" was closed: nobody watched it.", notice.label)
                 }
             });
-            core.announce(notice, false).await;
+            core.announce(Feature::Terminal, notice, false).await;
             core.tell_presence().await;
         });
         let (core, notice) = (self.clone(), share.notice());
         self.tasks.spawn(async move {
-            core.announce(notice, true).await;
+            core.announce(Feature::Terminal, notice, true).await;
             core.tell_presence().await;
         });
         Ok(share)
@@ -233,18 +233,19 @@ impl Core {
         for share in self.shares.in_room(room_id) {
             let core = self.clone();
             self.tasks
-                .spawn(async move { core.announce(share.notice(), true).await });
+                .spawn(async move { core.announce(Feature::Terminal, share.notice(), true).await });
         }
     }
 
-    async fn announce(&self, mut notice: ShareNotice, started: bool) {
+    /// Tells the room that something is shared, or is not any more.
+    pub(super) async fn announce(&self, feature: Feature, mut notice: ShareNotice, started: bool) {
         let Some(peer_id) = self.context.signal().current_peer() else {
             return;
         };
         let request = CapabilityRequest {
             room_id: notice.room_id.clone(),
             peer_id,
-            caps: vec![Capability::TerminalView],
+            caps: vec![feature.capability()],
             target_peer_id: None,
             max_size: None,
             session_id: None,
@@ -254,10 +255,11 @@ impl Core {
             Ok(grant) => notice.cap_token = Some(grant.cap_token),
             Err(error) => return tracing::warn!(%error, "a share could not be announced"),
         }
-        let message = if started {
-            ClientMessage::TerminalShareStarted(notice)
-        } else {
-            ClientMessage::TerminalShareEnded(notice)
+        let message = match (feature, started) {
+            (Feature::Folder, true) => ClientMessage::ShareFolderStarted(notice),
+            (Feature::Folder, false) => ClientMessage::ShareFolderEnded(notice),
+            (_, true) => ClientMessage::TerminalShareStarted(notice),
+            (_, false) => ClientMessage::TerminalShareEnded(notice),
         };
         if let Err(error) = self.context.signal().send(message).await {
             // After the next reconnect it is announced again.

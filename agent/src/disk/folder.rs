@@ -19,6 +19,8 @@ const MAX_NAME: usize = 255;
 pub struct Folder {
     root: OwnedFd,
     path: PathBuf,
+    /// Whether names that begin with a dot are taken.
+    hidden: bool,
 }
 
 /// The folder of one received file, held open, and the file's own name in it.
@@ -44,7 +46,17 @@ impl Folder {
         Ok(Self {
             root,
             path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+            hidden: true,
         })
+    }
+
+    /// One that is open already; `shown` stands for it in messages.
+    pub(super) fn within(root: OwnedFd, shown: PathBuf, hidden: bool) -> Self {
+        Self {
+            root,
+            path: shown,
+            hidden,
+        }
     }
 
     /// The folder's path, for messages.
@@ -60,6 +72,12 @@ impl Folder {
 
     /// Opens, and where missing makes, the folder in which `path` will stand.
     pub(super) fn parent_of(&self, path: &SafePath) -> Result<Parent, DiskError> {
+        if !self.hidden && path.components().any(|name| name.starts_with('.')) {
+            return Err(DiskError::Place(
+                path.as_str().to_owned(),
+                "hidden files are not taken here",
+            ));
+        }
         let name = path.file_name().to_owned();
         let folders = path
             .as_str()

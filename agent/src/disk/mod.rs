@@ -1,12 +1,14 @@
 //! The disk of this machine, as far as others may touch it.
 //!
 //! [`Folder`] opens beneath one folder only; [`Inbox`] holds files that are being received, resumable, and puts them under
-//! their final names; [`SourceFile`] is a file that is being sent, and notices when it changes; [`walk`] finds the files of a folder.
+//! their final names; [`SourceFile`] is a file that is being sent, and notices when it changes; [`walk`] finds the files of a
+//! folder, and [`SharedFolder`] is one that others may look into.
 //! Everything here blocks: callers keep it off the async threads.
 
 mod folder;
 mod inbox;
 mod patterns;
+mod shared;
 mod source;
 mod walk;
 
@@ -17,6 +19,7 @@ use mesh_protocol::error_code::ChannelCode;
 pub use folder::Folder;
 pub use inbox::{Existing, Inbox};
 pub use patterns::Patterns;
+pub use shared::{Listing, Preview, Pulled, SharedError, SharedFolder};
 pub use source::SourceFile;
 pub use walk::{Met, walk};
 

@@ -20,13 +20,33 @@ struct Stamp {
     file: (u64, u64),
 }
 
+/// Opens a file once more.
+pub(super) type Again = Box<dyn Fn() -> std::io::Result<File> + Send + Sync>;
+
+/// How a file is got at.
+enum Origin {
+    Path(PathBuf),
+    /// No path leads to it.
+    Held(File),
+    /// By more than a path.
+    Again(Again),
+}
+
+impl std::fmt::Debug for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Path(_) => "Path",
+            Self::Held(_) => "Held",
+            Self::Again(_) => "Again",
+        })
+    }
+}
+
 /// One file on its way out.
 #[derive(Debug)]
 pub struct SourceFile {
-    path: PathBuf,
+    origin: Origin,
     name: String,
-    /// A file that no path leads to.
-    held: Option<File>,
     stamp: Stamp,
     modified_at: Option<u64>,
     mode: Option<u32>,
@@ -43,19 +63,25 @@ impl SourceFile {
     /// An ordinary file that somebody named: links that lead to it are followed.
     pub fn open(path: &Path) -> Result<Self, DiskError> {
         let metadata = metadata(&open(path, OFlags::empty())?, path)?;
-        Ok(Self::of(path, None, &metadata))
+        Ok(Self::of(path, Origin::Path(path.to_owned()), &metadata))
     }
 
     /// An ordinary file that was found in a folder; a link that has taken its place is not followed.
     pub fn found(path: &Path) -> Result<Self, DiskError> {
         let metadata = metadata(&open(path, OFlags::NOFOLLOW)?, path)?;
-        Ok(Self::of(path, None, &metadata))
+        Ok(Self::of(path, Origin::Path(path.to_owned()), &metadata))
+    }
+
+    /// An ordinary file that `again` opens; `path` is what it is called in messages.
+    pub(super) fn reopened(file: &File, path: &Path, again: Again) -> Result<Self, DiskError> {
+        let metadata = metadata(file, path)?;
+        Ok(Self::of(path, Origin::Again(again), &metadata))
     }
 
     /// A file that has no name on this disk.
     pub fn unnamed(file: File, name: &str) -> Result<Self, DiskError> {
         let metadata = metadata(&file, Path::new(name))?;
-        let source = Self::of(Path::new(name), Some(file), &metadata);
+        let source = Self::of(Path::new(name), Origin::Held(file), &metadata);
         // When it was spooled, and for whom, says nothing about its content.
         Ok(Self {
             modified_at: None,
@@ -69,7 +95,7 @@ impl SourceFile {
         Self { name, ..self }
     }
 
-    fn of(path: &Path, held: Option<File>, metadata: &Metadata) -> Self {
+    fn of(path: &Path, origin: Origin, metadata: &Metadata) -> Self {
         let modified_at = metadata
             .modified()
             .ok()
@@ -77,9 +103,8 @@ impl SourceFile {
             .and_then(|since| u64::try_from(since.as_millis()).ok());
         let name = path.file_name().unwrap_or(path.as_os_str());
         Self {
-            path: path.to_owned(),
+            origin,
             name: name.to_string_lossy().into_owned(),
-            held,
             stamp: stamp_of(metadata),
             modified_at,
             mode: Some(metadata.mode() & 0o777),
@@ -108,9 +133,14 @@ impl SourceFile {
 
     /// Opens it; fails when it is not the file that it was.
     pub fn reading(&self) -> Result<Reading<'_>, DiskError> {
-        let opened = match self.held {
-            Some(_) => None,
-            None => Some(open(&self.path, OFlags::empty()).map_err(|error| self.known_by_name(error))?),
+        let opened = match &self.origin {
+            Origin::Held(_) => None,
+            Origin::Path(path) => {
+                Some(open(path, OFlags::empty()).map_err(|error| self.known_by_name(error))?)
+            }
+            Origin::Again(again) => {
+                Some(again().map_err(|error| DiskError::SourceGone(self.name.clone().into(), error))?)
+            }
         };
         let reading = Reading { source: self, opened };
         reading.unchanged()?;
@@ -177,7 +207,11 @@ impl Reading<'_> {
     }
 
     fn file(&self) -> Option<&File> {
-        self.opened.as_ref().or(self.source.held.as_ref())
+        match (&self.opened, &self.source.origin) {
+            (Some(opened), _) => Some(opened),
+            (None, Origin::Held(held)) => Some(held),
+            (None, _) => None,
+        }
     }
 }
 

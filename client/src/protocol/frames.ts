@@ -48,6 +48,29 @@ const pause = object({ paused: boolean });
 const done = object({ file: count, hash });
 const fileError = object({ file: nullable(count), code: string, detail: withDefault(string, '') });
 
+const folderEntry = object({ path: string, folder: boolean, size: count, modified_at: optional(count) });
+const folder = {
+  FOLDER_OPEN: object({
+    act: string,
+    paths: optional(array(string)),
+    path: optional(string),
+    size: optional(count),
+    count: optional(count),
+  }),
+  FOLDER_OPENED: object({ label: string, drop: boolean, size: count, count }),
+  FOLDER_LIST: object({ id: count, path: string }),
+  FOLDER_ENTRIES: object({ id: count, entries: array(folderEntry), last: boolean, more: boolean }),
+  FOLDER_SEARCH: object({ id: count, path: string, text: string }),
+  FOLDER_PREVIEW: object({ id: count, path: string }),
+  FOLDER_PREVIEWED: object({ id: count, media_type: string, size: count, more: boolean }),
+  FOLDER_CHANGED: object({ path: string }),
+  FOLDER_FAILED: object({ id: count, code: string, detail: string }),
+};
+type FolderFrame = {
+  [T in keyof typeof folder]: { type: T } & Decoded<(typeof folder)[T]>;
+}[keyof typeof folder];
+
+export type FolderEntry = Decoded<typeof folderEntry>;
 export type ManifestFile = Decoded<typeof manifestFile>;
 export type Range = Decoded<typeof range>;
 export type Skipped = Decoded<typeof skipped>;
@@ -73,6 +96,8 @@ export type Frame =
   | { type: 'TERM_ACK'; seq: number }
   | { type: 'TERM_EXIT'; code: number | null }
   | ({ type: 'TERM_VIEWERS' } & Decoded<typeof viewers>)
+  | FolderFrame
+  | { type: 'FOLDER_DATA'; id: number; bytes: Uint8Array }
   | ({ type: 'FILE_MANIFEST' } & Decoded<typeof manifest>)
   | ({ type: 'FILE_WANT' } & Decoded<typeof want>)
   | { type: 'FILE_CHUNK'; file: number; chunk: number; len: number; digest: Uint8Array }
@@ -97,6 +122,16 @@ const CODE: Record<FrameType, number> = {
   TERM_ACK: 0x15,
   TERM_EXIT: 0x16,
   TERM_VIEWERS: 0x17,
+  FOLDER_OPEN: 0x30,
+  FOLDER_OPENED: 0x31,
+  FOLDER_LIST: 0x32,
+  FOLDER_ENTRIES: 0x33,
+  FOLDER_SEARCH: 0x34,
+  FOLDER_PREVIEW: 0x35,
+  FOLDER_PREVIEWED: 0x36,
+  FOLDER_DATA: 0x37,
+  FOLDER_CHANGED: 0x38,
+  FOLDER_FAILED: 0x39,
   FILE_MANIFEST: 0x20,
   FILE_WANT: 0x21,
   FILE_CHUNK: 0x22,
@@ -118,6 +153,7 @@ type JsonFrame = Extract<
   | 'TERM_LEASE'
   | 'TERM_EXIT'
   | 'TERM_VIEWERS'
+  | keyof typeof folder
   | 'FILE_MANIFEST'
   | 'FILE_WANT'
   | 'FILE_DONE'
@@ -131,6 +167,7 @@ const JSON_BODY: Record<JsonFrame, Decoder<object>> = {
   TERM_LEASE: lease,
   TERM_EXIT: object({ code: nullable(exitCode) }),
   TERM_VIEWERS: viewers,
+  ...folder,
   FILE_MANIFEST: manifest,
   FILE_WANT: want,
   FILE_DONE: done,
@@ -182,6 +219,9 @@ export function decodeFrame(message: ArrayBuffer | Uint8Array): Frame {
     case 'TERM_IN':
       need(4);
       return { type, epoch: view.getUint32(0), bytes: body.subarray(4) };
+    case 'FOLDER_DATA':
+      need(4);
+      return { type, id: view.getUint32(0), bytes: body.subarray(4) };
     case 'TERM_RESIZE':
       exactly(8);
       return { type, epoch: view.getUint32(0), cols: view.getUint16(4), rows: view.getUint16(6) };
@@ -244,6 +284,12 @@ export function encodeFrame(frame: Frame): Uint8Array<ArrayBuffer> {
     case 'TERM_IN': {
       const [out, view] = allocate(frame.type, 4 + frame.bytes.length);
       view.setUint32(1, frame.epoch);
+      out.set(frame.bytes, 5);
+      return out;
+    }
+    case 'FOLDER_DATA': {
+      const [out, view] = allocate(frame.type, 4 + frame.bytes.length);
+      view.setUint32(1, frame.id);
       out.set(frame.bytes, 5);
       return out;
     }

@@ -110,6 +110,8 @@ const decoders = {
   'share.decline': object({ ...party, reason }),
   'share.cancel': object({ ...party, reason }),
   'share.completed': object({ ...party, reason }),
+  'share.folder.started': object({ room_id: id, share_id: string, label: withDefault(string, '') }),
+  'share.folder.ended': object({ room_id: id, share_id: string }),
   'terminal.share.started': object({ room_id: id, share_id: string, label: withDefault(string, '') }),
   'terminal.share.ended': object({ room_id: id, share_id: string }),
   'terminal.share.request': object({ ...party, share_id: optional(string) }),

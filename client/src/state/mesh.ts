@@ -77,6 +77,8 @@ export function createMesh(events: { refusedInput: (sessionId: string) => void }
   return {
     api,
     socket,
+    router,
+    verify,
     session,
     rooms,
     chat,

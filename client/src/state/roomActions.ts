@@ -130,13 +130,16 @@ export function createRoomActions(socket: Socket, store: RoomStore, joined: (roo
         case 'room.refused':
           leave(event.payload.room_id, 'NOT_ADMITTED');
           return;
+        case 'share.folder.started':
         case 'terminal.share.started': {
           const { room_id, share_id, label } = event.payload;
           const user_id = store.getState().rooms[room_id]?.peers[event.from]?.user_id ?? '';
-          const share = { share_id, feature: 'terminal' as const, peer_id: event.from, user_id, label };
+          const feature = event.type === 'share.folder.started' ? ('folder' as const) : ('terminal' as const);
+          const share = { share_id, feature, peer_id: event.from, user_id, label };
           store.setState((state) => withShare(state, room_id, share));
           return;
         }
+        case 'share.folder.ended':
         case 'terminal.share.ended':
           store.setState((state) => withoutShare(state, event.payload.room_id, event.payload.share_id));
           return;

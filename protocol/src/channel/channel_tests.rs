@@ -89,6 +89,7 @@ fn binary_frame() -> impl Strategy<Value = Frame> {
             bytes
         })),
         any::<u64>().prop_map(|bytes| Frame::FileAck(FileAck { bytes })),
+        (any::<u32>(), data()).prop_map(|(id, bytes)| Frame::FolderData(FolderData { id, bytes })),
     ]
 }
 
@@ -102,7 +103,7 @@ proptest! {
     fn a_frame_cut_short_in_its_fixed_part_is_an_error(frame in binary_frame()) {
         let fixed = match frame.frame_type() {
             FrameType::TermSnapshot => 14,
-            FrameType::TermIn => 5,
+            FrameType::TermIn | FrameType::FolderData => 5,
             FrameType::FileData => 13,
             FrameType::FileChunk => 45,
             _ => 9,

@@ -5,7 +5,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    FileAck, FileChunk, FileData, Frame, TermAck, TermIn, TermOut, TermResize, TermSize, TermSnapshot,
+    FileAck, FileChunk, FileData, FolderData, Frame, TermAck, TermIn, TermOut, TermResize, TermSize,
+    TermSnapshot,
 };
 use crate::limits::MAX_CHANNEL_DATA;
 
@@ -48,6 +49,8 @@ frame_types! {
     Hello = 0x01, Bye = 0x02, Renew = 0x03,
     TermSnapshot = 0x10, TermOut = 0x11, TermIn = 0x12, TermResize = 0x13, TermLease = 0x14, TermAck = 0x15,
     TermExit = 0x16, TermViewers = 0x17,
+    FolderOpen = 0x30, FolderOpened = 0x31, FolderList = 0x32, FolderEntries = 0x33, FolderSearch = 0x34,
+    FolderPreview = 0x35, FolderPreviewed = 0x36, FolderData = 0x37, FolderChanged = 0x38, FolderFailed = 0x39,
     FileManifest = 0x20, FileWant = 0x21, FileChunk = 0x22, FileData = 0x23, FileAck = 0x24, FileDone = 0x25,
     FileError = 0x26, FilePause = 0x27,
 }
@@ -69,6 +72,22 @@ pub(super) fn decode(message: &Bytes) -> Result<Frame, FrameError> {
         FrameType::TermLease => Frame::TermLease(body.json()?),
         FrameType::TermExit => Frame::TermExit(body.json()?),
         FrameType::TermViewers => Frame::TermViewers(body.json()?),
+        FrameType::FolderOpen => Frame::FolderOpen(body.json()?),
+        FrameType::FolderOpened => Frame::FolderOpened(body.json()?),
+        FrameType::FolderList => Frame::FolderList(body.json()?),
+        FrameType::FolderEntries => Frame::FolderEntries(body.json()?),
+        FrameType::FolderSearch => Frame::FolderSearch(body.json()?),
+        FrameType::FolderPreview => Frame::FolderPreview(body.json()?),
+        FrameType::FolderPreviewed => Frame::FolderPreviewed(body.json()?),
+        FrameType::FolderChanged => Frame::FolderChanged(body.json()?),
+        FrameType::FolderFailed => Frame::FolderFailed(body.json()?),
+        FrameType::FolderData => {
+            body.need(4)?;
+            Frame::FolderData(FolderData {
+                id: body.rest.get_u32(),
+                bytes: body.data()?,
+            })
+        }
         FrameType::FileManifest => Frame::FileManifest(body.json()?),
         FrameType::FileWant => Frame::FileWant(body.json()?),
         FrameType::FileDone => Frame::FileDone(body.json()?),
@@ -197,6 +216,19 @@ pub(super) fn encode(frame: &Frame) -> Bytes {
         Frame::TermLease(body) => json(kind, body),
         Frame::TermExit(body) => json(kind, body),
         Frame::TermViewers(body) => json(kind, body),
+        Frame::FolderOpen(body) => json(kind, body),
+        Frame::FolderOpened(body) => json(kind, body),
+        Frame::FolderList(body) => json(kind, body),
+        Frame::FolderEntries(body) => json(kind, body),
+        Frame::FolderSearch(body) => json(kind, body),
+        Frame::FolderPreview(body) => json(kind, body),
+        Frame::FolderPreviewed(body) => json(kind, body),
+        Frame::FolderChanged(body) => json(kind, body),
+        Frame::FolderFailed(body) => json(kind, body),
+        Frame::FolderData(body) => binary(kind, 4 + body.bytes.len(), |out| {
+            out.put_u32(body.id);
+            out.put_slice(&body.bytes);
+        }),
         Frame::FileManifest(body) => json(kind, body),
         Frame::FileWant(body) => json(kind, body),
         Frame::FileDone(body) => json(kind, body),

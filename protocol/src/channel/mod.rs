@@ -2,11 +2,13 @@
 
 mod codec;
 mod file;
+mod folder;
 mod session;
 mod terminal;
 
 pub use codec::{FrameError, FrameType};
 pub use file::*;
+pub use folder::*;
 pub use session::*;
 pub use terminal::*;
 
@@ -28,6 +30,16 @@ pub enum Frame {
     TermAck(TermAck),
     TermExit(TermExit),
     TermViewers(TermViewers),
+    FolderOpen(FolderOpen),
+    FolderOpened(FolderOpened),
+    FolderList(FolderList),
+    FolderEntries(FolderEntries),
+    FolderSearch(FolderSearch),
+    FolderPreview(FolderPreview),
+    FolderPreviewed(FolderPreviewed),
+    FolderData(FolderData),
+    FolderChanged(FolderChanged),
+    FolderFailed(FolderFailed),
     FileManifest(FileManifest),
     FileWant(FileWant),
     FileChunk(FileChunk),
@@ -66,6 +78,16 @@ impl Frame {
             Self::TermAck(_) => FrameType::TermAck,
             Self::TermExit(_) => FrameType::TermExit,
             Self::TermViewers(_) => FrameType::TermViewers,
+            Self::FolderOpen(_) => FrameType::FolderOpen,
+            Self::FolderOpened(_) => FrameType::FolderOpened,
+            Self::FolderList(_) => FrameType::FolderList,
+            Self::FolderEntries(_) => FrameType::FolderEntries,
+            Self::FolderSearch(_) => FrameType::FolderSearch,
+            Self::FolderPreview(_) => FrameType::FolderPreview,
+            Self::FolderPreviewed(_) => FrameType::FolderPreviewed,
+            Self::FolderData(_) => FrameType::FolderData,
+            Self::FolderChanged(_) => FrameType::FolderChanged,
+            Self::FolderFailed(_) => FrameType::FolderFailed,
             Self::FileManifest(_) => FrameType::FileManifest,
             Self::FileWant(_) => FrameType::FileWant,
             Self::FileChunk(_) => FrameType::FileChunk,

@@ -69,6 +69,8 @@ client_messages! {
     ScreenShareStop(SessionAnswer) = "screen.share.stop",
     ShareFileRequest(TransferRequest) = "share.file.request",
     ShareFolderRequest(TransferRequest) = "share.folder.request",
+    ShareFolderStarted(ShareNotice) = "share.folder.started",
+    ShareFolderEnded(ShareNotice) = "share.folder.ended",
     ShareAccept(SessionAnswer) = "share.accept",
     ShareDecline(SessionAnswer) = "share.decline",
     ShareCancel(SessionAnswer) = "share.cancel",
@@ -127,7 +129,9 @@ impl ClientType {
                 Party(Feature::Screen)
             }
             Self::ShareFileRequest => Admission::Capability(Capability::ShareFile),
-            Self::ShareFolderRequest => Admission::Capability(Capability::ShareFolder),
+            Self::ShareFolderRequest | Self::ShareFolderStarted | Self::ShareFolderEnded => {
+                Admission::Capability(Capability::ShareFolder)
+            }
             Self::ShareAccept | Self::ShareDecline | Self::ShareCancel | Self::ShareCompleted => {
                 TransferParty
             }
@@ -151,6 +155,8 @@ impl ClientType {
             | Self::PresenceSet
             | Self::ChatMessageCreate
             | Self::ChatTyping
+            | Self::ShareFolderStarted
+            | Self::ShareFolderEnded
             | Self::TerminalShareStarted
             | Self::TerminalShareEnded => Destination::Room,
             Self::CallRequest

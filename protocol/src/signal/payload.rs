@@ -138,6 +138,9 @@ pub struct TransferRequest {
     /// At most 100 of them.
     #[serde(default)]
     pub files: Vec<OfferedFile>,
+    /// Of `share.folder.request`: the shared folder that it asks for; `size` and `count` are then 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_id: Option<ShareId>,
 }
 
 /// An answer or an end within a session.
@@ -164,7 +167,7 @@ pub struct ControlGrant {
     pub epoch: u32,
 }
 
-/// `terminal.share.started` and `terminal.share.ended`.
+/// `terminal.share.started`, `share.folder.started`, and their `.ended`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct ShareNotice {

@@ -153,6 +153,10 @@ pub enum ServerMessage {
     ShareFileRequest(TransferRequest),
     #[serde(rename = "share.folder.request")]
     ShareFolderRequest(TransferRequest),
+    #[serde(rename = "share.folder.started")]
+    ShareFolderStarted(ShareNotice),
+    #[serde(rename = "share.folder.ended")]
+    ShareFolderEnded(ShareNotice),
     #[serde(rename = "share.accept")]
     ShareAccept(SessionAnswer),
     #[serde(rename = "share.decline")]

@@ -100,6 +100,102 @@ fn frames() -> Vec<(&'static str, Frame)> {
                 }],
             }),
         ),
+        ("folder_browse", Frame::FolderOpen(FolderOpen::Browse)),
+        (
+            "folder_pull",
+            Frame::FolderOpen(FolderOpen::Pull {
+                paths: vec!["notes/été.txt".into(), "photos".into()],
+            }),
+        ),
+        (
+            "folder_put",
+            Frame::FolderOpen(FolderOpen::Put {
+                path: String::new(),
+                size: 5,
+                count: 1,
+            }),
+        ),
+        (
+            "folder_opened",
+            Frame::FolderOpened(FolderOpened {
+                label: "Photos".into(),
+                drop: false,
+                size: 5,
+                count: 1,
+            }),
+        ),
+        (
+            "folder_list",
+            Frame::FolderList(FolderList {
+                id: 1,
+                path: "notes".into(),
+            }),
+        ),
+        (
+            "folder_entries",
+            Frame::FolderEntries(FolderEntries {
+                id: 1,
+                entries: vec![
+                    FolderEntry {
+                        path: "archive".into(),
+                        folder: true,
+                        size: 0,
+                        modified_at: None,
+                    },
+                    FolderEntry {
+                        path: "été.txt".into(),
+                        folder: false,
+                        size: 5,
+                        modified_at: Some(1_700_000_000_000),
+                    },
+                ],
+                last: true,
+                more: false,
+            }),
+        ),
+        (
+            "folder_search",
+            Frame::FolderSearch(FolderSearch {
+                id: 2,
+                path: String::new(),
+                text: "été".into(),
+            }),
+        ),
+        (
+            "folder_preview",
+            Frame::FolderPreview(FolderPreview {
+                id: 3,
+                path: "notes/été.txt".into(),
+            }),
+        ),
+        (
+            "folder_previewed",
+            Frame::FolderPreviewed(FolderPreviewed {
+                id: 3,
+                media_type: "text/plain".into(),
+                size: 5,
+                more: false,
+            }),
+        ),
+        (
+            "folder_data",
+            Frame::FolderData(FolderData {
+                id: 3,
+                bytes: "hello".into(),
+            }),
+        ),
+        (
+            "folder_changed",
+            Frame::FolderChanged(FolderChanged { path: "notes".into() }),
+        ),
+        (
+            "folder_failed",
+            Frame::FolderFailed(FolderFailed {
+                id: 4,
+                code: ChannelCode::SourceGone,
+                detail: "there is no such folder any more".into(),
+            }),
+        ),
         (
             "file_manifest",
             Frame::FileManifest(FileManifest {

@@ -49,6 +49,16 @@ fn client_messages() -> Vec<ClientMessage> {
             path: "notes.txt".into(),
             size: 5,
         }],
+        share_id: None,
+    };
+    let folder = || TransferRequest {
+        target: Some(id("p2")),
+        name: "photos".into(),
+        size: 0,
+        count: 0,
+        files: vec![],
+        share_id: Some(id("h2")),
+        ..transfer()
     };
     let notice = || ShareNotice {
         room_id: id("r1"),
@@ -98,6 +108,9 @@ fn client_messages() -> Vec<ClientMessage> {
         M::ScreenShareStop(answer(none)),
         M::ShareFileRequest(transfer()),
         M::ShareFolderRequest(transfer()),
+        M::ShareFolderRequest(folder()),
+        M::ShareFolderStarted(notice()),
+        M::ShareFolderEnded(notice()),
         M::ShareAccept(answer(none)),
         M::ShareDecline(answer(Some(Reason::Declined))),
         M::ShareCancel(answer(Some(Reason::Taken))),

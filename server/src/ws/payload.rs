@@ -32,7 +32,7 @@ pub(super) enum Act {
     Transfer(Feature, u64),
     Accept,
     End,
-    ShareStarted(ShareId, String),
+    ShareStarted(Feature, ShareId, String),
     ShareEnded(ShareId),
 }
 
@@ -141,16 +141,17 @@ fn decode_form(kind: ClientType, text: &str) -> Result<Payload<'static>, BadPayl
                 ..PLAIN
             }
         }
-        T::TerminalShareStarted | T::TerminalShareEnded => {
+        T::TerminalShareStarted | T::TerminalShareEnded | T::ShareFolderStarted | T::ShareFolderEnded => {
             let notice: ShareNotice = read(text)?;
             if notice.label.chars().count() > MAX_LABEL_CHARS || notice.label.chars().any(char::is_control) {
                 return Err(format!("label must have at most {MAX_LABEL_CHARS} printable characters").into());
             }
-            let started = kind == T::TerminalShareStarted;
-            let act = if started {
-                Act::ShareStarted(notice.share_id, notice.label)
-            } else {
-                Act::ShareEnded(notice.share_id)
+            let act = match kind {
+                T::TerminalShareStarted => {
+                    Act::ShareStarted(Feature::Terminal, notice.share_id, notice.label)
+                }
+                T::ShareFolderStarted => Act::ShareStarted(Feature::Folder, notice.share_id, notice.label),
+                _ => Act::ShareEnded(notice.share_id),
             };
             Payload {
                 cap_token: notice.cap_token.map(Cow::Owned),
@@ -214,11 +215,16 @@ fn transfer(text: &str, feature: Feature) -> Result<Payload<'static>, BadPayload
     if request.name.contains('/') {
         return Err("name must be one component".into());
     }
+    // What is shared with the room already is opened, and nothing is offered.
+    let act = match (feature, &request.share_id) {
+        (Feature::Folder, Some(_)) => Act::Open(feature),
+        _ => Act::Transfer(feature, request.size),
+    };
     Ok(Payload {
         target: request.target,
         session_id: request.session_id,
         cap_token: request.cap_token.map(Cow::Owned),
         feature: None,
-        act: Act::Transfer(feature, request.size),
+        act,
     })
 }

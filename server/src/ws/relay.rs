@@ -179,8 +179,11 @@ impl Relay {
         if forward {
             // Before anybody can answer.
             let session = payload.session_id.as_ref().or(admitted.session.as_ref());
-            let notices = &self.app.notices;
-            notices.relayed(kind, &self.peer, room.id(), target, session);
+            // A folder that is shared with the room asks nobody.
+            if !matches!(payload.act, Act::Open(Feature::Folder)) {
+                let notices = &self.app.notices;
+                notices.relayed(kind, &self.peer, room.id(), target, session);
+            }
             let keep = admitted.show_token && target.is_some();
             let body = head.forwarded(incoming.payload, keep, admitted.session.as_ref());
             self.forward(kind, &room, target, &body);
@@ -222,7 +225,7 @@ impl Relay {
         let (size, announced) = match &payload.act {
             Act::Transfer(_, size) => (Some(*size), None),
             // A share has no session of its own: its token is bound to the share.
-            Act::ShareStarted(share, _) | Act::ShareEnded(share) => (None, share.as_str().parse().ok()),
+            Act::ShareStarted(_, share, _) | Act::ShareEnded(share) => (None, share.as_str().parse().ok()),
             _ => (None, None),
         };
         let is_notice = announced.is_some();
@@ -396,10 +399,10 @@ impl Relay {
             (Act::Open(_) | Act::Transfer(..) | Act::Accept | Act::End, None) => {
                 return refuse(SignalCode::BadPayload, "session_id is missing");
             }
-            (Act::ShareStarted(share_id, label), _) => {
+            (Act::ShareStarted(feature, share_id, label), _) => {
                 let share = Share {
                     share_id: share_id.clone(),
-                    feature: Feature::Terminal,
+                    feature: *feature,
                     peer_id: peer.id.clone(),
                     user_id: peer.user_id.clone(),
                     label: label.clone(),

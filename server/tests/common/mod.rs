@@ -82,7 +82,7 @@ pub fn payload(
     match kind {
         "rtc.offer" | "rtc.answer" => payload["sdp"] = json!("v=0"),
         "rtc.ice" => payload["candidate"] = Value::Null,
-        "terminal.share.started" | "terminal.share.ended" => {
+        "terminal.share.started" | "terminal.share.ended" | "share.folder.started" | "share.folder.ended" => {
             payload["share_id"] = json!(format!("share-{session}"));
             payload["label"] = json!("shell");
         }

@@ -65,6 +65,7 @@ mod tests {
             target: None,
             session_id: None,
             cap_token: None,
+            share_id: None,
             name: "photos".into(),
             size: 3_000,
             count,

@@ -33,6 +33,9 @@ const RoomSettings = lazy(() =>
 const TransfersPanel = lazy(() =>
   import('../files/tray/TransfersPanel').then((module) => ({ default: module.TransfersPanel })),
 );
+const SharedFolders = lazy(() =>
+  import('../folders/SharedFolders').then((module) => ({ default: module.SharedFolders })),
+);
 const Invite = lazy(() => import('./Invite').then((module) => ({ default: module.Invite })));
 const TerminalPane = lazy(() =>
   import('../terminal/TerminalPane').then((module) => ({ default: module.TerminalPane })),
@@ -93,6 +96,10 @@ function Room({ room }: { room: RoomView }) {
   const all = useStore(mesh.terminals, (state) => state.terminals);
   const terminals = useMemo(() => terminalsIn({ terminals: all }, room.roomId), [all, room.roomId]);
   const people = useMemo(() => peopleOf(room, me?.user_id, myPeerId), [room, me, myPeerId]);
+  // Once there was a folder, what is open in it is not taken away with it: it says that it is over.
+  const shares = room.shares.some((share) => share.feature === 'folder');
+  const [folders, setFolders] = useState(shares);
+  if (shares && !folders) setFolders(true);
   const here = people.filter((person) => person.availability !== 'offline').length;
 
   // A terminal that was closed leaves its place to the chat; the panels of a phone stand at the side of a wide screen.
@@ -195,6 +202,7 @@ function Room({ room }: { room: RoomView }) {
           {narrow && shown.kind === 'files' && (
             <div className={classes.panel}>
               <Suspense>
+                {folders && <SharedFolders room={room} />}
                 <TransfersPanel roomId={room.roomId} />
               </Suspense>
             </div>
@@ -204,6 +212,7 @@ function Room({ room }: { room: RoomView }) {
           <aside className={classes.side}>
             {peoplePanel}
             <Suspense>
+              {folders && <SharedFolders room={room} />}
               <TransfersPanel roomId={room.roomId} />
             </Suspense>
           </aside>

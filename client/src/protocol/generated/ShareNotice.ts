@@ -3,6 +3,6 @@ import type { RoomId } from "./RoomId";
 import type { ShareId } from "./ShareId";
 
 /**
- * `terminal.share.started` and `terminal.share.ended`.
+ * `terminal.share.started`, `share.folder.started`, and their `.ended`.
  */
 export type ShareNotice = { room_id: RoomId, cap_token?: string, share_id: ShareId, label: string, };

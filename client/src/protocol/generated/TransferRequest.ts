@@ -3,6 +3,7 @@ import type { OfferedFile } from "./OfferedFile";
 import type { PeerId } from "./PeerId";
 import type { RoomId } from "./RoomId";
 import type { SessionId } from "./SessionId";
+import type { ShareId } from "./ShareId";
 
 /**
  * `share.file.request` and `share.folder.request`.
@@ -23,4 +24,8 @@ count: number,
 /**
  * At most 100 of them.
  */
-files: Array<OfferedFile>, };
+files: Array<OfferedFile>, 
+/**
+ * Of `share.folder.request`: the shared folder that it asks for; `size` and `count` are then 0.
+ */
+share_id?: ShareId, };

@@ -1,0 +1,118 @@
+//! `mesh get`: files and whole folders out of a shared folder.
+
+use mesh_peer::transfer::Accepted;
+use mesh_protocol::channel::FolderOpen;
+use mesh_protocol::limits::MAX_FOLDER_PATHS;
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::{Place, find, online, open};
+use crate::cli::args::GetArgs;
+use crate::cli::output::size;
+use crate::cli::{Context, connect, progress};
+use crate::daemon::consent::plain;
+use crate::disk::{Folder, Inbox};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::online::Online;
+use crate::transfer::choice::Choice;
+use crate::transfer::incoming::{self, Arrived, Destination};
+use crate::transfer::{Flow, Shown};
+
+pub(in crate::cli) async fn run(context: Context, args: GetArgs) -> Outcome {
+    let places: Vec<Place> = args.places.iter().map(|place| Place::parse(place)).collect();
+    let share = &places[0].share;
+    if places.iter().any(|place| place.share != *share) {
+        return Err(Failure::usage(
+            "All paths have to be of one shared folder: get those of another with a second command.",
+        ));
+    }
+    if places.len() > MAX_FOLDER_PATHS {
+        return Err(Failure::usage(format!(
+            "At most {MAX_FOLDER_PATHS} paths at once: get the folder that they are in."
+        )));
+    }
+    let out = match &args.out {
+        Some(out) => out.clone(),
+        None => std::env::current_dir().map_err(Failure::general)?,
+    };
+    let mut online = online(&context).await?;
+    let outcome = pull(&context, &mut online, &places, &out).await;
+    online.close().await;
+    outcome
+}
+
+async fn pull(context: &Context, online: &mut Online, places: &[Place], out: &std::path::Path) -> Outcome {
+    let output = context.output;
+    let found = find(online, &places[0].share)?;
+    let paths = places.iter().map(|place| place.path.clone()).collect();
+    let (session, opened) = open(context, online, &found, FolderOpen::Pull { paths }).await?;
+    output.note(
+        &format!(
+            "{} has {} file(s), {}.",
+            found.who,
+            opened.count,
+            size(opened.size)
+        ),
+        json!({"event": "found", "from": found.who, "count": opened.count, "size": opened.size}),
+    );
+    let disk = |error: crate::disk::DiskError| Failure::general(connect::capitalised(&error.to_string()));
+    let folder = Folder::open(out).map_err(disk)?;
+    let free = folder.free_space().map_err(disk)?;
+    if free < opened.size {
+        return Err(Failure::general(format!(
+            "That needs {}, and {} has {} free: make room, or name another place with `--out`.",
+            size(opened.size),
+            folder.path().display(),
+            size(free)
+        )));
+    }
+    let accepted = Accepted {
+        size: opened.size,
+        count: opened.count,
+        max_size: session.claims.max_size,
+    };
+    let (shown, progress) = watch::channel(Shown::default());
+    let (bar, begun) = (
+        tokio::spawn(progress::show(output, progress, session.link.clone())),
+        Instant::now(),
+    );
+    let mut stands: Vec<Arrived> = Vec::new();
+    let destination = Destination {
+        inbox: Inbox::new(folder),
+        choice: Choice::default(),
+    };
+    let flow = Flow::from(context.stop.clone());
+    let receiving = incoming::receive(session, accepted, destination, &shown, &flow, |file| {
+        stands.push(file)
+    });
+    let received = online.alongside(receiving).await;
+    bar.abort();
+    for file in &stands {
+        let path = plain(&file.path.display().to_string());
+        output.result(
+            &format!("BLAKE3 {} verified: {path}", file.hash),
+            json!({"event": "received", "path": file.path, "size": file.size, "blake3": file.hash.to_string(), "from": found.who}),
+        );
+    }
+    let again = "what has arrived is kept, and the same command goes on from there.";
+    if let Err(error) = received {
+        let failure = error.failure(&found.who, again);
+        return Err(match stands.len() {
+            0 => failure,
+            _ if failure.exit == Exit::Interrupted => failure,
+            some => Failure::partial(format!(
+                "{some} of {} files arrived. {}",
+                accepted.count, failure.sentence
+            )),
+        });
+    }
+    let (seconds, moved) = (begun.elapsed(), shown.borrow().moved.min(accepted.size));
+    let rate = progress::rate(moved, seconds);
+    let took = progress::took("Received", moved, accepted.size, seconds);
+    output.note(
+        &format!("{took} {}/s.", size(rate)),
+        json!({"event": "done", "bytes": moved, "total": accepted.size, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate}),
+    );
+    Ok(())
+}
