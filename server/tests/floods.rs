@@ -146,7 +146,8 @@ async fn t19_a_frame_too_large_and_one_without_end_close_with_1009_and_hold_no_m
     for nth in 0..EACH {
         attack(nth % 3).await?;
     }
-    let grown = server.most_resident()? - before;
+    // The kernel counts in batches: a peak read later may be a little lower.
+    let grown = server.most_resident()?.saturating_sub(before);
     println!(
         "{EACH} frames too large or without end: the server's peak grew by {} KiB",
         grown / 1024
