@@ -60,8 +60,9 @@ test("the browser shows a notice while no page is open, and leads to the room", 
   // No push service is in reach here: the worker gets what one would deliver, from the browser's own tools.
   const tools = await alice.context().newCDPSession(alice);
   const registered = new Promise<string>((resolve) =>
-    tools.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) => {
-      const found = registrations[0]?.registrationId;
+    // Before it is activated, what is delivered reaches nobody.
+    tools.on("ServiceWorker.workerVersionUpdated", ({ versions }) => {
+      const found = versions.find(({ status }) => status === "activated")?.registrationId;
       if (found) resolve(found);
     }),
   );
