@@ -34,7 +34,7 @@ pub(crate) async fn run(context: Context) -> Outcome {
             "The daemon still runs, although it stopped sharing: end its process.",
         ));
     }
-    let human = format!("Stopped; {shares} shared terminal(s) and {sessions} session(s) ended.");
+    let human = format!("Stopped; {shares} share(s) and {sessions} session(s) ended.");
     context.output.result(
         &human,
         json!({"event": "stopped", "running": true, "shares": shares, "sessions": sessions}),
