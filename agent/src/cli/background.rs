@@ -10,7 +10,9 @@ use mesh_protocol::capability::Capability;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
+use super::{Context, until_stopped};
 use crate::config::Paths;
+use crate::daemon::ipc::{Client, lost};
 use crate::exit::{Failure, Outcome};
 
 /// How long a daemon may take to be ready: longer than one attempt to reach the server.
@@ -38,6 +40,18 @@ pub(crate) struct Flags {
     pub(crate) allow: Vec<Capability>,
     pub(crate) deny: bool,
     pub(crate) out: Option<std::path::PathBuf>,
+}
+
+/// A connection with the daemon, which is started where none runs.
+pub(crate) async fn client(context: &Context) -> Outcome<Client> {
+    let socket = context.paths.socket()?;
+    if let Some(client) = Client::connect(&socket).await? {
+        return Ok(client);
+    }
+    until_stopped(&context.stop, start(&context.paths, &Flags::default())).await?;
+    Client::connect(&socket)
+        .await?
+        .ok_or_else(|| lost(std::io::ErrorKind::NotFound.into()))
 }
 
 /// Starts a daemon; gives its process id once it answers.

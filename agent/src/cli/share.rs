@@ -6,9 +6,9 @@ use tokio::sync::mpsc;
 
 use super::args::ShareTerminalArgs;
 use super::attach::{self, Key};
-use super::background::{self, Flags};
+use super::background;
 use super::raw::{self, RawMode};
-use super::{Context, connect, until_stopped};
+use super::{Context, connect};
 use crate::config::StoredSession;
 use crate::daemon::consent::{Question, plain};
 use crate::daemon::ipc::{Blob, Client, FromDaemon, Request, ToShell, lost};
@@ -22,20 +22,7 @@ const MENU: &str =
 pub(crate) async fn run(context: Context, args: ShareTerminalArgs) -> Outcome {
     StoredSession::load(&context.paths, connect::now())?;
     let attach = !args.detach && raw::available() && !context.output.is_json();
-    let socket = context.paths.socket()?;
-    let mut client = match Client::connect(&socket).await? {
-        Some(client) => client,
-        None => {
-            until_stopped(
-                &context.stop,
-                background::start(&context.paths, &Flags::default()),
-            )
-            .await?;
-            Client::connect(&socket)
-                .await?
-                .ok_or_else(|| lost(std::io::ErrorKind::NotFound.into()))?
-        }
-    };
+    let mut client = background::client(&context).await?;
     let size = raw::size();
     let folder = std::env::current_dir()
         .map(|folder| folder.to_string_lossy().into_owned())

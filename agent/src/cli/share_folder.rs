@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::args::{ShareFolderArgs, StopArgs};
-use super::background::{self, Flags};
-use super::{Context, connect, until_stopped};
+use super::background;
+use super::{Context, connect};
 use crate::config::StoredSession;
 use crate::daemon::consent::plain;
 use crate::daemon::ipc::{Client, FromDaemon, Request, lost};
@@ -14,20 +14,7 @@ pub(crate) async fn run(context: Context, args: ShareFolderArgs) -> Outcome {
     StoredSession::load(&context.paths, connect::now())?;
     // The daemon stands in another folder.
     let folder = std::path::absolute(&args.folder).map_err(Failure::general)?;
-    let socket = context.paths.socket()?;
-    let mut client = match Client::connect(&socket).await? {
-        Some(client) => client,
-        None => {
-            until_stopped(
-                &context.stop,
-                background::start(&context.paths, &Flags::default()),
-            )
-            .await?;
-            Client::connect(&socket)
-                .await?
-                .ok_or_else(|| lost(std::io::ErrorKind::NotFound.into()))?
-        }
-    };
+    let mut client = background::client(&context).await?;
     let request = Request::ShareFolder {
         room: args.room,
         folder,
