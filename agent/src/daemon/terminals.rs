@@ -49,36 +49,25 @@ pub(super) async fn requested(core: Core, asking: Asking, request: SessionReques
     let Some(session_id) = request.session_id.clone() else {
         return;
     };
-    let refuse = async |reason| decline(&core, &request.room_id, &asking.peer, &session_id, reason).await;
-    let Ok(mut route) = core
-        .context
-        .router()
-        .register(&session_id, &request.room_id, Some(&asking.peer))
-    else {
-        return refuse(Reason::Busy).await;
+    let refuse = async |reason| {
+        core.decline(
+            Feature::Terminal,
+            &request.room_id,
+            &asking.peer,
+            &session_id,
+            reason,
+        )
+        .await;
     };
-    let Some(me) = core.context.signal().current_peer() else {
-        return;
-    };
-    let binding = Binding {
-        room_id: request.room_id.clone(),
-        session_id: session_id.clone(),
-        me,
-        remote: asking.peer.clone(),
-        feature: Feature::Terminal,
-    };
-    match core
-        .context
-        .judge_request(&binding, request.cap_token.as_deref())
+    let token = request.cap_token.as_deref();
+    let mut route = match core
+        .judge(Feature::Terminal, &request.room_id, &asking, &session_id, token)
         .await
     {
-        Ok(Some(_)) => {}
-        Ok(None) => return refuse(Reason::Failed).await,
-        Err(error) => {
-            tracing::info!(%error, who = asking.who, "a request for a terminal was refused");
-            return refuse(Reason::Failed).await;
-        }
-    }
+        Ok(route) => route,
+        Err(Some(reason)) => return refuse(reason).await,
+        Err(None) => return,
+    };
     let share = core.shares.wanted(&request.room_id, request.share_id.as_ref());
     if share.is_none() && request.share_id.is_some() {
         return refuse(Reason::Unsupported).await;
@@ -148,21 +137,6 @@ async fn verdict_unless_withdrawn(
     }
 }
 
-async fn decline(core: &Core, room_id: &RoomId, peer: &PeerId, session_id: &SessionId, reason: Reason) {
-    let answer = SessionAnswer {
-        room_id: room_id.clone(),
-        target: Some(peer.clone()),
-        session_id: session_id.clone(),
-        reason: Some(reason),
-    };
-    // Offline, there is nobody to tell.
-    let _ = core
-        .context
-        .signal()
-        .send(session::decline(Feature::Terminal, answer))
-        .await;
-}
-
 impl ShareHandle {
     fn approve_if(&self, device: Option<DeviceId>) {
         if let Some(device) = device {
@@ -172,6 +146,59 @@ impl ShareHandle {
 }
 
 impl Core {
+    /// Whether a request for what this device shares may be answered at all, by its capability: then the way to the other
+    /// end. Else the reason to decline with, or `None` where there is nobody to tell.
+    pub(super) async fn judge(
+        &self,
+        feature: Feature,
+        room_id: &RoomId,
+        asking: &Asking,
+        session_id: &SessionId,
+        token: Option<&str>,
+    ) -> Result<SessionRoute, Option<Reason>> {
+        let router = self.context.router();
+        let route = router
+            .register(session_id, room_id, Some(&asking.peer))
+            .map_err(|_| Some(Reason::Busy))?;
+        let binding = Binding {
+            room_id: room_id.clone(),
+            session_id: session_id.clone(),
+            me: self.context.signal().current_peer().ok_or(None)?,
+            remote: asking.peer.clone(),
+            feature,
+        };
+        match self.context.judge_request(&binding, token).await {
+            Ok(Some(_)) => Ok(route),
+            Ok(None) => Err(Some(Reason::Failed)),
+            Err(error) => {
+                tracing::info!(%error, who = asking.who, %feature, "a request was refused");
+                Err(Some(Reason::Failed))
+            }
+        }
+    }
+
+    pub(super) async fn decline(
+        &self,
+        feature: Feature,
+        room_id: &RoomId,
+        peer: &PeerId,
+        session_id: &SessionId,
+        reason: Reason,
+    ) {
+        let answer = SessionAnswer {
+            room_id: room_id.clone(),
+            target: Some(peer.clone()),
+            session_id: session_id.clone(),
+            reason: Some(reason),
+        };
+        // Offline, there is nobody to tell.
+        let _ = self
+            .context
+            .signal()
+            .send(session::decline(feature, answer))
+            .await;
+    }
+
     /// Starts a shell with its task and announces it to the room.
     pub(super) fn start_share(
         &self,

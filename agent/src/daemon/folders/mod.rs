@@ -14,14 +14,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mesh_peer::session::{self, Accepted, Binding, OpenSession, SessionControl, open_as_answerer};
+use mesh_peer::session::{Accepted, OpenSession, SessionControl, open_as_answerer};
 use mesh_peer::transport::FrameSender;
 use mesh_protocol::capability::Feature;
 use mesh_protocol::channel::{Bye, FolderOpen, Frame};
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::ids::{RoomId, ShareId};
 use mesh_protocol::limits::{HELLO_TIMEOUT, MAX_NAME_CHARS};
-use mesh_protocol::signal::{Reason, SessionAnswer, ShareNotice, TransferRequest};
+use mesh_protocol::signal::{Reason, ShareNotice, TransferRequest};
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -201,47 +201,29 @@ pub(super) async fn requested(core: Core, asking: Asking, request: TransferReque
         return;
     };
     let refuse = async |reason| {
-        let answer = SessionAnswer {
-            room_id: request.room_id.clone(),
-            target: Some(asking.peer.clone()),
-            session_id: session_id.clone(),
-            reason: Some(reason),
-        };
-        // Offline, there is nobody to tell.
-        let _ = core
-            .context
-            .signal()
-            .send(session::decline(Feature::Folder, answer))
-            .await;
+        core.decline(
+            Feature::Folder,
+            &request.room_id,
+            &asking.peer,
+            &session_id,
+            reason,
+        )
+        .await;
     };
     let share = request.share_id.as_ref();
     let share = share.and_then(|id| core.folders.table().get(id).cloned());
     let Some(share) = share.filter(|share| share.room_id == request.room_id) else {
         return refuse(Reason::Unsupported).await;
     };
-    let (room_id, peer) = (&request.room_id, &asking.peer);
-    let Ok(route) = core.context.router().register(&session_id, room_id, Some(peer)) else {
-        return refuse(Reason::Busy).await;
-    };
-    let Some(me) = core.context.signal().current_peer() else {
-        return;
-    };
-    let binding = Binding {
-        room_id: request.room_id.clone(),
-        session_id: session_id.clone(),
-        me,
-        remote: asking.peer.clone(),
-        feature: Feature::Folder,
-    };
     let token = request.cap_token.as_deref();
-    match core.context.judge_request(&binding, token).await {
-        Ok(Some(_)) => {}
-        Ok(None) => return refuse(Reason::Failed).await,
-        Err(error) => {
-            tracing::info!(%error, who = asking.who, "a request for a folder was refused");
-            return refuse(Reason::Failed).await;
-        }
-    }
+    let route = match core
+        .judge(Feature::Folder, &request.room_id, &asking, &session_id, token)
+        .await
+    {
+        Ok(route) => route,
+        Err(Some(reason)) => return refuse(reason).await,
+        Err(None) => return,
+    };
     let accepted = Accepted {
         room_id: request.room_id.clone(),
         remote: asking.peer.clone(),
