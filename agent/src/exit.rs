@@ -70,6 +70,14 @@ impl Failure {
         }
     }
 
+    /// The same after some of the files arrived: who interrupted it knows.
+    pub fn in_part(self, done: u64, all: u64) -> Self {
+        if done == 0 || self.exit == Exit::Interrupted {
+            return self;
+        }
+        Self::partial(format!("{done} of {all} files arrived. {}", self.sentence))
+    }
+
     /// No session is stored.
     pub fn not_signed_in() -> Self {
         Self::sign_in(

@@ -1,12 +1,14 @@
-//! From the stored session to a server that can be asked, and errors of the control plane as sentences.
+//! From the stored session to a server that can be asked; errors of the control plane, of a session and of the disk as sentences.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use mesh_peer::session::{SessionError, Step};
 use mesh_peer::signal::{ApiError, ControlPlane, SessionToken};
 use mesh_protocol::error_code::HttpCode;
 use mesh_protocol::http::Room;
 
 use crate::config::{Paths, StoredSession};
+use crate::disk::DiskError;
 use crate::exit::{Failure, Outcome};
 
 /// Unix seconds.
@@ -116,6 +118,24 @@ pub(crate) fn api_failure(error: &ApiError, server: &str) -> Failure {
         ApiError::Network { .. } | ApiError::NotMesh { .. } => Failure::network(sentence),
         ApiError::Address { .. } => Failure::usage(sentence),
     }
+}
+
+/// The other end, or the way to it, did not open a session.
+pub(super) fn not_opened(error: &SessionError, who: &str) -> Failure {
+    let sentence = format!("{who}: {error}.");
+    match error {
+        SessionError::Declined(_)
+        | SessionError::Refused(_)
+        | SessionError::Revoked(_)
+        | SessionError::Timeout(Step::Consent) => Failure::refused(sentence),
+        SessionError::Network(api) => api_failure(api, "URL"),
+        _ => Failure::network(sentence),
+    }
+}
+
+/// The disk did not do it.
+pub(super) fn disk_failure(error: &DiskError) -> Failure {
+    Failure::general(capitalised(&error.to_string()))
 }
 
 /// As a sentence: a capital and a full stop.

@@ -302,13 +302,7 @@ impl Waiting<'_> {
             }
             Err(error) => {
                 let failure = error.failure(who, again);
-                Err(match stands.len() {
-                    0 => failure,
-                    some => Failure::partial(format!(
-                        "{some} of {} files arrived. {}",
-                        accepted.count, failure.sentence
-                    )),
-                })
+                Err(failure.in_part(stands.len() as u64, accepted.count))
             }
         }
     }

@@ -22,13 +22,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-use self::parcel::{Parcel, disk_failure};
+use self::parcel::Parcel;
 use self::recipients::{Candidate, Recipients};
 use super::args::SendArgs;
 use super::output::size;
 use super::progress::LISTED;
 use super::{Context, connect, progress, steer};
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{Failure, Outcome};
 use crate::online::{Incoming, Online};
 use crate::transfer::{Flow, Shown, TransferError, outgoing};
 
@@ -103,11 +103,7 @@ async fn deliver(
     let skipped = sent.map_err(|error| {
         let done = shown.borrow().progress.files_done;
         let failure = changed_on_the_way(parcel, &error).unwrap_or_else(|| error.failure(&who, again));
-        match done {
-            0 => failure,
-            _ if failure.exit == Exit::Interrupted => failure,
-            done => Failure::partial(format!("{done} of {all} files arrived. {}", failure.sentence)),
-        }
+        failure.in_part(done.into(), all as u64)
     })?;
     let answer = SessionAnswer {
         room_id: binding.room_id,
@@ -179,7 +175,7 @@ async fn offer(
         if pending.is_empty()
             && let Some(error) = last.take()
         {
-            return Err(refusal(&error, recipients));
+            return Err(connect::not_opened(&error, &recipients.nobody()));
         }
         tokio::select! {
             () = context.stop.cancelled() => {
@@ -269,18 +265,6 @@ async fn take_back(online: &Online, pending: &[(Candidate, SessionId)], reason: 
     }
 }
 
-fn refusal(error: &SessionError, recipients: &Recipients) -> Failure {
-    let sentence = format!("{}: {error}.", recipients.nobody());
-    match error {
-        SessionError::Declined(_)
-        | SessionError::Refused(_)
-        | SessionError::Revoked(_)
-        | SessionError::Timeout(session::Step::Consent) => Failure::refused(sentence),
-        SessionError::Network(api) => connect::api_failure(api, "URL"),
-        _ => Failure::network(sentence),
-    }
-}
-
 /// The other end found content that is not what was announced, and here is why.
 fn changed_on_the_way(parcel: &Parcel, error: &TransferError) -> Option<Failure> {
     let TransferError::Failed(failure) = error else {
@@ -288,5 +272,7 @@ fn changed_on_the_way(parcel: &Parcel, error: &TransferError) -> Option<Failure>
     };
     (failure.code == ChannelCode::HashMismatch).then_some(())?;
     let file = parcel.files.get(usize::try_from(failure.file?).ok()?)?;
-    file.unchanged().err().map(|changed| disk_failure(&changed))
+    file.unchanged()
+        .err()
+        .map(|changed| connect::disk_failure(&changed))
 }

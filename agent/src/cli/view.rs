@@ -72,7 +72,7 @@ async fn watch(context: &Context, args: &ViewArgs, online: &mut Online) -> Outco
     let sessions = online.context.clone();
     let opening = open_as_requester(&sessions, wanted, request);
     let opened = super::until_stopped(&context.stop, async { Ok(online.alongside(opening).await) }).await?;
-    let session = opened.map_err(|error| not_opened(&error, &found.who))?;
+    let session = opened.map_err(|error| connect::not_opened(&error, &found.who))?;
 
     let raw = RawMode::enter()?;
     let handle = online.context.signal().clone();
@@ -89,18 +89,6 @@ async fn watch(context: &Context, args: &ViewArgs, online: &mut Online) -> Outco
         End::Bye(bye) => return Err(ended_by_host(&bye, &found.who)),
     }
     Ok(())
-}
-
-pub(super) fn not_opened(error: &SessionError, who: &str) -> Failure {
-    let sentence = format!("{who}: {error}.");
-    match error {
-        SessionError::Declined(_) | SessionError::Refused(_) | SessionError::Revoked(_) => {
-            Failure::refused(sentence)
-        }
-        SessionError::Timeout(mesh_peer::session::Step::Consent) => Failure::refused(sentence),
-        SessionError::Network(api) => connect::api_failure(api, "URL"),
-        _ => Failure::network(sentence),
-    }
 }
 
 fn ended_by_host(bye: &Bye, who: &str) -> Failure {

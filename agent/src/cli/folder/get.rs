@@ -9,11 +9,12 @@ use tokio::time::Instant;
 
 use super::{Place, find, online, open};
 use crate::cli::args::GetArgs;
+use crate::cli::connect::disk_failure;
 use crate::cli::output::size;
-use crate::cli::{Context, connect, progress};
+use crate::cli::{Context, progress};
 use crate::daemon::consent::plain;
 use crate::disk::{Folder, Inbox};
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{Failure, Outcome};
 use crate::online::Online;
 use crate::transfer::choice::Choice;
 use crate::transfer::incoming::{self, Arrived, Destination};
@@ -56,9 +57,8 @@ async fn pull(context: &Context, online: &mut Online, places: &[Place], out: &st
         ),
         json!({"event": "found", "from": found.who, "count": opened.count, "size": opened.size}),
     );
-    let disk = |error: crate::disk::DiskError| Failure::general(connect::capitalised(&error.to_string()));
-    let folder = Folder::open(out).map_err(disk)?;
-    let free = folder.free_space().map_err(disk)?;
+    let folder = Folder::open(out).map_err(|error| disk_failure(&error))?;
+    let free = folder.free_space().map_err(|error| disk_failure(&error))?;
     if free < opened.size {
         return Err(Failure::general(format!(
             "That needs {}, and {} has {} free: make room, or name another place with `--out`.",
@@ -98,14 +98,7 @@ async fn pull(context: &Context, online: &mut Online, places: &[Place], out: &st
     let again = "what has arrived is kept, and the same command goes on from there.";
     if let Err(error) = received {
         let failure = error.failure(&found.who, again);
-        return Err(match stands.len() {
-            0 => failure,
-            _ if failure.exit == Exit::Interrupted => failure,
-            some => Failure::partial(format!(
-                "{some} of {} files arrived. {}",
-                accepted.count, failure.sentence
-            )),
-        });
+        return Err(failure.in_part(stands.len() as u64, accepted.count));
     }
     let (seconds, moved) = (begun.elapsed(), shown.borrow().moved.min(accepted.size));
     let rate = progress::rate(moved, seconds);

@@ -131,7 +131,7 @@ async fn open(
     let sessions = online.context.clone();
     let opening = async {
         let opened = open_as_requester(&sessions, wanted, request).await;
-        let mut session = opened.map_err(|error| super::view::not_opened(&error, &found.who))?;
+        let mut session = opened.map_err(|error| connect::not_opened(&error, &found.who))?;
         let _ = session.frames_tx.send(Frame::FolderOpen(purpose).encode()).await;
         match answer(&mut session, &found.who).await? {
             Frame::FolderOpened(opened) => Ok((session, opened)),

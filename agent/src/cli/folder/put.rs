@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::{Place, find, online, open};
 use crate::cli::args::PutArgs;
+use crate::cli::connect::disk_failure;
 use crate::cli::output::size;
 use crate::cli::{Context, connect, progress, until_stopped};
 use crate::disk::SourceFile;
@@ -37,9 +38,7 @@ async fn read(paths: Vec<PathBuf>) -> Outcome<(Vec<SourceFile>, Vec<Source>)> {
     let reading = tokio::task::spawn_blocking(move || {
         let (mut files, mut sources) = (Vec::new(), Vec::new());
         for path in &paths {
-            let disk =
-                |error: crate::disk::DiskError| Failure::general(connect::capitalised(&error.to_string()));
-            let file = SourceFile::open(path).map_err(disk)?;
+            let file = SourceFile::open(path).map_err(|error| disk_failure(&error))?;
             let name = path.file_name().and_then(|name| name.to_str());
             let name = name.ok_or_else(|| {
                 Failure::usage(format!(
@@ -52,7 +51,7 @@ async fn read(paths: Vec<PathBuf>) -> Outcome<(Vec<SourceFile>, Vec<Source>)> {
                 size: file.size(),
                 hash: file
                     .hash(|_| true)
-                    .map_err(disk)?
+                    .map_err(|error| disk_failure(&error))?
                     .ok_or_else(Failure::interrupted)?,
                 modified_at: file.modified_at(),
                 mode: file.mode(),
@@ -97,18 +96,9 @@ async fn send(
     bar.abort();
     let again = "run the same command again and it goes on where it stopped.";
     if let Err(error) = sent {
-        let (done, failure) = (
-            shown.borrow().progress.files_done,
-            error.failure(&found.who, again),
-        );
-        return Err(match done {
-            0 => failure,
-            done => Failure::partial(format!(
-                "{done} of {} files arrived. {}",
-                verified.len(),
-                failure.sentence
-            )),
-        });
+        let done = shown.borrow().progress.files_done;
+        let failure = error.failure(&found.who, again);
+        return Err(failure.in_part(done.into(), verified.len() as u64));
     }
     for (name, bytes, hash) in &verified {
         output.result(

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::args::SendArgs;
-use crate::cli::connect::capitalised;
+use crate::cli::connect::disk_failure;
 use crate::cli::output::{Output, size};
 use crate::disk::{DiskError, Met, Patterns, SourceFile, walk};
 use crate::exit::{Failure, Outcome};
@@ -200,10 +200,6 @@ impl From<DiskError> for Stopped {
 /// Whether the terminal is free for the person.
 pub(super) fn reads_no_stdin(args: &SendArgs) -> bool {
     !args.paths.iter().any(|path| is_stdin(path))
-}
-
-pub(super) fn disk_failure(error: &DiskError) -> Failure {
-    Failure::general(capitalised(&error.to_string()))
 }
 
 fn is_stdin(path: &Path) -> bool {
