@@ -1,8 +1,9 @@
-// What terminals and transfers have in common: fresh capability tokens for one session, and the messages of one session
-// delivered to whoever handles it.
+// What terminals, transfers and shared folders have in common: fresh capability tokens for one session, its connection, and
+// its messages delivered to whoever handles it.
 
 import { type Api, ApiError, type CapRequest } from '../lib/api';
-import { createIdentity, type Identity } from '../lib/rtc';
+import type { Verify } from '../lib/capability';
+import { createIdentity, type Identity, type LinkOptions, PeerLink } from '../lib/rtc';
 import { SignalError, type Socket } from '../lib/ws';
 import type { CapGrant } from '../protocol/rest';
 import type { SignalEvent } from '../protocol/signal';
@@ -69,6 +70,33 @@ export async function openingFor(
     throw new SignalError('NO_WEBRTC', 'This browser has no WebRTC.');
   const [identity, ice] = await Promise.all([createIdentity(), iceServers(api)]);
   return { identity, ice, token: tokenSource(api, { ...request, fingerprint: identity.fingerprint }) };
+}
+
+type LinkEvents = Pick<LinkOptions, 'onOpen' | 'onFrame' | 'onPath' | 'onEnd'>;
+
+/** The connection of one session, whose descriptions and candidates go through the server. */
+export function linkFor(
+  { socket, verify }: { socket: Socket; verify: Verify },
+  session: Pick<LinkOptions, 'feature' | 'roomId' | 'sessionId' | 'self' | 'remote'>,
+  opening: Opening,
+  refused: (error: Error) => void,
+  on: LinkEvents,
+): PeerLink {
+  const { feature, roomId: room_id, sessionId: session_id, remote: target } = session;
+  const party = { room_id, target, session_id, feature };
+  return new PeerLink({
+    ...session,
+    identity: opening.identity,
+    iceServers: opening.ice,
+    capability: opening.token,
+    verify,
+    signal: {
+      offer: (sdp, cap_token) => socket.relay('rtc.offer', { ...party, cap_token, sdp }, refused),
+      answer: (sdp, cap_token) => socket.relay('rtc.answer', { ...party, cap_token, sdp }, refused),
+      candidate: (candidate, cap_token) => void socket.send('rtc.ice', { ...party, cap_token, candidate }),
+    },
+    ...on,
+  });
 }
 
 /** The code of any failure, for the sentence that explains it. */

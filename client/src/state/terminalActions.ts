@@ -4,12 +4,12 @@
 import type { Api } from '../lib/api';
 import type { Verify } from '../lib/capability';
 import { newId } from '../lib/ids';
-import { PeerLink } from '../lib/rtc';
+import type { PeerLink } from '../lib/rtc';
 import { TerminalScreen } from '../lib/terminal';
 import type { Socket } from '../lib/ws';
 import type { Frame, Lease } from '../protocol/frames';
 import type { Peer, SignalEvent } from '../protocol/signal';
-import { failureOf, myPeer, openingFor, type SessionRouter, tokenSource } from './sessions';
+import { failureOf, linkFor, myPeer, openingFor, type SessionRouter, tokenSource } from './sessions';
 import { patchTerminal, type TerminalStore, type TerminalView } from './terminalStore';
 
 /** Leases last 60 s; half of that leaves time for one failed try. */
@@ -222,24 +222,8 @@ export function createTerminalActions(deps: {
     function connect(): void {
       if (one.link || view(sessionId)?.phase !== 'asking') return;
       patch(sessionId, { phase: 'connecting' });
-      const feature = 'terminal' as const;
-      one.link = new PeerLink({
-        feature,
-        roomId,
-        sessionId,
-        self,
-        remote: target,
-        identity: opening.identity,
-        iceServers: opening.ice,
-        capability: opening.token,
-        verify,
-        signal: {
-          offer: (sdp, token) =>
-            socket.relay('rtc.offer', { ...party, feature, cap_token: token, sdp }, refused),
-          answer: () => {},
-          candidate: (candidate, token) =>
-            void socket.send('rtc.ice', { ...party, feature, cap_token: token, candidate }),
-        },
+      const session = { feature: 'terminal' as const, roomId, sessionId, self, remote: target };
+      one.link = linkFor({ socket, verify }, session, opening, refused, {
         onOpen: () => {
           patch(sessionId, { phase: 'live' });
           timer = window.setInterval(() => void renew(sessionId), RENEW_EVERY_MS);

@@ -18,7 +18,7 @@ import type { Reason } from '../protocol/generated/Reason';
 import type { EventOf, Peer, SignalEvent } from '../protocol/signal';
 import type { RoomStore } from './roomStore';
 import { failureOf, myPeer, openingFor, type SessionRouter } from './sessions';
-import { type Live, linkFor, progressMeter } from './transferLink';
+import { type Live, progressMeter, transferLink } from './transferLink';
 import { offerOf, remember } from './transferMemory';
 import {
   dropTransfer,
@@ -331,7 +331,7 @@ function createTransferActions(deps: TransferDeps) {
       fault: (fault) => faulty(sessionId, fault),
     });
     one.incoming = incoming;
-    one.link = linkFor(deps, transfer, self, opening, {
+    one.link = transferLink(deps, transfer, self, opening, {
       open: () => patch(sessionId, { phase: 'moving' }),
       frame: (frame) => incoming.frame(frame),
       end: (error) => (allWritten ? finish(sessionId, { phase: 'done' }) : failed(sessionId, error)),
@@ -452,7 +452,7 @@ function createTransferActions(deps: TransferDeps) {
       } else if (!one.link) {
         window.clearTimeout(one.timer);
         patch(sessionId, { phase: 'connecting' });
-        one.link = linkFor(deps, transfer, self, opening, {
+        one.link = transferLink(deps, transfer, self, opening, {
           open: () => {
             const prepared = (sources.get(sessionId)?.prepared ?? 0) >= size;
             patch(sessionId, { phase: prepared ? 'moving' : 'preparing' });

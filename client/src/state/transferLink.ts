@@ -1,17 +1,16 @@
 // The direct connection of one transfer, and what of its progress is shown.
 
 import { RateMeter } from '../lib/rate';
-import { PeerLink } from '../lib/rtc';
+import type { PeerLink } from '../lib/rtc';
 import type { Incoming } from '../lib/transfer/incoming';
 import type { Outgoing } from '../lib/transfer/outgoing';
 import type { Frame } from '../protocol/frames';
-import { failureOf, type Opening } from './sessions';
+import { failureOf, linkFor, type Opening } from './sessions';
 import type { TransferDeps } from './transferActions';
 import { patchTransfer, type TransferView } from './transferStore';
 
 /** The screen is told of progress at most this often. */
 const SHOW_EVERY_MS = 120;
-const FEATURE = 'file' as const;
 
 /** What belongs to a transfer that is not over. */
 export interface Live {
@@ -25,7 +24,7 @@ export interface Live {
 
 type Failure = { code: string; detail: string };
 
-export function linkFor(
+export function transferLink(
   { socket, verify, store }: Pick<TransferDeps, 'socket' | 'verify' | 'store'>,
   { sessionId, roomId, peerId }: TransferView,
   self: string,
@@ -37,25 +36,11 @@ export function linkFor(
     refused: (why: Failure) => void;
   },
 ): PeerLink {
-  const party = { room_id: roomId, target: peerId, session_id: sessionId, feature: FEATURE };
   const refused = (error: Error) => {
     if (store.getState().transfers[sessionId]?.phase === 'connecting') on.refused(failureOf(error));
   };
-  return new PeerLink({
-    feature: FEATURE,
-    roomId,
-    sessionId,
-    self,
-    remote: peerId,
-    identity: opening.identity,
-    iceServers: opening.ice,
-    capability: opening.token,
-    verify,
-    signal: {
-      offer: (sdp, cap_token) => socket.relay('rtc.offer', { ...party, cap_token, sdp }, refused),
-      answer: (sdp, cap_token) => socket.relay('rtc.answer', { ...party, cap_token, sdp }, refused),
-      candidate: (candidate, cap_token) => void socket.send('rtc.ice', { ...party, cap_token, candidate }),
-    },
+  const session = { feature: 'file' as const, roomId, sessionId, self, remote: peerId };
+  return linkFor({ socket, verify }, session, opening, refused, {
     onOpen: on.open,
     onFrame: on.frame,
     onPath: (path) => patchTransfer(store, sessionId, { path }),

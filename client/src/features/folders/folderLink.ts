@@ -3,15 +3,14 @@
 import type { Api } from '../../lib/api';
 import type { Verify } from '../../lib/capability';
 import { newId } from '../../lib/ids';
-import { PeerLink } from '../../lib/rtc';
+import type { PeerLink } from '../../lib/rtc';
 import type { Socket } from '../../lib/ws';
 import type { Frame, FrameOf } from '../../protocol/frames';
 import type { Share } from '../../protocol/generated/Share';
-import { failureOf, myPeer, openingFor, type SessionRouter } from '../../state/sessions';
+import { failureOf, linkFor, myPeer, openingFor, type SessionRouter } from '../../state/sessions';
 
 /** The owner's lease lasts 60 s; half of that leaves time for one failed try. */
 const RENEW_EVERY_MS = 30_000;
-const FEATURE = 'folder' as const;
 
 export interface FolderDeps {
   api: Pick<Api, 'capability' | 'ice'>;
@@ -96,23 +95,8 @@ export class FolderLink {
     };
     const connect = () => {
       if (this.link) return;
-      const signal = { ...party, feature: FEATURE };
-      this.link = new PeerLink({
-        feature: FEATURE,
-        roomId,
-        sessionId,
-        self,
-        remote: target,
-        identity: opening.identity,
-        iceServers: opening.ice,
-        capability: opening.token,
-        verify,
-        signal: {
-          offer: (sdp, token) => socket.relay('rtc.offer', { ...signal, cap_token: token, sdp }, refused),
-          answer: () => {},
-          candidate: (candidate, token) =>
-            void socket.send('rtc.ice', { ...signal, cap_token: token, candidate }),
-        },
+      const session = { feature: 'folder' as const, roomId, sessionId, self, remote: target };
+      this.link = linkFor({ socket, verify }, session, opening, refused, {
         onOpen: () => {
           this.link?.send({ type: 'FOLDER_OPEN', ...this.purpose });
           this.timer = window.setInterval(() => void this.renew(opening.token), RENEW_EVERY_MS);
