@@ -49,6 +49,8 @@ impl TurnServer {
                 "--no-dtls",
             ])
             .args(["--no-cli", "--log-file=stdout", "--simple-log"])
+            // One thread: by default each core has a socket of its own at this port.
+            .arg("--relay-threads=1")
             .arg(format!("--listening-port={port}"))
             .arg(format!("--pidfile={}", directory.path().join("pid").display()))
             .arg(format!("--db={}", directory.path().join("db").display()))

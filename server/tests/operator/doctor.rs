@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use super::{add_user, command, run, serve};
 
+const COTURN_LOG: &str = "coturn.log";
+
 /// Check, level and text.
 type Found = Vec<(String, String, String)>;
 
@@ -35,6 +37,7 @@ fn has(found: &[(String, String, String)], check: &str, level: &str, said: &str)
     );
 }
 
+/// A relay that ends with the test.
 struct Coturn(Child);
 
 impl Drop for Coturn {
@@ -64,17 +67,12 @@ fn coturn(dir: &Path, port: u16) -> Result<Coturn> {
             "--no-dtls",
             "--no-cli",
         ])
-        .args([
-            "--listening-port",
-            &port.to_string(),
-            "--log-file",
-            "stdout",
-            "--pidfile",
-            "turn.pid",
-        ])
-        .args(["--userdb", "turn.db"])
+        // One thread: by default each core has a socket of its own at this port, and any of them may get a request.
+        .args(["--relay-threads", "1", "--listening-port", &port.to_string()])
+        .args(["--userdb", "turn.db", "--pidfile", "turn.pid"])
+        .args(["--verbose", "--log-file", "stdout"])
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(fs::File::create(dir.join(COTURN_LOG))?)
         .stderr(Stdio::null())
         .spawn()
         .context("coturn is needed: apt-get install coturn")?;
@@ -120,7 +118,8 @@ fn a_healthy_server_passes_and_a_real_relay_is_asked() -> Result<()> {
         if code == Some(0) {
             break found;
         }
-        assert!(begun.elapsed().as_secs() < 20, "{found:#?}");
+        let log = || fs::read_to_string(dir.join(COTURN_LOG));
+        assert!(begun.elapsed().as_secs() < 20, "{found:#?}\n{}", log()?);
     };
     has(&found, "stun", "ok", "this machine is seen as 127.0.0.1:");
     assert_eq!(
