@@ -5,7 +5,9 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod corruption;
+mod crashes;
 mod filter;
+mod forbidden;
 mod refusals;
 mod rng;
 mod steering;

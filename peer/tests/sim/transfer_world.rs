@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use mesh_peer::transfer::{
-    Accepted, Held, Outcome, PartRecord, ReadChunk, Receiver, ReceiverTask, Sender, Source,
+    Accepted, Entry, Held, Outcome, PartRecord, ReadChunk, Receiver, ReceiverTask, Sender, Source,
 };
 use mesh_protocol::channel::Frame;
 use mesh_protocol::error_code::ChannelCode;
@@ -40,6 +40,8 @@ pub(crate) struct Fate {
     pub(crate) flip: Option<(usize, usize)>,
     /// How often either end pauses, or goes on.
     pub(crate) pauses: usize,
+    /// One of so many frames, either way, is lost, comes twice or is overtaken.
+    pub(crate) disturbed: Option<usize>,
 }
 
 /// What became of it.
@@ -50,6 +52,8 @@ pub(crate) struct Run {
     /// Content that was put on the link.
     pub(crate) content: u64,
     pub(crate) complete: bool,
+    /// What the receiver's driver had begun and not ended.
+    pub(crate) unfinished: Vec<(Entry, ReceiverTask)>,
 }
 
 pub(crate) type Files = Vec<(String, Vec<u8>)>;
@@ -213,7 +217,10 @@ pub(crate) fn session(files: &Files, accepted: Accepted, disk: &mut Disk, fate: 
                 back.push_back((now + 1 + rng.below(20) as u64, frame));
             }
             2 => {
-                let (_, mut frame) = forth.pop_front().expect("it is there");
+                disturb(&mut forth, fate, rng);
+                let Some((_, mut frame)) = forth.pop_front() else {
+                    continue;
+                };
                 if let Some((_, bit)) = fate.flip.filter(|(at, _)| *at == forth_count) {
                     let mut bytes = frame.to_vec();
                     let bit = bit % (bytes.len() * 8);
@@ -228,11 +235,14 @@ pub(crate) fn session(files: &Files, accepted: Accepted, disk: &mut Disk, fate: 
                 }
             }
             3 => {
-                let (_, frame) = back.pop_front().expect("it is there");
+                disturb(&mut back, fate, rng);
+                let Some((_, frame)) = back.pop_front() else {
+                    continue;
+                };
                 delivered += 1;
                 let frame = Frame::decode(&frame).expect("this way nothing is flipped");
                 if let Frame::FileAck(ack) = frame {
-                    acked = ack.bytes;
+                    acked = acked.max(ack.bytes);
                 }
                 sender.handle(frame);
             }
@@ -257,11 +267,31 @@ pub(crate) fn session(files: &Files, accepted: Accepted, disk: &mut Disk, fate: 
             break;
         }
     }
+    let entry = |task: &ReceiverTask| match task {
+        ReceiverTask::Write(chunk) => receiver.entries()[chunk.file() as usize].clone(),
+        ReceiverTask::Inspect(entry) | ReceiverTask::Commit(entry) | ReceiverTask::Discard(entry) => {
+            entry.clone()
+        }
+    };
     Run {
+        unfinished: tasks.into_iter().map(|task| (entry(&task), task)).collect(),
         sender: sender.outcome().cloned(),
         receiver: receiver.outcome().cloned(),
         frames: delivered,
         content,
         complete: receiver.is_complete(),
+    }
+}
+
+/// What a path that keeps no promise does to the frame that is next.
+fn disturb(link: &mut VecDeque<(u64, Bytes)>, fate: &Fate, rng: &mut Rng) {
+    if fate.disturbed.is_none_or(|one_in| rng.below(one_in) != 0) {
+        return;
+    }
+    match rng.below(3) {
+        0 => drop(link.pop_front()),
+        1 => link.push_front(link[0].clone()),
+        _ if link.len() > 1 => link.swap(0, 1),
+        _ => {}
     }
 }
