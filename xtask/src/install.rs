@@ -11,6 +11,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("turnserver", "coturn"),
     ("systemd-analyze", "systemd"),
     ("python3", "python3"),
+    ("ip", "iproute2"),
+    ("socat", "socat"),
 ];
 
 /// What the libraries that benchmarks compare with are built by.
