@@ -8,7 +8,17 @@ use anyhow::{Result, bail};
 use crate::process::{cargo, program, release_binary, root, step};
 use crate::{api_check, codegen, install, tidy};
 
-const FUZZ_TARGETS: [&str; 2] = ["client_frames", "capability"];
+const FUZZ_TARGETS: [&str; 7] = [
+    "client_frames",
+    "capability",
+    "channel_frames",
+    "manifest",
+    "path_safety",
+    "transfer",
+    "escape_filter",
+];
+/// Targets that run at once: more would starve each other.
+const FUZZED_AT_ONCE: usize = 4;
 
 /// `cargo xtask test`: quick checks first, the browser last.
 pub fn test() -> Result<()> {
@@ -180,7 +190,7 @@ fn relay(options: &[String]) -> Result<()> {
     step("relay", bench.current_dir(root()).arg("relay").args(options))
 }
 
-/// `cargo xtask fuzz`: every target of fuzz/, side by side. What breaks one is kept in `fuzz/artifacts`.
+/// `cargo xtask fuzz`: every target of fuzz/, some side by side. What breaks one is kept in `fuzz/artifacts`.
 pub fn fuzz(minutes: u64) -> Result<()> {
     install::for_fuzzing()?;
     // No sanitizer: it would want a nightly compiler, and there is no unsafe code to watch.
@@ -197,16 +207,18 @@ pub fn fuzz(minutes: u64) -> Result<()> {
         "-verbosity=0".to_owned(),
         "-print_final_stats=1".to_owned(),
     ];
-    let mut running = Vec::new();
-    for target in FUZZ_TARGETS {
-        let mut run = fuzz("run");
-        run.arg(target).arg("--").args(&limits).current_dir(root());
-        running.push((target, run.spawn()?));
-    }
     let mut broken = Vec::new();
-    for (target, mut run) in running {
-        if !run.wait()?.success() {
-            broken.push(target);
+    for targets in FUZZ_TARGETS.chunks(FUZZED_AT_ONCE) {
+        let mut running = Vec::new();
+        for target in targets {
+            let mut run = fuzz("run");
+            run.arg(target).arg("--").args(&limits).current_dir(root());
+            running.push((*target, run.spawn()?));
+        }
+        for (target, mut run) in running {
+            if !run.wait()?.success() {
+                broken.push(target);
+            }
         }
     }
     if !broken.is_empty() {
@@ -219,9 +231,17 @@ pub fn fuzz(minutes: u64) -> Result<()> {
     Ok(())
 }
 
-/// `cargo xtask transfers`: files larger than what a page may hold.
+/// `cargo xtask transfers`: what takes too long for every change: ten thousand simulated trees, a hundred kills, and
+/// files larger than what a page may hold.
 pub fn transfers() -> Result<()> {
     install::for_tests()?;
+    for (title, package, test) in [
+        ("simulated transfers", "mesh-peer", "sim"),
+        ("transfers that are killed", "mesh-agent", "cuts"),
+    ] {
+        let test = ["test", "--locked", "--package", package, "--test", test];
+        step(title, cargo().args(test).args(["--", "--ignored", "--nocapture"]))?;
+    }
     web_client()?;
     binaries()?;
     end_to_end_packages()?;

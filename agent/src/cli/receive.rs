@@ -5,11 +5,11 @@ mod tree;
 use std::collections::VecDeque;
 
 use mesh_protocol::capability::Feature;
-use mesh_protocol::ids::{PeerId, RoomId};
+use mesh_protocol::ids::{DeviceId, PeerId, RoomId};
 use mesh_protocol::signal::{Reason, ServerMessage, TransferRequest};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::args::ReceiveArgs;
 use super::output::size;
@@ -18,6 +18,7 @@ use crate::daemon::consent::{ANSWER_WITHIN, plain};
 use crate::disk::{Existing, Patterns};
 use crate::exit::{Failure, Outcome};
 use crate::online::{Incoming, Online};
+use crate::transfer::again::{AGAIN_WITHIN, CutOffers};
 use crate::transfer::choice::Choice;
 use crate::transfer::incoming::{self, Arrived, Destination};
 use crate::transfer::offer::Offer;
@@ -65,6 +66,8 @@ pub(crate) async fn run(context: Context, args: ReceiveArgs) -> Outcome {
         choice: Choice::all_but(exclude),
         lines,
         queue: VecDeque::new(),
+        cut: CutOffers::default(),
+        lost: None,
     };
     let outcome = waiting.serve(&mut online).await;
     online.close().await;
@@ -81,6 +84,17 @@ struct Waiting<'a> {
     /// What is typed, where somebody can.
     lines: Option<mpsc::Receiver<String>>,
     queue: VecDeque<Request>,
+    cut: CutOffers,
+    /// The last transfer that was cut, unless it has gone on.
+    lost: Option<Lost>,
+}
+
+/// A transfer that was cut, as it is told of if its sender does not come back.
+struct Lost {
+    until: Instant,
+    failure: Failure,
+    stands: Vec<Arrived>,
+    who: String,
 }
 
 impl Waiting<'_> {
@@ -91,6 +105,10 @@ impl Waiting<'_> {
                 Some(request) => request,
                 None => tokio::select! {
                     () = stop.cancelled() => return Err(Failure::interrupted()),
+                    lost = given_up(&mut self.lost) => {
+                        self.give_up(lost)?;
+                        continue;
+                    }
                     incoming = online.next() => {
                         self.incoming(online, incoming)?;
                         continue;
@@ -104,31 +122,33 @@ impl Waiting<'_> {
             match received {
                 Ok(true) if self.args.once => return Ok(()),
                 Ok(_) => {}
-                Err(failure) if self.args.once => return Err(failure),
-                Err(failure) => {
-                    self.context
-                        .output
-                        .event(json!({"event": "transfer_failed", "detail": failure.sentence}));
-                    self.context.output.say(&format!("mesh: {}", failure.sentence));
-                }
+                Err(failure) => self.failed(failure)?,
             }
         }
     }
 
-    fn incoming(&mut self, online: &Online, incoming: Incoming) -> Outcome {
-        match incoming {
-            Incoming::Message {
-                from: Some(from),
-                message: ServerMessage::ShareFileRequest(request),
-            } => {
-                if self.queue.len() < WAITING {
-                    self.queue.push_back((from, request));
-                }
-                Ok(())
-            }
-            Incoming::Ended(reason) => Err(crate::online::ended(&reason, online.context.control().base())),
-            _ => Ok(()),
+    /// The end of a transfer, and of the command if there was to be one only.
+    fn failed(&self, failure: Failure) -> Outcome {
+        if self.args.once {
+            return Err(failure);
         }
+        let output = self.context.output;
+        output.event(json!({"event": "transfer_failed", "detail": failure.sentence}));
+        output.say(&format!("mesh: {}", failure.sentence));
+        Ok(())
+    }
+
+    fn give_up(&self, lost: Lost) -> Outcome {
+        self.tell(&lost.stands, &lost.who);
+        self.failed(lost.failure)
+    }
+
+    fn incoming(&mut self, online: &Online, incoming: Incoming) -> Outcome {
+        if let Incoming::Ended(reason) = incoming {
+            return Err(crate::online::ended(&reason, online.context.control().base()));
+        }
+        enqueue(&mut self.queue, incoming);
+        Ok(())
     }
 
     /// One offer from its judgement to its last file; `false` when it was not taken.
@@ -147,9 +167,20 @@ impl Waiting<'_> {
                 return Ok(false);
             }
         };
+        let device = online.roster.peer(&offer.room_id, &offer.from);
+        let device = device.map(|peer| peer.device_id.clone());
+        let known = device
+            .as_ref()
+            .and_then(|device| self.cut.take(device, &offer.request));
         let (name, bytes) = (plain(&offer.request.name), offer.request.size);
         let human = format!("{who} in {} offers {}", plain(&room), tree::shown(&offer.request));
-        if self.args.yes {
+        if known.is_some() {
+            self.lost = None;
+            output.note(
+                &format!("{who} is back: {name} goes on."),
+                json!({"event": "resumed", "from": who, "name": name}),
+            );
+        } else if self.args.yes {
             output.note(&human, tree::event(&who, &room, &offer.request));
         } else {
             // Whoever is asked has to see what for.
@@ -170,7 +201,11 @@ impl Waiting<'_> {
                 return Err(Failure::general(format!("{}.", why)));
             }
         };
-        let choice = match self.consent(online, &mut offer).await {
+        let consent = match known {
+            Some(choice) => Ok(choice),
+            None => self.consent(online, &mut offer).await,
+        };
+        let choice = match consent {
             Ok(choice) => choice,
             Err(None) => {
                 output.note(
@@ -194,9 +229,7 @@ impl Waiting<'_> {
             inbox: inbox.with_existing(existing),
             choice,
         };
-        self.receive(online, offer, destination, &who)
-            .await
-            .map(|()| true)
+        self.receive(online, offer, destination, &who, device).await
     }
 
     /// Yes, to what; no, with a reason; or (`Err(None)`) nobody asks any more.
@@ -231,26 +264,23 @@ impl Waiting<'_> {
                         }
                     }
                 },
-                incoming = online.next() => {
-                    if let Incoming::Message { from: Some(from), message: ServerMessage::ShareFileRequest(request) } = incoming
-                        && self.queue.len() < WAITING
-                    {
-                        self.queue.push_back((from, request));
-                    }
-                }
+                incoming = online.next() => enqueue(&mut self.queue, incoming),
             }
         }
     }
 
+    /// `false` when the connection was lost and the sender may come back.
     async fn receive(
         &mut self,
         online: &mut Online,
         offer: Offer,
         destination: Destination,
         who: &str,
-    ) -> Outcome {
+        device: Option<DeviceId>,
+    ) -> Outcome<bool> {
         let output = self.context.output;
         let context = online.context.clone();
+        let (request, choice) = (offer.request.clone(), destination.choice.clone());
         let (session, accepted) = online
             .alongside(offer.accept(&context))
             .await
@@ -271,18 +301,17 @@ impl Waiting<'_> {
         let receiving = incoming::receive(session, accepted, destination, &shown, &flow, |file| {
             stands.push(file)
         });
-        let received = online
-            .alongside(steer::pausing(self.lines.as_mut(), &pause, receiving))
-            .await;
+        let receiving = steer::pausing(self.lines.as_mut(), &pause, receiving);
+        let received = enqueuing(&mut self.queue, online, receiving).await;
         bar.abort();
         let last = *shown.borrow();
         let (seconds, wanted) = (begun.elapsed(), last.progress.bytes_total);
         let moved = last.moved.min(wanted);
         let rate = progress::rate(moved, seconds);
-        self.tell(&stands, who);
         let again = "what has arrived is kept as .part, and the same file sent again goes on from there.";
         match received {
             Ok(()) => {
+                self.tell(&stands, who);
                 let skipped = accepted
                     .count
                     .saturating_sub(u64::from(last.progress.files_total));
@@ -298,11 +327,31 @@ impl Waiting<'_> {
                     size(rate)
                 );
                 output.note(&took, json!({"event": "done", "bytes": moved, "total": wanted, "files": last.progress.files_total, "skipped": skipped, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate}));
-                Ok(())
+                Ok(true)
             }
             Err(error) => {
-                let failure = error.failure(who, again);
-                Err(failure.in_part(stands.len() as u64, accepted.count))
+                let failure = error
+                    .failure(who, again)
+                    .in_part(stands.len() as u64, accepted.count);
+                let Some(device) = device.filter(|_| error.is_cut()) else {
+                    self.tell(&stands, who);
+                    return Err(failure);
+                };
+                let lost = Lost {
+                    until: self.cut.remember(device, request, choice),
+                    failure,
+                    stands,
+                    who: who.to_owned(),
+                };
+                if let Some(earlier) = self.lost.replace(lost) {
+                    self.give_up(earlier)?;
+                }
+                let wait = AGAIN_WITHIN.as_secs();
+                output.note(
+                    &format!("The connection to {who} was lost: it has {wait} s to come back."),
+                    json!({"event": "lost", "from": who}),
+                );
+                Ok(false)
             }
         }
     }
@@ -328,6 +377,47 @@ impl Waiting<'_> {
                 self.out.display()
             );
             output.result(&human, json!({}));
+        }
+    }
+}
+
+/// Does the work; meanwhile offers are kept for later. What goes on from device to device needs no server, so that even
+/// the end of this connection does not end it.
+async fn enqueuing<T>(
+    queue: &mut VecDeque<Request>,
+    online: &mut Online,
+    work: impl Future<Output = T>,
+) -> T {
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            incoming = online.next() => enqueue(queue, incoming),
+        }
+    }
+}
+
+/// Keeps an offer for later, if there is room; whatever else happens is of no interest here.
+fn enqueue(queue: &mut VecDeque<Request>, incoming: Incoming) {
+    if let Incoming::Message {
+        from: Some(from),
+        message: ServerMessage::ShareFileRequest(request),
+    } = incoming
+        && queue.len() < WAITING
+    {
+        queue.push_back((from, request));
+    }
+}
+
+/// A transfer that was cut and has not gone on in time.
+async fn given_up(lost: &mut Option<Lost>) -> Lost {
+    loop {
+        match lost {
+            Some(cut) => sleep_until(cut.until).await,
+            None => std::future::pending().await,
+        }
+        if let Some(cut) = lost.take() {
+            return cut;
         }
     }
 }

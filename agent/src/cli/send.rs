@@ -1,5 +1,6 @@
 //! `mesh send`: offers files to a room, a person or a device, and sends them to the first that accepts.
 
+mod delivery;
 mod parcel;
 mod recipients;
 
@@ -12,25 +13,22 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use mesh_peer::session::{
     self, Invitation, OpenSession, SessionError, Wanted, new_session_id, open_as_requester,
 };
-use mesh_peer::transfer::Sender;
 use mesh_protocol::capability::Feature;
-use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::ids::{PeerId, RoomId, SessionId};
 use mesh_protocol::signal::{ClientMessage, Reason, SessionAnswer, TransferRequest};
 use serde_json::json;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
+use self::delivery::{Delivered, Delivery};
 use self::parcel::Parcel;
 use self::recipients::{Candidate, Recipients};
 use super::args::SendArgs;
 use super::output::size;
 use super::progress::LISTED;
-use super::{Context, connect, progress, steer};
+use super::{Context, connect, progress};
 use crate::exit::{Failure, Outcome};
 use crate::online::{Incoming, Online};
-use crate::transfer::{Flow, Shown, TransferError, outgoing};
 
 /// Devices that are asked at once; more are left out.
 const MAX_ASKED: usize = 32;
@@ -73,38 +71,24 @@ async fn deliver(
         json!({"event": "waiting", "to": recipients.shown(), "name": parcel.title, "size": parcel.total, "count": parcel.files.len()}),
     );
     let (accepted_by, session) = offer(context, args, online, recipients, parcel).await?;
-    let who = accepted_by.who;
+    let who = accepted_by.who.clone();
     output.note(
         &format!("{who} accepted."),
         json!({"event": "accepted", "by": who}),
     );
 
     let hashes = online.alongside(hashing).await.map_err(Failure::general)??;
-    let sender = Sender::new(parcel.sources(&hashes))
-        .map_err(|error| Failure::usage(connect::capitalised(&error.to_string())))?;
-    let (shown, progress) = watch::channel(Shown::default());
-    let (binding, begun) = (session.binding.clone(), Instant::now());
-    let bar = tokio::spawn(progress::show(output, progress, session.link.clone()));
-    let link = session.link.clone();
-    let (pause, paused) = watch::channel(false);
-    let flow = Flow {
-        paused,
-        throttle: args.throttle,
-        ..Flow::from(context.stop.clone())
-    };
-    let mut lines = (parcel::reads_no_stdin(args) && steer::can_steer(output)).then(super::prompt::lines);
-    let sending = outgoing::send(session, sender, parcel.files.clone(), &shown, &flow);
-    let sent = online
-        .alongside(steer::pausing(lines.as_mut(), &pause, sending))
-        .await;
-    bar.abort();
-    let again = "run the same command again and it goes on where it stopped.";
-    let all = parcel.files.len();
-    let skipped = sent.map_err(|error| {
-        let done = shown.borrow().progress.files_done;
-        let failure = changed_on_the_way(parcel, &error).unwrap_or_else(|| error.failure(&who, again));
-        failure.in_part(done.into(), all as u64)
-    })?;
+    let begun = Instant::now();
+    let delivered = Delivery::new(context, args, parcel, &hashes, accepted_by)
+        .run(online, session)
+        .await?;
+    let Delivered {
+        binding,
+        skipped,
+        wanted,
+        moved,
+        link,
+    } = delivered;
     let answer = SessionAnswer {
         room_id: binding.room_id,
         target: Some(binding.remote),
@@ -116,9 +100,7 @@ async fn deliver(
         .signal()
         .send(ClientMessage::ShareCompleted(answer))
         .await;
-    let (seconds, link) = (begun.elapsed(), link.borrow().clone());
-    let wanted = shown.borrow().progress.bytes_total;
-    let moved = shown.borrow().moved.min(wanted);
+    let seconds = begun.elapsed();
     let rate = progress::rate(moved, seconds);
     let took = format!(
         "{} {}/s. {}.",
@@ -132,12 +114,13 @@ async fn deliver(
     for ((file, hash), _) in arrived {
         let name = file.name();
         let event = json!({"event": "verified", "name": name, "size": file.size(), "blake3": hash.to_string(), "by": who});
-        if all <= LISTED {
+        if parcel.files.len() <= LISTED {
             output.result(&format!("BLAKE3 {hash} verified by {who}: {name}"), event);
         } else {
             output.event(event);
         }
     }
+    let all = parcel.files.len();
     let taken = all - skipped.len();
     if all > LISTED && !output.is_json() {
         output.result(&format!("BLAKE3 of {taken} files verified by {who}."), json!({}));
@@ -263,16 +246,4 @@ async fn take_back(online: &Online, pending: &[(Candidate, SessionId)], reason: 
             .send(session::end(Feature::File, answer))
             .await;
     }
-}
-
-/// The other end found content that is not what was announced, and here is why.
-fn changed_on_the_way(parcel: &Parcel, error: &TransferError) -> Option<Failure> {
-    let TransferError::Failed(failure) = error else {
-        return None;
-    };
-    (failure.code == ChannelCode::HashMismatch).then_some(())?;
-    let file = parcel.files.get(usize::try_from(failure.file?).ok()?)?;
-    file.unchanged()
-        .err()
-        .map(|changed| connect::disk_failure(&changed))
 }

@@ -1,21 +1,27 @@
 //! Files that are offered to this device while nobody runs `mesh receive`.
 
 use mesh_protocol::capability::Capability;
-use mesh_protocol::ids::PeerId;
 use mesh_protocol::signal::{Reason, TransferRequest};
 use tokio::sync::watch;
 
 use super::Core;
 use super::consent::{Question, Verdict, plain};
 use super::ipc::TransferStatus;
+use super::terminals::Asking;
 use crate::transfer::choice::Choice;
 use crate::transfer::incoming::{self, Arrived, Destination};
 use crate::transfer::offer::Offer;
 use crate::transfer::{Flow, Shown};
 
 /// `share.file.request`: judged, consented to, received.
-pub(super) async fn offered(core: Core, from: PeerId, who: String, room: String, request: TransferRequest) {
-    let mut offer = match Offer::judge(&core.context, from, request).await {
+pub(super) async fn offered(core: Core, asking: Asking, request: TransferRequest) {
+    let Asking {
+        peer,
+        who,
+        device,
+        room,
+    } = asking;
+    let mut offer = match Offer::judge(&core.context, peer, request).await {
         Ok(offer) => offer,
         Err(rejected) => return core.tell(format!("An offer of {who} was refused: {}.", rejected.why)),
     };
@@ -32,15 +38,19 @@ pub(super) async fn offered(core: Core, from: PeerId, who: String, room: String,
         room,
         details: offer.lines(),
     };
+    let known = device
+        .as_ref()
+        .is_some_and(|device| core.cut().take(device, &offer.request).is_some());
     let verdict = tokio::select! {
-        verdict = core.desk.ask(question) => verdict,
+        verdict = core.desk.ask(question), if !known => verdict,
+        () = std::future::ready(()), if known => Verdict::Allowed,
         reason = offer.withdrawn() => return core.tell(format!("{who} took the offer back ({reason:?}).")),
         () = core.stop.cancelled() => Verdict::Declined(Reason::Cancelled),
     };
     if let Verdict::Declined(reason) = verdict {
         return offer.decline(&core.context, reason).await;
     }
-    let name = plain(&offer.request.name);
+    let (name, request) = (plain(&offer.request.name), offer.request.clone());
     let (open, accepted) = match offer.accept(&core.context).await {
         Ok(opened) => opened,
         Err(error) => return core.tell(format!("{name} of {who} could not be received: {error}.")),
@@ -82,6 +92,9 @@ pub(super) async fn offered(core: Core, from: PeerId, who: String, room: String,
     };
     core.transfers().remove(&number);
     if let Err(error) = outcome {
+        if let Some(device) = device.filter(|_| error.is_cut()) {
+            core.cut().remember(device, request, Choice::default());
+        }
         let again = "what has arrived is kept, and the same offer goes on from there.";
         core.tell(error.failure(&who, again).sentence);
     }

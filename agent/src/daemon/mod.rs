@@ -41,6 +41,7 @@ use self::shares::Shares;
 use crate::config::{Paths, Settings, StoredSession};
 use crate::exit::{Failure, Outcome};
 use crate::online::{Incoming, Online};
+use crate::transfer::again::CutOffers;
 
 /// Requests and sessions at once; the next is declined as busy.
 const MAX_SESSIONS: usize = 64;
@@ -79,6 +80,8 @@ pub(crate) struct Core {
     /// Held for copies only.
     rooms: Arc<Mutex<Vec<Room>>>,
     transfers: Arc<Mutex<BTreeMap<u64, TransferStatus>>>,
+    /// Held for a look only.
+    cut: Arc<Mutex<CutOffers>>,
     places: Arc<Semaphore>,
     live: Arc<AtomicUsize>,
     numbers: Arc<AtomicU64>,
@@ -123,6 +126,7 @@ impl Daemon {
             options: Arc::new(options),
             rooms: Arc::new(Mutex::new(rooms)),
             transfers: Arc::default(),
+            cut: Arc::default(),
             places: Arc::new(Semaphore::new(MAX_SESSIONS)),
             live: Arc::default(),
             numbers: Arc::default(),
@@ -208,10 +212,8 @@ impl Daemon {
                 self.core.admit(|core| folders::requested(core, asking, request));
             }
             (Some(from), ServerMessage::ShareFileRequest(request)) => {
-                let who = roster.who(&request.room_id, &from);
-                let room = roster.room_name(&request.room_id);
-                self.core
-                    .admit(|core| files::offered(core, from, who, room, request));
+                let asking = terminals::Asking::new(roster, &request.room_id, from);
+                self.core.admit(|core| files::offered(core, asking, request));
             }
             _ => {}
         }
@@ -257,6 +259,10 @@ impl Core {
 
     fn transfers(&self) -> MutexGuard<'_, BTreeMap<u64, TransferStatus>> {
         self.transfers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cut(&self) -> MutexGuard<'_, CutOffers> {
+        self.cut.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn number(&self) -> u64 {

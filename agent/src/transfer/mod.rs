@@ -1,9 +1,10 @@
 //! Files between this disk and an open session: the engines of `mesh-peer`, driven.
 //!
 //! [`outgoing`] sends, [`incoming`] receives; [`offer`] is what happens before: an offer is judged, shown and answered, and
-//! [`choice`] is what of it is wanted. A [`Flow`] steers either way.
+//! [`choice`] is what of it is wanted, [`again`] what happens after a lost connection. A [`Flow`] steers either way.
 //! Disk work runs on blocking threads, several chunks at once, while frames go on; the engines bound what is held.
 
+pub mod again;
 pub mod choice;
 mod flow;
 pub mod incoming;
@@ -43,6 +44,11 @@ pub enum TransferError {
 }
 
 impl TransferError {
+    /// Whether the link ended by nobody's will, so that the same offer may go on in another session.
+    pub const fn is_cut(&self) -> bool {
+        matches!(self, Self::Lost(SessionEnd::Closed(_) | SessionEnd::PeerLeft))
+    }
+
     /// The sentence for the person at this end. `kept` is where partial content stands, `again` what resumes.
     pub fn failure(&self, other: &str, again: &str) -> Failure {
         match self {

@@ -30,7 +30,11 @@ pub struct World {
 
 impl World {
     pub async fn start() -> Self {
-        let server = TestServer::start().await.unwrap();
+        Self::of(TestServer::start().await.unwrap()).await
+    }
+
+    /// The same on a server that was started otherwise.
+    pub async fn of(server: TestServer) -> Self {
         let alice = server.client("alice").await.unwrap();
         let home = alice.create_room("Home").await.unwrap();
         Self {
@@ -48,22 +52,41 @@ impl World {
     /// A machine that has signed in as alice.
     pub async fn machine(&self, name: &str) -> Machine {
         let machine = Machine::new(self.path(name));
-        let link = self.alice.post("/auth/links", json!({})).await.unwrap();
-        let login = machine.mesh(&["login", link["url"].as_str().unwrap(), "--device-name", name]);
-        assert!(login.finish().await.0.success(), "{name} could not sign in");
+        self.sign_in(&machine, name).await;
         machine
+    }
+
+    /// Signs this machine in as alice.
+    pub async fn sign_in(&self, machine: &Machine, name: &str) {
+        let link = self.alice.post("/auth/links", json!({})).await.unwrap();
+        let url = link["url"].as_str().unwrap();
+        let login = machine.mesh(&["login", url, "--plaintext", "--device-name", name]);
+        assert!(login.finish().await.0.success(), "{name} could not sign in");
     }
 }
 
 pub struct Machine {
     home: PathBuf,
+    /// The words before every command, where it is not run as it is.
+    within: Vec<String>,
 }
 
 impl Machine {
     pub fn new(home: PathBuf) -> Self {
-        let machine = Self { home };
+        let machine = Self {
+            home,
+            within: Vec::new(),
+        };
         std::fs::create_dir_all(machine.downloads()).unwrap();
         machine
+    }
+
+    /// The same, with words before every command.
+    pub fn within(self, words: &[&str]) -> Self {
+        Self {
+            within: words.iter().map(|word| (*word).to_owned()).collect(),
+            ..self
+        }
     }
 
     pub fn downloads(&self) -> PathBuf {
@@ -77,8 +100,10 @@ impl Machine {
 
     /// The same, with something on its standard input.
     pub fn mesh_reading(&self, arguments: &[&str], input: Stdio) -> Running {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mesh"))
-            .args(arguments)
+        let words: Vec<&str> = self.within.iter().map(String::as_str).collect();
+        let all = [&words[..], &[env!("CARGO_BIN_EXE_mesh")], arguments].concat();
+        let mut child = Command::new(all[0])
+            .args(&all[1..])
             .env("MESH_HOME", &self.home)
             .env("MESH_DOWNLOAD_DIR", self.downloads())
             .env("SHELL", "/bin/sh")
@@ -117,6 +142,18 @@ impl Running {
         timeout(SOON, found)
             .await
             .unwrap_or_else(|_| panic!("no line with {text:?} within {SOON:?}"))
+    }
+
+    /// Ends it as the kernel does, at once.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Ends it as Ctrl-C does.
+    pub async fn interrupt(self) {
+        let pid = rustix::process::Pid::from_raw(self.id().try_into().unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        self.finish().await;
     }
 
     /// Waits for its end; gives the status and what it still said.

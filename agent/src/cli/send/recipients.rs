@@ -14,7 +14,18 @@ use crate::daemon::roster::{Roster, who};
 pub(super) struct Candidate {
     pub(super) room: RoomId,
     pub(super) peer: PeerId,
+    pub(super) device: DeviceId,
     pub(super) who: String,
+}
+
+impl Candidate {
+    /// The same device under the connection that it has now, if it has one.
+    pub(super) fn now(&self, roster: &Roster) -> Option<Self> {
+        let peers = &roster.rooms.get(&self.room)?.peers;
+        let takes = |peer: &&Peer| peer.device_id == self.device && peer.offers.contains(&Feature::File);
+        let peer = peers.values().find(takes)?.peer_id.clone();
+        Some(Self { peer, ..self.clone() })
+    }
 }
 
 /// Whom `--to` means.
@@ -68,6 +79,7 @@ impl Recipients {
                     candidates.push(Candidate {
                         room: room.clone(),
                         peer: peer.peer_id.clone(),
+                        device: peer.device_id.clone(),
                         who: who(peer),
                     });
                 }

@@ -1,0 +1,197 @@
+//! Transfers between two machines whose network, or whose processes, end in the middle.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod world;
+
+use std::time::{Duration, Instant};
+
+use mesh_testkit::TestServer;
+use mesh_testkit::link::{Link, NEAR, Weather};
+use serde_json::Value;
+use world::{Machine, Running, World, hash_of, random_file};
+
+const MIB: u64 = 1 << 20;
+
+/// Reads on until so many bytes stand, of those that the receiver tells of; gives how many they are.
+async fn progressed(receiver: &mut Running, to: u64) -> u64 {
+    loop {
+        let line = receiver.until("\"progress\"").await;
+        let event: Value = serde_json::from_str(&line).unwrap();
+        let stands = event["bytes"].as_u64().unwrap();
+        if stands >= to {
+            return stands;
+        }
+    }
+}
+
+/// Runs a test at the near end of a link.
+fn over(weather: Weather, test: impl AsyncFnOnce(&Link)) {
+    let link = Link::enter(weather).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        tokio::select! {
+            ended = link.carry() => panic!("the link ended: {ended:?}"),
+            () = test(&link) => {}
+        }
+    });
+}
+
+#[test]
+fn t47_loss_delay_and_cuts_end_with_the_whole_file() {
+    let weather = Weather {
+        delay: Duration::from_millis(20),
+        lost_one_in: 100,
+        cut: false,
+    };
+    over(weather, async |link| {
+        let builder = TestServer::builder().config(|config| {
+            config.listen = format!("{NEAR}:0").parse().unwrap();
+        });
+        let world = World::of(builder.start().await.unwrap()).await;
+        let sender = world.machine("sender").await;
+        let receiver = Machine::new(world.path("receiver")).within(&link.far_end());
+        world.sign_in(&receiver, "receiver").await;
+        let source = world.path("content");
+        let hash = random_file(&source, 48);
+
+        let begun = Instant::now();
+        let mut receiving = receiver.mesh(&["receive", "--yes", "--once", "--json"]);
+        receiving.until("waiting").await;
+        let arguments = [
+            "send",
+            source.to_str().unwrap(),
+            "--to",
+            "receiver",
+            "--json",
+            "--throttle",
+            "4M",
+        ];
+        let mut sending = sender.mesh(&arguments);
+        let mut stands = 0;
+        // Shorter than what ICE takes for the end of a connection, and longer.
+        let cuts = [2, 25].map(Duration::from_secs);
+        for cut in cuts {
+            stands = progressed(&mut receiving, stands + 4 * MIB).await;
+            link.turn(Weather { cut: true, ..weather });
+            if cut > Duration::from_secs(10) {
+                sending.until("\"lost\"").await;
+                receiving.until("\"lost\"").await;
+            } else {
+                tokio::time::sleep(cut).await;
+            }
+            link.turn(weather);
+        }
+        let (sent, received) = tokio::join!(sending.finish(), receiving.finish());
+        assert_eq!(sent.0.code(), Some(0), "{:?}", sent.1);
+        assert_eq!(received.0.code(), Some(0), "{:?}", received.1);
+        let seconds = begun.elapsed().as_secs_f64();
+        println!(
+            "t47: 48 MiB over 40 ms, 1 % loss and {} cuts: whole after {seconds:.0} s",
+            cuts.len()
+        );
+        assert_eq!(hash_of(&receiver.downloads().join("content")), hash);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_is_started_again_gets_the_rest_from_the_sender_that_waits() {
+    let world = World::start().await;
+    let (sender, receiver) = (world.machine("sender").await, world.machine("receiver").await);
+    let source = world.path("content");
+    let hash = random_file(&source, 16);
+    let receive = ["receive", "--yes", "--once", "--json"];
+    let mut receiving = receiver.mesh(&receive);
+    receiving.until("waiting").await;
+    let offer = [
+        "send",
+        source.to_str().unwrap(),
+        "--to",
+        "receiver",
+        "--json",
+        "--throttle",
+        "8M",
+    ];
+    let sending = sender.mesh(&offer);
+    progressed(&mut receiving, 4 * MIB).await;
+    receiving.kill().await;
+    let again = receiver.mesh(&receive).finish().await;
+    assert_eq!(again.0.code(), Some(0), "{:?}", again.1);
+    let sent = sending.finish().await;
+    assert_eq!(sent.0.code(), Some(0), "{:?}", sent.1);
+    assert!(
+        sent.1.iter().any(|line| line.contains("\"resumed\"")),
+        "{:?}",
+        sent.1
+    );
+    assert_eq!(hash_of(&receiver.downloads().join("content")), hash);
+}
+
+/// Kills one side after the other so often in the middle of a file, at a rate at which there is time for it.
+async fn killed(mebibytes: usize, kills: usize, throttle: &str) {
+    let world = World::start().await;
+    let (sender, receiver) = (world.machine("sender").await, world.machine("receiver").await);
+    let source = world.path("content");
+    let hash = random_file(&source, mebibytes);
+    let step = (mebibytes as u64 * MIB) / (kills as u64 + 2);
+    let offer = [
+        "send",
+        source.to_str().unwrap(),
+        "--to",
+        "receiver",
+        "--json",
+        "--throttle",
+        throttle,
+    ];
+    let state = receiver.downloads().join("content.part.state");
+    let (mut stood, mut noted, mut again) = (0, 0, 0);
+    for kill in 0..kills {
+        let mut receiving = receiver.mesh(&["receive", "--yes", "--once", "--json"]);
+        receiving.until("waiting").await;
+        let sending = sender.mesh(&offer);
+        let first = progressed(&mut receiving, 1.max(noted)).await;
+        again += noted.saturating_sub(first);
+        stood = progressed(&mut receiving, stood.max(first) + step / 2).await;
+        if kill % 2 == 0 {
+            receiving.kill().await;
+            sending.interrupt().await;
+        } else {
+            sending.kill().await;
+            receiving.interrupt().await;
+        }
+        // A header of 48 bytes, then 36 for each chunk that was written.
+        noted = (std::fs::metadata(&state).unwrap().len() - 48) / 36 * MIB;
+    }
+    let mut receiving = receiver.mesh(&["receive", "--yes", "--once", "--json"]);
+    receiving.until("waiting").await;
+    let sent = sender
+        .mesh(&["send", source.to_str().unwrap(), "--to", "receiver", "--json"])
+        .finish()
+        .await;
+    assert_eq!(sent.0.code(), Some(0), "{:?}", sent.1);
+    let done = receiving.until("\"done\"").await;
+    assert_eq!(receiving.finish().await.0.code(), Some(0));
+    let done: Value = serde_json::from_str(&done).unwrap();
+    let (moved, total) = (done["bytes"].as_u64().unwrap(), done["total"].as_u64().unwrap());
+    println!(
+        "t44: {mebibytes} MiB, {kills} kills: {noted} bytes had been noted before the last session, which moved {moved} of {total}; {again} of what was noted was not believed"
+    );
+    assert_eq!(hash_of(&receiver.downloads().join("content")), hash);
+    assert_eq!(again, 0);
+    let twice = (moved + noted).saturating_sub(total);
+    assert!(twice * 100 <= total * 2, "{twice} bytes were sent again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t44_whichever_side_is_killed_the_rest_arrives() {
+    killed(48, 4, "16M").await;
+}
+
+/// All of test 44: `cargo xtask transfers`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes"]
+async fn t44_a_hundred_kills_in_1_gib() {
+    killed(1024, 100, "40M").await;
+}
