@@ -97,6 +97,13 @@ struct Lost {
     who: String,
 }
 
+/// Whose offer it is, and whether it is one that was cut.
+struct From {
+    who: String,
+    device: Option<DeviceId>,
+    resumed: bool,
+}
+
 impl Waiting<'_> {
     async fn serve(&mut self, online: &mut Online) -> Outcome {
         let stop = self.context.stop.clone();
@@ -174,7 +181,8 @@ impl Waiting<'_> {
             .and_then(|device| self.cut.take(device, &offer.request));
         let (name, bytes) = (plain(&offer.request.name), offer.request.size);
         let human = format!("{who} in {} offers {}", plain(&room), tree::shown(&offer.request));
-        if known.is_some() {
+        let resumed = known.is_some();
+        if resumed {
             self.lost = None;
             output.note(
                 &format!("{who} is back: {name} goes on."),
@@ -229,7 +237,8 @@ impl Waiting<'_> {
             inbox: inbox.with_existing(existing),
             choice,
         };
-        self.receive(online, offer, destination, &who, device).await
+        let from = From { who, device, resumed };
+        self.receive(online, offer, destination, &from).await
     }
 
     /// Yes, to what; no, with a reason; or (`Err(None)`) nobody asks any more.
@@ -275,16 +284,18 @@ impl Waiting<'_> {
         online: &mut Online,
         offer: Offer,
         destination: Destination,
-        who: &str,
-        device: Option<DeviceId>,
+        from: &From,
     ) -> Outcome<bool> {
-        let output = self.context.output;
+        let (output, who) = (self.context.output, &from.who);
         let context = online.context.clone();
         let (request, choice) = (offer.request.clone(), destination.choice.clone());
-        let (session, accepted) = online
-            .alongside(offer.accept(&context))
-            .await
-            .map_err(|error| Failure::network(format!("{who} could not be connected: {error}.")))?;
+        let (session, accepted) = match online.alongside(offer.accept(&context)).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                let failure = Failure::network(format!("{who} could not be connected: {error}."));
+                return self.ended(from, from.resumed, (request, choice), failure, Vec::new());
+            }
+        };
         let (shown, progress) = watch::channel(Shown::default());
         let link = session.link.clone();
         let (bar, begun) = (
@@ -333,27 +344,40 @@ impl Waiting<'_> {
                 let failure = error
                     .failure(who, again)
                     .in_part(stands.len() as u64, accepted.count);
-                let Some(device) = device.filter(|_| error.is_cut()) else {
-                    self.tell(&stands, who);
-                    return Err(failure);
-                };
-                let lost = Lost {
-                    until: self.cut.remember(device, request, choice),
-                    failure,
-                    stands,
-                    who: who.to_owned(),
-                };
-                if let Some(earlier) = self.lost.replace(lost) {
-                    self.give_up(earlier)?;
-                }
-                let wait = AGAIN_WITHIN.as_secs();
-                output.note(
-                    &format!("The connection to {who} was lost: it has {wait} s to come back."),
-                    json!({"event": "lost", "from": who}),
-                );
-                Ok(false)
+                self.ended(from, error.is_cut(), (request, choice), failure, stands)
             }
         }
+    }
+
+    /// The end of a transfer that did not come to its own; `Ok` when it may go on, because its connection was cut.
+    fn ended(
+        &mut self,
+        from: &From,
+        cut: bool,
+        (request, choice): (TransferRequest, Choice),
+        failure: Failure,
+        stands: Vec<Arrived>,
+    ) -> Outcome<bool> {
+        let who = &from.who;
+        let Some(device) = from.device.clone().filter(|_| cut) else {
+            self.tell(&stands, who);
+            return Err(failure);
+        };
+        let lost = Lost {
+            until: self.cut.remember(device, request, choice),
+            failure,
+            stands,
+            who: who.clone(),
+        };
+        if let Some(earlier) = self.lost.replace(lost) {
+            self.give_up(earlier)?;
+        }
+        let wait = AGAIN_WITHIN.as_secs();
+        self.context.output.note(
+            &format!("The connection to {who} was lost: it has {wait} s to come back."),
+            json!({"event": "lost", "from": who}),
+        );
+        Ok(false)
     }
 
     /// What stands now: each file, or how many where they are many.

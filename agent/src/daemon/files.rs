@@ -53,7 +53,12 @@ pub(super) async fn offered(core: Core, asking: Asking, request: TransferRequest
     let (name, request) = (plain(&offer.request.name), offer.request.clone());
     let (open, accepted) = match offer.accept(&core.context).await {
         Ok(opened) => opened,
-        Err(error) => return core.tell(format!("{name} of {who} could not be received: {error}.")),
+        Err(error) => {
+            if let Some(device) = device.filter(|_| known) {
+                core.cut().remember(device, request, Choice::default());
+            }
+            return core.tell(format!("{name} of {who} could not be received: {error}."));
+        }
     };
     let _live = core.count_live();
     let (progress, mut shown) = watch::channel(Shown::default());
