@@ -1,4 +1,5 @@
 /** Every screen, at desktop and phone width, light and dark, and in French: the pictures of docs/screenshots/. */
+import { mkdir, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -93,6 +94,13 @@ test("pictures of every screen", async ({ browser, world }) => {
   const photo = path.join(world.folder, "drawing.png");
   await randomFile(photo, 3);
 
+  const manual = path.join(world.folder, "Workshop manual");
+  await mkdir(path.join(manual, "drawings"), { recursive: true });
+  for (const name of ["assembly.md", "parts.csv", "wiring.svg"]) await writeFile(path.join(manual, name), name.repeat(400));
+  await randomFile(path.join(manual, "tour of the machine.mp4"), 2);
+  const sharing = agent.run("share", "folder", manual, "--drop");
+  await sharing.until(/is shared in Home/);
+
   for (const look of looks) {
     const page = await visitor(browser, world, look);
     await expect(page.getByText("I will watch")).toBeVisible();
@@ -125,6 +133,17 @@ test("pictures of every screen", async ({ browser, world }) => {
     await show(page, look, /Files|Fichiers/);
     await expect(page.getByText(/BLAKE3/)).toBeVisible();
     await picture(page, "transfer", look);
+
+    await show(page, look, /People|Personnes/);
+    await page.getByRole("button", { name: /(Open the folder|Ouvrir le dossier) Workshop manual/ }).click();
+    const pane = page.getByRole("dialog", { name: "Workshop manual" });
+    await expect(pane.getByText("assembly.md")).toBeVisible();
+    await picture(page, "folder", look);
+    await pane.getByRole("button", { name: "assembly.md", exact: true }).click();
+    await expect(page.getByRole("dialog", { name: "assembly.md" }).getByText(/assembly\.mdassembly/)).toBeVisible();
+    await picture(page, "preview", look);
+    await page.getByRole("button", { name: /Close the preview|Fermer l.aperçu/ }).click();
+    await pane.getByRole("button", { name: /Close the folder|Fermer le dossier/ }).click();
 
     await page.getByRole("button", { name: /^Room settings$|^Réglages du salon$/ }).click();
     await page.getByRole("tab", { name: /^Record$|^Registre$/ }).click();

@@ -80,7 +80,7 @@ pub(super) fn control(body: &[u8], last: u8, out: &mut Filtered) {
             return out.event(Event::Query(Query::Cursor { private: true }));
         }
         (Some(b'?'), [], b'h' | b'l') => return private_modes(params, last, out),
-        (None, [b'!'], b'p') => out.event(Event::SoftReset),
+        (None, [b'!'], b'p') if params.is_empty() => out.event(Event::SoftReset),
         (None, [b' '], b'q') if first <= 6 => out.event(Event::CursorStyle(first as u8)),
         _ => return,
     }

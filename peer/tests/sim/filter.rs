@@ -55,6 +55,7 @@ const CORPUS: &[(&str, &str)] = &[
     ),
     ("\x1b[>4;2m\x1b[?4mx\x1b[>1u\x1b[=1;1uy", "xy"),
     ("\x1b[5i\x1b[4ix\x1b[?5iy", "xy"),
+    ("\x1b[6!px\x1b[61\"py", "xy"),
     ("\x1bnx\x1boy\x1b|z\x1bN\x1bO", "xyz"),
     ("\x1b%@x\x1b%Gy\x1b F\x1b Gz", "xyz"),
     ("\x1b[?3h\x1b[?69hx\x1b[5;10sy", "xy"),

@@ -22,7 +22,7 @@ export function Entries({ listing, searched, onOpen, onDownload }: Props) {
   const { t, i18n } = useLingui();
   const [by, setBy] = useState<Column>('path');
   const [down, setDown] = useState(false);
-  const date = new Intl.DateTimeFormat(i18n.locale, { dateStyle: 'medium', timeStyle: 'short' });
+  const date = (at: number) => i18n.date(at, { dateStyle: 'medium', timeStyle: 'short' });
   const entries = sorted(listing.entries, by, down, i18n.locale);
   const head = (column: Column, label: ReactNode) => (
     <Table.Th
@@ -72,7 +72,7 @@ export function Entries({ listing, searched, onOpen, onDownload }: Props) {
               </Table.Td>
               <Table.Td>{entry.folder ? '' : formatBytes(entry.size, i18n.locale)}</Table.Td>
               <Table.Td className={classes.wide}>
-                {entry.modified_at === undefined ? '' : date.format(entry.modified_at)}
+                {entry.modified_at === undefined ? '' : date(entry.modified_at)}
               </Table.Td>
               <Table.Td>
                 <ActionIcon aria-label={t`Download ${entry.path}`} onClick={() => onDownload(entry)}>

@@ -102,24 +102,26 @@ export function FolderPane({ roomId, share, shared, onClose }: Props) {
       ) : (
         <div className={classes.pane}>
           <div className={classes.bar}>
-            <Breadcrumbs aria-label={t`Where you are`} separatorMargin={6}>
-              {['', ...path.split('/').filter(Boolean)].map((part, depth, parts) => {
-                const to = parts.slice(1, depth + 1).join('/');
-                const go = () => {
-                  setTyped('');
-                  setPath(to);
-                };
-                return depth === parts.length - 1 ? (
-                  <Text key={to} fw={600} aria-current="location">
-                    {part || share.label}
-                  </Text>
-                ) : (
-                  <Anchor key={to} component="button" type="button" onClick={go}>
-                    {part || share.label}
-                  </Anchor>
-                );
-              })}
-            </Breadcrumbs>
+            {path && (
+              <Breadcrumbs aria-label={t`Where you are`} separatorMargin={6}>
+                {['', ...path.split('/').filter(Boolean)].map((part, depth, parts) => {
+                  const to = parts.slice(1, depth + 1).join('/');
+                  const go = () => {
+                    setTyped('');
+                    setPath(to);
+                  };
+                  return depth === parts.length - 1 ? (
+                    <Text key={to} fw={600} aria-current="location">
+                      {part || share.label}
+                    </Text>
+                  ) : (
+                    <Anchor key={to} component="button" type="button" onClick={go}>
+                      {part || share.label}
+                    </Anchor>
+                  );
+                })}
+              </Breadcrumbs>
+            )}
             <span className={classes.grow} />
             {drop && (
               <FileButton multiple onChange={(files) => moves.put(mesh, roomId, share, path, files)}>

@@ -1,11 +1,12 @@
 // The folders that are shared with a room, each to be opened.
 
 import { Trans, useLingui } from '@lingui/react/macro';
-import { Button, Text, Title } from '@mantine/core';
+import { Button, Text } from '@mantine/core';
 import { IconFolderOpen } from '@tabler/icons-react';
 import { useState } from 'react';
 import type { Share } from '../../protocol/generated/Share';
 import type { RoomView } from '../../state/roomStore';
+import ui from '../../ui/ui.module.css';
 import { FolderPane } from './FolderPane';
 import classes from './folders.module.css';
 import { Words } from './words';
@@ -26,9 +27,9 @@ function Folders({ room }: { room: RoomView }) {
   return (
     <section className={classes.section} aria-label={t`Shared folders`}>
       {shared.length > 0 && (
-        <Title order={2} size="sm">
+        <h2 className={ui.sectionTitle}>
           <Trans>Shared folders</Trans>
-        </Title>
+        </h2>
       )}
       <ul className={classes.list}>
         {shared.map((share) => (
