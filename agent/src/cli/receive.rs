@@ -1,8 +1,10 @@
 //! `mesh receive`: waits for offers, shows them, asks, and receives.
 
+mod code;
 mod tree;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use mesh_protocol::capability::Feature;
 use mesh_protocol::ids::{PeerId, RoomId};
@@ -25,6 +27,8 @@ use crate::transfer::{Flow, Shown};
 
 /// Offers that wait while one is shown or received; more are left to time out.
 const WAITING: usize = 16;
+/// How long who made a code may take from letting this machine in to its offer.
+const OFFER_WITHIN: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(context: Context, args: ReceiveArgs) -> Outcome {
     let out = match &args.out {
@@ -38,6 +42,32 @@ pub(crate) async fn run(context: Context, args: ReceiveArgs) -> Outcome {
     }
     let exclude = Patterns::parse(args.exclude.iter().map(String::as_str))
         .map_err(|why| Failure::usage(format!("{why}.")))?;
+    let by_code = !args.code.is_empty();
+    let mut online = if by_code {
+        super::until_stopped(&context.stop, code::enter(&context, &args.code)).await?
+    } else {
+        enter(&context, &out).await?
+    };
+    let lines = (!args.yes || steer::can_steer(context.output)).then(prompt::lines);
+    let mut waiting = Waiting {
+        context: &context,
+        args: &args,
+        out,
+        choice: Choice::all_but(exclude),
+        lines,
+        queue: VecDeque::new(),
+    };
+    let outcome = if by_code {
+        waiting.serve_code(&mut online).await
+    } else {
+        waiting.serve(&mut online).await
+    };
+    online.close().await;
+    outcome
+}
+
+/// Into all rooms of who is signed in.
+async fn enter(context: &Context, out: &std::path::Path) -> Outcome<Online> {
     let (control, session) = connect::signed_in(&context.paths)?;
     let rooms = super::until_stopped(&context.stop, connect::rooms(&control)).await?;
     if rooms.is_empty() {
@@ -45,7 +75,7 @@ pub(crate) async fn run(context: Context, args: ReceiveArgs) -> Outcome {
     }
     let ids: Vec<RoomId> = rooms.iter().map(|room| room.room_id.clone()).collect();
     let entering = Online::enter(control, &context.settings, &ids, &[Feature::File]);
-    let mut online = super::until_stopped(&context.stop, entering).await?;
+    let online = super::until_stopped(&context.stop, entering).await?;
     let human = format!(
         "Waiting for files as {} in {}; they go to {}.",
         session.name,
@@ -56,19 +86,11 @@ pub(crate) async fn run(context: Context, args: ReceiveArgs) -> Outcome {
     context
         .output
         .note(&human, json!({"event": "waiting", "rooms": names, "out": out}));
+    Ok(online)
+}
 
-    let lines = (!args.yes || steer::can_steer(context.output)).then(prompt::lines);
-    let mut waiting = Waiting {
-        context: &context,
-        args: &args,
-        out,
-        choice: Choice::all_but(exclude),
-        lines,
-        queue: VecDeque::new(),
-    };
-    let outcome = waiting.serve(&mut online).await;
-    online.close().await;
-    outcome
+fn sender_stopped() -> Failure {
+    Failure::refused("The sender has stopped: ask for a new code.")
 }
 
 type Request = (PeerId, TransferRequest);
@@ -84,6 +106,31 @@ struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
+    /// The one offer of who made the code: nothing else is waited for.
+    async fn serve_code(&mut self, online: &mut Online) -> Outcome {
+        let stop = self.context.stop.clone();
+        let until = Instant::now() + OFFER_WITHIN;
+        let request = loop {
+            if let Some(request) = self.queue.pop_front() {
+                break request;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Err(Failure::interrupted()),
+                () = tokio::time::sleep_until(until) => return Err(sender_stopped()),
+                // The sign-in is for this transfer: it ends when the sender does.
+                incoming = online.next() => self.incoming(online, incoming).map_err(|_| sender_stopped())?,
+            }
+        };
+        let received = self.handle(online, request).await;
+        if stop.is_cancelled() {
+            return Err(Failure::interrupted());
+        }
+        match received? {
+            true => Ok(()),
+            false => Err(Failure::refused("Nothing was received.")),
+        }
+    }
+
     async fn serve(&mut self, online: &mut Online) -> Outcome {
         let stop = self.context.stop.clone();
         loop {
@@ -148,7 +195,11 @@ impl Waiting<'_> {
             }
         };
         let (name, bytes) = (plain(&offer.request.name), offer.request.size);
-        let human = format!("{who} in {} offers {}", plain(&room), tree::shown(&offer.request));
+        let place = match self.args.code[..] {
+            [] => format!(" in {}", plain(&room)),
+            _ => String::new(),
+        };
+        let human = format!("{who}{place} offers {}", tree::shown(&offer.request));
         if self.args.yes {
             output.note(&human, tree::event(&who, &room, &offer.request));
         } else {
