@@ -6,6 +6,8 @@ mod world;
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mesh_agent::code::phrase::{Code, Phrase};
 use mesh_agent::code::seal::{self, FromRecipient, FromSender, Keys, Side};
 use mesh_agent::config::Settings;
@@ -16,7 +18,7 @@ use mesh_peer::session::{
     OpenSession, SessionError, Wanted, new_session_id, open_as_requester, sdp_fingerprint,
 };
 use mesh_peer::signal::{ControlPlane, SessionToken};
-use mesh_protocol::capability::Feature;
+use mesh_protocol::capability::{CapabilitySigner, Claims, Confirmation, Feature};
 use mesh_protocol::http::{CodeGuess, CodeOffer, CodeReply, CreateInvite, GuestLogin};
 use mesh_protocol::ids::RoomId;
 use mesh_protocol::signal::{ClientMessage, OfferedFile, ServerMessage, TransferRequest};
@@ -291,9 +293,34 @@ impl TakenOver {
     }
 }
 
-/// Plays the sender for a real recipient. Whoever is not `honest` answers for the sender with another certificate than the one that
-/// was exchanged with the words.
-async fn offered(honest: bool) -> (Result<OpenSession, SessionError>, Option<i32>, Vec<String>) {
+/// How a server may put another device in the sender's place.
+#[derive(Clone, Copy, PartialEq)]
+enum Offering {
+    Honest,
+    /// One with another certificate.
+    Swapped,
+    /// The same, and with a request whose token names the right one.
+    Forged,
+}
+
+/// The token once more, signed with the server's own key, for another certificate.
+fn forged(world: &World, token: &str, fingerprint: &str) -> String {
+    let keys = std::fs::read_to_string(world.server.data_dir().join("capability.key")).unwrap();
+    let seed = URL_SAFE_NO_PAD
+        .decode(keys.split_whitespace().next().unwrap())
+        .unwrap();
+    let part = |at: usize| URL_SAFE_NO_PAD.decode(token.split('.').nth(at).unwrap()).unwrap();
+    let header: Value = serde_json::from_slice(&part(0)).unwrap();
+    let mut claims: Claims = serde_json::from_slice(&part(1)).unwrap();
+    claims.cnf = Some(Confirmation {
+        fp: fingerprint.into(),
+    });
+    let signer = CapabilitySigner::from_seed(header["kid"].as_str().unwrap(), &seed.try_into().unwrap());
+    signer.unwrap().sign(&claims).unwrap()
+}
+
+/// Plays the sender for a real recipient.
+async fn offered(how: Offering) -> (Result<OpenSession, SessionError>, Option<i32>, Vec<String>) {
     let world = World::start().await;
     let receiver = Machine::new(world.path("stranger"));
     let server = TakenOver::new(&world);
@@ -332,7 +359,7 @@ async fn offered(honest: bool) -> (Result<OpenSession, SessionError>, Option<i32
         .await
         .unwrap();
 
-    let pin = honest.then_some(other.as_str());
+    let pin = (how == Offering::Honest).then_some(other.as_str());
     let mut online = server.enter(server.control.clone(), &room_id, pin).await;
     let me = online.context.signal().current_peer().unwrap();
     let target = loop {
@@ -359,7 +386,10 @@ async fn offered(honest: bool) -> (Result<OpenSession, SessionError>, Option<i32
             room_id: invitation.room_id,
             target: invitation.target,
             session_id: Some(invitation.session_id),
-            cap_token: Some(invitation.cap_token),
+            cap_token: Some(match how {
+                Offering::Forged => forged(&world, &invitation.cap_token, &server.fingerprint()),
+                _ => invitation.cap_token,
+            }),
             name: "x".into(),
             size: 1,
             count: 1,
@@ -380,14 +410,22 @@ async fn offered(honest: bool) -> (Result<OpenSession, SessionError>, Option<i32
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recipient_takes_nobody_but_who_had_the_words() {
-    let (honest, ..) = offered(true).await;
-    assert!(honest.is_ok(), "{honest:?}");
-    let (swapped, exit, said) = offered(false).await;
-    assert!(matches!(swapped, Err(SessionError::Declined(_))), "{swapped:?}");
+    let (honest, ..) = offered(Offering::Honest).await;
+    assert!(honest.is_ok(), "it was refused");
+    let (swapped, exit, said) = offered(Offering::Swapped).await;
+    assert!(matches!(swapped, Err(SessionError::Declined(_))), "it was taken");
     assert_eq!(exit, Some(4), "{said:?}");
     assert!(
         !said.iter().any(|line| line.contains("\"offer\"")),
         "it was shown: {said:?}"
+    );
+    // Then the request is shown, and the connection does not come about.
+    let (forged, exit, said) = offered(Offering::Forged).await;
+    assert!(matches!(forged, Err(SessionError::Declined(_))), "it was taken");
+    assert_eq!(exit, Some(4), "{said:?}");
+    assert!(
+        why(&said).contains("not the device that the code was exchanged with"),
+        "{said:?}"
     );
 }
 

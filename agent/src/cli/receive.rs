@@ -305,7 +305,7 @@ impl Waiting<'_> {
         let (session, accepted) = online
             .alongside(offer.accept(&context))
             .await
-            .map_err(|error| Failure::network(format!("{who} could not be connected: {error}.")))?;
+            .map_err(|error| connect::not_opened(&error, &format!("{who} could not be connected")))?;
         let (shown, progress) = watch::channel(Shown::default());
         let link = session.link.clone();
         let (bar, begun) = (
