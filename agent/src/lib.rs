@@ -1,11 +1,12 @@
 //! The agent of a device: the `mesh` command and its daemon.
 //!
 //! `cli` reads the command line and talks to the person; `daemon` holds shells and answers requests while nobody looks;
-//! `online` is the connection to the server and `transfer`
+//! `code` is what two devices share that meet by a few words; `online` is the connection to the server and `transfer`
 //! files on an open session; `config` finds settings and secrets; `disk` and `pty` are the two resources of this machine that are shared. What
 //! crosses the network is `mesh-peer`'s; what it looks like is `mesh-protocol`'s.
 
 pub mod cli;
+pub mod code;
 pub mod config;
 pub mod daemon;
 pub mod disk;

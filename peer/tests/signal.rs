@@ -102,6 +102,22 @@ async fn rooms_and_presence_come_back_after_a_cut_under_a_new_name() {
 }
 
 #[tokio::test]
+async fn what_was_said_before_the_end_still_goes() {
+    let fake = Fake::start().await;
+    let (signal, mut events) = Signal::start(control(&fake));
+    let me = connected(&mut events).await.peer_id;
+    for _ in 0..20 {
+        signal.handle().send(chat()).await.unwrap();
+    }
+    drop(events);
+    signal.stop().await;
+    eventually("all of it arrived", || {
+        fake.heard(me.as_str(), "chat.message.create").len() == 20
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_sent_without_a_connection_fails_at_once_but_rooms_are_kept() {
     let fake = Fake::start().await;
     fake.state.lock().unwrap().refuse_upgrade = Some(503);

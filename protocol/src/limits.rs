@@ -68,6 +68,18 @@ pub const PAIRING_TTL: Duration = Duration::from_secs(300);
 pub const PAIRING_INTERVAL: Duration = Duration::from_secs(2);
 /// What it adds to that where it asked too soon (RFC 8628, section 3.5).
 pub const PAIRING_SLOW_DOWN: Duration = Duration::from_secs(5);
+/// How long a sender waits under the number of a code, at most.
+pub const CODE_TTL: Duration = Duration::from_secs(3600);
+/// How long the number stays its own while it does not ask who came, and an answer is there to be fetched.
+pub const CODE_GRACE: Duration = Duration::from_secs(30);
+/// How long the server holds a question that has no answer yet.
+pub const CODE_WAIT: Duration = Duration::from_secs(5);
+/// The most that a message of the key exchange has, in base64url.
+pub const MAX_CODE_PAKE: usize = 128;
+/// The most that a sealed message has, in base64url.
+pub const MAX_CODE_SEALED: usize = 2048;
+/// The longest that a room of a short life can be told to stay while nobody is in it, in seconds.
+pub const MAX_ROOM_EXPIRY: u64 = 86_400;
 /// How long the other end may take to send its HELLO.
 pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a view or control lease lasts without renewal.

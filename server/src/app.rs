@@ -6,6 +6,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::audit::Audit;
 use crate::auth::capability_keys::CapabilityKeys;
+use crate::auth::codes::Codes;
 use crate::auth::oidc::Oidc;
 use crate::auth::pairing::Pairings;
 use crate::auth::password::Passwords;
@@ -41,6 +42,7 @@ pub struct App {
     pub throttle: Throttle,
     pub tickets: Tickets,
     pub pairings: Pairings,
+    pub codes: Codes,
     pub oidc: Option<Oidc>,
     pub chat: ChatQueue,
     /// Where happenings are told that somebody may want to hear of.

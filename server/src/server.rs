@@ -18,6 +18,7 @@ use tower::ServiceExt as _;
 use crate::app::App;
 use crate::audit::Audit;
 use crate::auth::capability_keys::CapabilityKeys;
+use crate::auth::codes::Codes;
 use crate::auth::keys::{self, KeyError};
 use crate::auth::oidc::Oidc;
 use crate::auth::pairing::Pairings;
@@ -169,6 +170,7 @@ impl Server {
             throttle: Throttle::default(),
             tickets: Tickets::default(),
             pairings: Pairings::default(),
+            codes: Codes::default(),
             oidc,
             chat,
             notices,
@@ -215,6 +217,7 @@ impl Server {
             expiring: tokio::spawn(retention::run(
                 app.store.clone(),
                 app.clock.clone(),
+                app.hub.clone(),
                 app.config.audit_days,
                 stop.clone(),
             )),
@@ -428,6 +431,7 @@ async fn sweep(app: Arc<App>, mut notices: Watcher, stop: CancellationToken) {
             since_throttle = 0;
             app.throttle.sweep();
             app.pairings.sweep(app.clock.now_ms());
+            app.codes.sweep(app.clock.now_ms());
             if let Some(oidc) = &app.oidc {
                 oidc.flows.sweep(app.clock.now_ms());
             }

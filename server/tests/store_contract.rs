@@ -95,6 +95,7 @@ async fn room(store: &dyn Store, owner: &UserId) -> Result<RoomId> {
         name: "Room".into(),
         owner: owner.clone(),
         now: NOW,
+        expires_at: None,
     };
     store.create_room(&room).await?;
     Ok(room.id)
@@ -158,6 +159,7 @@ async fn setup_happens_once(store: &dyn Store) -> Result<()> {
         name: "Home".into(),
         owner: first.id.clone(),
         now: NOW,
+        expires_at: None,
     };
     assert!(matches!(
         store.set_up(&old, &first, &home).await,

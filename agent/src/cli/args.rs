@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use mesh_protocol::capability::Capability;
 
 use crate::config::parse_grant;
@@ -45,9 +45,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: ShareWhat,
     },
-    /// Send files and folders to a room, a person or a device
+    /// Send files and folders to a room, a person, a device, or who has a code
     Send(SendArgs),
-    /// Wait for files that someone sends
+    /// Wait for files that someone sends, or get those of a code
     Receive(ReceiveArgs),
     /// Watch a terminal that someone shares
     View(ViewArgs),
@@ -124,13 +124,17 @@ pub(crate) struct ShareTerminalArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("recipient").required(true))]
 pub(crate) struct SendArgs {
     /// Files and folders; `-` is standard input
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// A room, a person or a device, by name
-    #[arg(long, value_name = "ROOM|PERSON|DEVICE")]
-    pub(crate) to: String,
+    #[arg(long, value_name = "ROOM|PERSON|DEVICE", group = "recipient")]
+    pub(crate) to: Option<String>,
+    /// Make a code for one person who needs no account: they run `mesh receive CODE`
+    #[arg(long, group = "recipient")]
+    pub(crate) code: bool,
     /// Leave out what this means in a .gitignore (repeatable)
     #[arg(long, value_name = "PATTERN")]
     pub(crate) exclude: Vec<String>,
@@ -147,6 +151,8 @@ pub(crate) struct SendArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReceiveArgs {
+    /// What `mesh send --code` shows, for its files and no others; `-` asks for it or reads it from standard input
+    pub(crate) code: Vec<String>,
     /// Accept without asking
     #[arg(long, short)]
     pub(crate) yes: bool,

@@ -107,7 +107,7 @@ pub(crate) fn api_failure(error: &ApiError, server: &str) -> Failure {
             HttpCode::WrongCredentials | HttpCode::LinkInvalid | HttpCode::InviteInvalid => {
                 Failure::sign_in(sentence)
             }
-            HttpCode::Forbidden | HttpCode::CapNotAllowed | HttpCode::RoomNotFound => {
+            HttpCode::Forbidden | HttpCode::CapNotAllowed | HttpCode::RoomNotFound | HttpCode::CodeGone => {
                 Failure::refused(sentence)
             }
             HttpCode::StoreUnavailable | HttpCode::Throttled | HttpCode::Internal => {
@@ -126,6 +126,7 @@ pub(super) fn not_opened(error: &SessionError, who: &str) -> Failure {
     match error {
         SessionError::Declined(_)
         | SessionError::Refused(_)
+        | SessionError::Unvouched
         | SessionError::Revoked(_)
         | SessionError::Timeout(Step::Consent) => Failure::refused(sentence),
         SessionError::Network(api) => api_failure(api, "URL"),

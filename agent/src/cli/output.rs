@@ -32,6 +32,11 @@ impl Output {
         self.json
     }
 
+    /// Whether nothing but results is said.
+    pub fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
     /// What the command was asked for.
     pub fn result(self, human: &str, event: Value) {
         if self.json {

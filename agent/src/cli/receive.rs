@@ -1,8 +1,10 @@
 //! `mesh receive`: waits for offers, shows them, asks, and receives.
 
+mod code;
 mod tree;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use mesh_protocol::capability::Feature;
 use mesh_protocol::ids::{DeviceId, PeerId, RoomId};
@@ -26,6 +28,8 @@ use crate::transfer::{Flow, Shown};
 
 /// Offers that wait while one is shown or received; more are left to time out.
 const WAITING: usize = 16;
+/// How long who made a code may take from letting this machine in to its offer.
+const OFFER_WITHIN: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(context: Context, args: ReceiveArgs) -> Outcome {
     let out = match &args.out {
@@ -39,25 +43,12 @@ pub(crate) async fn run(context: Context, args: ReceiveArgs) -> Outcome {
     }
     let exclude = Patterns::parse(args.exclude.iter().map(String::as_str))
         .map_err(|why| Failure::usage(format!("{why}.")))?;
-    let (control, session) = connect::signed_in(&context.paths)?;
-    let rooms = super::until_stopped(&context.stop, connect::rooms(&control)).await?;
-    if rooms.is_empty() {
-        connect::pick_room(&rooms, None)?;
-    }
-    let ids: Vec<RoomId> = rooms.iter().map(|room| room.room_id.clone()).collect();
-    let entering = Online::enter(control, &context.settings, &ids, &[Feature::File]);
-    let mut online = super::until_stopped(&context.stop, entering).await?;
-    let human = format!(
-        "Waiting for files as {} in {}; they go to {}.",
-        session.name,
-        connect::names(&rooms),
-        out.display()
-    );
-    let names: Vec<&str> = rooms.iter().map(|room| room.name.as_str()).collect();
-    context
-        .output
-        .note(&human, json!({"event": "waiting", "rooms": names, "out": out}));
-
+    let by_code = !args.code.is_empty();
+    let mut online = if by_code {
+        super::until_stopped(&context.stop, code::enter(&context, &args.code)).await?
+    } else {
+        enter(&context, &out).await?
+    };
     let lines = (!args.yes || steer::can_steer(context.output)).then(prompt::lines);
     let mut waiting = Waiting {
         context: &context,
@@ -69,9 +60,40 @@ pub(crate) async fn run(context: Context, args: ReceiveArgs) -> Outcome {
         cut: CutOffers::default(),
         lost: None,
     };
-    let outcome = waiting.serve(&mut online).await;
+    let outcome = if by_code {
+        waiting.serve_code(&mut online).await
+    } else {
+        waiting.serve(&mut online).await
+    };
     online.close().await;
     outcome
+}
+
+/// Into all rooms of who is signed in.
+async fn enter(context: &Context, out: &std::path::Path) -> Outcome<Online> {
+    let (control, session) = connect::signed_in(&context.paths)?;
+    let rooms = super::until_stopped(&context.stop, connect::rooms(&control)).await?;
+    if rooms.is_empty() {
+        connect::pick_room(&rooms, None)?;
+    }
+    let ids: Vec<RoomId> = rooms.iter().map(|room| room.room_id.clone()).collect();
+    let entering = Online::enter(control, &context.settings, &ids, &[Feature::File]);
+    let online = super::until_stopped(&context.stop, entering).await?;
+    let human = format!(
+        "Waiting for files as {} in {}; they go to {}.",
+        session.name,
+        connect::names(&rooms),
+        out.display()
+    );
+    let names: Vec<&str> = rooms.iter().map(|room| room.name.as_str()).collect();
+    context
+        .output
+        .note(&human, json!({"event": "waiting", "rooms": names, "out": out}));
+    Ok(online)
+}
+
+fn sender_stopped() -> Failure {
+    Failure::refused("The sender has stopped: ask for a new code.")
 }
 
 type Request = (PeerId, TransferRequest);
@@ -134,6 +156,38 @@ impl Waiting<'_> {
         }
     }
 
+    /// The one offer of who made the code: nothing else is waited for.
+    async fn serve_code(&mut self, online: &mut Online) -> Outcome {
+        let stop = self.context.stop.clone();
+        let mut until = Instant::now() + OFFER_WITHIN;
+        loop {
+            let Some(request) = self.queue.pop_front() else {
+                tokio::select! {
+                    () = stop.cancelled() => return Err(Failure::interrupted()),
+                    () = sleep_until(until) => return Err(match self.lost.take() {
+                        Some(lost) => {
+                            self.tell(&lost.stands, &lost.who);
+                            lost.failure
+                        }
+                        None => sender_stopped(),
+                    }),
+                    // The sign-in is for this transfer: it ends when the sender does.
+                    incoming = online.next() => self.incoming(online, incoming).map_err(|_| sender_stopped())?,
+                }
+                continue;
+            };
+            let received = self.handle(online, request).await;
+            if stop.is_cancelled() {
+                return Err(Failure::interrupted());
+            }
+            until = match (received?, &self.lost) {
+                (true, _) => return Ok(()),
+                (false, Some(lost)) => lost.until,
+                (false, None) => return Err(Failure::refused("Nothing was received.")),
+            };
+        }
+    }
+
     /// The end of a transfer, and of the command if there was to be one only.
     fn failed(&self, failure: Failure) -> Outcome {
         if self.args.once {
@@ -180,7 +234,11 @@ impl Waiting<'_> {
             .as_ref()
             .and_then(|device| self.cut.take(device, &offer.request));
         let (name, bytes) = (plain(&offer.request.name), offer.request.size);
-        let human = format!("{who} in {} offers {}", plain(&room), tree::shown(&offer.request));
+        let place = match self.args.code[..] {
+            [] => format!(" in {}", plain(&room)),
+            _ => String::new(),
+        };
+        let human = format!("{who}{place} offers {}", tree::shown(&offer.request));
         let resumed = known.is_some();
         if resumed {
             self.lost = None;
@@ -292,7 +350,7 @@ impl Waiting<'_> {
         let (session, accepted) = match online.alongside(offer.accept(&context)).await {
             Ok(opened) => opened,
             Err(error) => {
-                let failure = Failure::network(format!("{who} could not be connected: {error}."));
+                let failure = connect::not_opened(&error, &format!("{who} could not be connected"));
                 return self.ended(from, from.resumed, (request, choice), failure, Vec::new());
             }
         };

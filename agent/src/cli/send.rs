@@ -1,5 +1,6 @@
-//! `mesh send`: offers files to a room, a person or a device, and sends them to the first that accepts.
+//! `mesh send`: offers files to a room, a person or a device, and sends them to the first that accepts; or to who has a code.
 
+mod code;
 mod delivery;
 mod parcel;
 mod recipients;
@@ -45,11 +46,14 @@ pub(crate) async fn run(context: Context, args: SendArgs) -> Outcome {
     let gathering = async { gathering.await.map_err(Failure::general)? };
     let parcel = super::until_stopped(&context.stop, gathering).await?;
     let (control, own) = connect::signed_in(&context.paths)?;
+    let Some(to) = &args.to else {
+        return code::run(&context, &args, &parcel, control, own).await;
+    };
     let rooms = super::until_stopped(&context.stop, connect::rooms(&control)).await?;
     let room_ids: Vec<RoomId> = rooms.iter().map(|room| room.room_id.clone()).collect();
     let entering = Online::enter(control, &context.settings, &room_ids, &[]);
     let mut online = super::until_stopped(&context.stop, entering).await?;
-    let recipients = Recipients::new(&args.to, &rooms, own.user_id, own.device_id);
+    let recipients = Recipients::new(to, &rooms, own.user_id, own.device_id);
     let hashing = parcel.hash(context.stop.clone());
 
     let outcome = deliver(&context, &args, &mut online, &recipients, &parcel, hashing).await;
@@ -167,10 +171,8 @@ async fn offer(
             }
             () = sleep_until(deadline) => {
                 take_back(online, &pending, Reason::Timeout).await;
-                let (whom, waited) = (recipients.shown(), args.timeout.as_secs());
-                return Err(Failure::refused(format!(
-                    "Nobody accepted within {waited} s: have {whom} run `mesh receive` or `mesh up`, or open the page, then send again."
-                )));
+                let (waited, next_time) = (args.timeout.as_secs(), recipients.next_time());
+                return Err(Failure::refused(format!("Nobody accepted within {waited} s: {next_time}.")));
             }
             incoming = online.next() => if let Incoming::Ended(reason) = incoming {
                 return Err(crate::online::ended(&reason, online.context.control().base()));

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Certificate;
+
 /// The largest message this end sends, bytes: a 64 KiB block and its frame header.
 pub const MAX_SEND_BYTES: usize = 65_600;
 
@@ -61,6 +63,8 @@ pub struct IceServer {
 /// How one connection looks for a path.
 #[derive(Clone, Debug, Default)]
 pub struct RtcConfig {
+    /// Of this end. `None`: a new one for the connection.
+    pub certificate: Option<Certificate>,
     /// STUN and TURN servers.
     pub ice_servers: Vec<IceServer>,
     /// Use relayed candidates only, so that the other end never learns an address of this device.

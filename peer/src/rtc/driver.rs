@@ -17,9 +17,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use rtc::crypto::{RTCCryptoProvider, SignatureScheme, default_provider};
+use rtc::crypto::{RTCCryptoProvider, default_provider};
 use rtc::data_channel::RTCDataChannelId;
-use rtc::peer_connection::certificate::{CertificateParams, RTCCertificate};
 use rtc::peer_connection::configuration::RTCConfigurationBuilder;
 use rtc::peer_connection::configuration::setting_engine::{SctpMaxMessageSize, SettingEngineBuilder};
 use rtc::peer_connection::event::{RTCDataChannelEvent, RTCPeerConnectionEvent};
@@ -35,6 +34,7 @@ use tokio::time::Sleep;
 use self::clock::ICE_CHECK_EVERY;
 use self::datagrams::READS_PER_STEP;
 use super::candidate::{IceCandidate, Kind};
+use super::certificate::Certificate;
 use super::channel::Channel;
 use super::config::{
     HANDSHAKE_TIMEOUT, ICE_DISCONNECTED_AFTER, ICE_FAILED_AFTER, ICE_KEEPALIVE_EVERY, MAX_RECEIVE_BYTES,
@@ -129,18 +129,12 @@ impl Driver {
         events: mpsc::Sender<ConnectionEvent>,
     ) -> Result<Self, RtcError> {
         let crypto = default_provider().map_err(|error| RtcError::Stack(error.to_string()))?;
-        let random = u64::from_le_bytes(random_bytes(crypto.as_ref())?);
         let repair_tag = u32::from_le_bytes(random_bytes(crypto.as_ref())?);
-        // The name in the certificate tells nothing about the device.
-        let params = CertificateParams::new(vec![format!("mesh-{random:016x}")])
-            .map_err(|error| RtcError::Stack(error.to_string()))?;
-        let certificate =
-            RTCCertificate::generate(crypto.crypto(), SignatureScheme::EcdsaP256Sha256, params)?;
-        let fingerprint = certificate
-            .get_fingerprints(crypto.crypto())?
-            .first()
-            .map(|fingerprint| fingerprint.value.to_ascii_uppercase())
-            .ok_or_else(|| RtcError::Stack("the new certificate has no fingerprint".to_owned()))?;
+        let certificate = match config.certificate.clone() {
+            Some(certificate) => certificate,
+            None => Certificate::generate_with(crypto.as_ref())?,
+        };
+        let fingerprint = certificate.fingerprint().to_owned();
         let relay_wait = if config.relay_only {
             Duration::ZERO
         } else {
@@ -166,7 +160,7 @@ impl Driver {
         let pc = RTCPeerConnectionBuilder::new()
             .with_configuration(
                 RTCConfigurationBuilder::new()
-                    .with_certificates(vec![certificate])
+                    .with_certificates(vec![certificate.into_inner()])
                     .build(),
             )
             .with_setting_engine(settings)

@@ -10,6 +10,7 @@
 //! the cap on what is in flight, the pace.
 
 mod candidate;
+mod certificate;
 mod channel;
 mod config;
 mod congestion;
@@ -26,6 +27,7 @@ mod turn;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use candidate::{IceCandidate, fingerprint_of_sdp};
+pub use certificate::Certificate;
 pub use config::{IceServer, MAX_RECEIVE_BYTES, MAX_SEND_BYTES, RtcConfig, RtcError};
 pub use pace::Pace;
 

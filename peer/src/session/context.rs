@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::{SessionError, SessionRouter, sdp_fingerprint};
-use crate::rtc::{IceServer, RtcConfig};
+use crate::rtc::{Certificate, IceServer, RtcConfig};
 use crate::signal::{ControlPlane, Keys, SignalError, SignalHandle};
 
 /// Tells the time in Unix seconds.
@@ -37,6 +37,8 @@ pub struct SessionContext {
     rtc: RtcConfig,
     clock: UnixClock,
     ice: Arc<Mutex<Option<CachedIce>>>,
+    /// The only certificate of another device that is taken, as in SDP; `None`: whichever the server names.
+    pin: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +65,23 @@ impl SessionContext {
             rtc,
             clock: unix_now,
             ice: Arc::default(),
+            pin: None,
+        }
+    }
+
+    /// For sessions with one device only, which both ends know by more than the server's word: this end shows `own` in all of them,
+    /// and takes nobody but who has the certificate with the fingerprint `remote`.
+    pub fn pinned(mut self, own: Certificate, remote: &str) -> Self {
+        self.rtc.certificate = Some(own);
+        self.pin = Some(sdp_fingerprint(remote));
+        self
+    }
+
+    /// Whether sessions with who shows this certificate are wanted at all.
+    pub(super) fn check_pin(&self, fingerprint: &str) -> Result<(), SessionError> {
+        match &self.pin {
+            Some(pin) if *pin != sdp_fingerprint(fingerprint) => Err(SessionError::Unvouched),
+            _ => Ok(()),
         }
     }
 
@@ -119,6 +138,7 @@ impl SessionContext {
             .fp
             .clone();
         claims.check(&binding.expected(binding.feature.capability(), &bound))?;
+        self.check_pin(&bound)?;
         Ok(Some(claims))
     }
 

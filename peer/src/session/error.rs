@@ -23,6 +23,9 @@ pub enum SessionError {
     /// The other end's permission does not hold: it is for another session, room, device or connection, or too old.
     #[error("the other device could not prove its permission ({0}); nothing was exchanged, try again")]
     Refused(#[from] CapabilityError),
+    /// The certificate is not the one that both ends agreed on without the server.
+    #[error("it is not the device that the code was exchanged with; nothing was exchanged, make a new code")]
+    Unvouched,
     /// The control plane refused or could not be reached.
     #[error(transparent)]
     Network(#[from] ApiError),

@@ -53,6 +53,8 @@ impl Attempt {
             route,
             ..
         } = self;
+        // What was presented counts, whatever was announced.
+        ctx.check_pin(transport.remote_fingerprint())?;
         let judge = Judge::new(
             ctx.keys().clone(),
             ctx.clock(),
@@ -162,6 +164,7 @@ impl Attempt {
     async fn judge(&self, description: &Description) -> Result<(), SessionError> {
         let unusable = || SessionError::Protocol("a description without one SHA-256 fingerprint".to_owned());
         let fingerprint = fingerprint_of_sdp(&description.sdp).ok_or_else(unusable)?;
+        self.ctx.check_pin(&fingerprint)?;
         let token = description
             .cap_token
             .as_deref()

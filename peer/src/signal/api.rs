@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use mesh_protocol::capability::Jwks;
 use mesh_protocol::http::{
-    AskPairing, CapabilityGrant, CapabilityRequest, ChatMessage, CreateInvite, DeviceInfo, Devices, Done,
-    Health, IceServers, Invite, JoinRoom, LinkLogin, Login, Me, Member, Members, Messages, PairingCode,
-    PollPairing, Register, Revocation, Room, RoomName, RoomRef, Rooms, Session, Setup, SignInLink, Ticket,
+    AskPairing, CapabilityGrant, CapabilityRequest, ChatMessage, CodeGuess, CodeGuessed, CodeOffer,
+    CodeReplied, CodeReply, CreateInvite, DeviceInfo, Devices, Done, GuestLogin, Health, IceServers, Invite,
+    JoinRoom, LinkLogin, Login, Me, Member, Members, Messages, Nameplate, PairingCode, PollPairing, Register,
+    Revocation, Room, RoomName, RoomRef, Rooms, Session, Setup, SignInLink, Ticket,
 };
 use mesh_protocol::ids::{DeviceId, RoomId};
 use reqwest::Method;
@@ -89,6 +90,11 @@ impl ControlPlane {
         self.http.post("/auth/link", body).await
     }
 
+    /// `POST /auth/guest`: into the one room of an invitation, without an account.
+    pub async fn guest_login(&self, body: &GuestLogin) -> Result<Session, ApiError> {
+        self.http.post("/auth/guest", body).await
+    }
+
     /// `POST /auth/device/code`: a code that somebody who is signed in enters on the page.
     pub async fn ask_pairing(&self, body: &AskPairing) -> Result<PairingCode, ApiError> {
         self.http.post("/auth/device/code", body).await
@@ -127,9 +133,12 @@ impl ControlPlane {
 
     /// `DELETE /devices/{id}`: ends its sessions and sockets too.
     pub async fn remove_device(&self, device: &DeviceId) -> Result<(), ApiError> {
-        let path = format!("/devices/{device}");
+        self.delete(&format!("/devices/{device}")).await
+    }
+
+    async fn delete(&self, path: &str) -> Result<(), ApiError> {
         self.http
-            .call::<(), Done>(Method::DELETE, &path, None)
+            .call::<(), Done>(Method::DELETE, path, None)
             .await
             .map(drop)
     }
@@ -146,13 +155,28 @@ impl ControlPlane {
 
     /// `POST /rooms`; the caller owns it.
     pub async fn create_room(&self, name: &str) -> Result<RoomId, ApiError> {
+        self.new_room(name, None).await
+    }
+
+    /// The same for a room that is removed after so many seconds, once nobody is in it.
+    pub async fn create_short_room(&self, name: &str, seconds: u64) -> Result<RoomId, ApiError> {
+        self.new_room(name, Some(seconds)).await
+    }
+
+    async fn new_room(&self, name: &str, expires_in: Option<u64>) -> Result<RoomId, ApiError> {
         let body = RoomName {
             name: name.to_owned(),
+            expires_in,
         };
         self.http
             .post::<_, RoomRef>("/rooms", &body)
             .await
             .map(|answer| answer.room_id)
+    }
+
+    /// `DELETE /rooms/{room_id}`: ends the sessions of its guests too.
+    pub async fn delete_room(&self, room: &RoomId) -> Result<(), ApiError> {
+        self.delete(&format!("/rooms/{room}")).await
     }
 
     /// `POST /rooms/{room_id}/join`: becomes a member. Being present is [`super::SignalHandle::join`].
@@ -211,6 +235,45 @@ impl ControlPlane {
             .get::<Messages>(&path)
             .await
             .map(|answer| answer.messages)
+    }
+
+    /// `POST /codes`: waits for another device under a number.
+    pub async fn offer_code(&self, body: &CodeOffer) -> Result<Nameplate, ApiError> {
+        self.http.post("/codes", body).await
+    }
+
+    /// `GET /codes/{nameplate}`: what the sender said first.
+    pub async fn code(&self, nameplate: u32) -> Result<CodeOffer, ApiError> {
+        self.http.get(&format!("/codes/{nameplate}")).await
+    }
+
+    /// `POST /codes/{nameplate}`: the one guess. `None` where the sender has not answered yet: the same is asked again.
+    pub async fn guess_code(&self, nameplate: u32, guess: &CodeGuess) -> Result<Option<CodeReply>, ApiError> {
+        self.http
+            .post::<_, CodeReplied>(&format!("/codes/{nameplate}"), guess)
+            .await
+            .map(|answer| answer.reply)
+    }
+
+    /// `GET /codes/{nameplate}/guess`: who came; `None` where nobody has yet, and to ask again keeps the number.
+    pub async fn code_guess(&self, nameplate: u32) -> Result<Option<CodeGuess>, ApiError> {
+        self.http
+            .get::<CodeGuessed>(&format!("/codes/{nameplate}/guess"))
+            .await
+            .map(|answer| answer.guess)
+    }
+
+    /// `PUT /codes/{nameplate}`: the answer to a guess that was right.
+    pub async fn reply_code(&self, nameplate: u32, reply: &CodeReply) -> Result<(), ApiError> {
+        self.http
+            .call::<_, Done>(Method::PUT, &format!("/codes/{nameplate}"), Some(reply))
+            .await
+            .map(drop)
+    }
+
+    /// `DELETE /codes/{nameplate}`: waits no more.
+    pub async fn withdraw_code(&self, nameplate: u32) -> Result<(), ApiError> {
+        self.delete(&format!("/codes/{nameplate}")).await
     }
 
     /// `POST /caps`.

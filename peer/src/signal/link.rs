@@ -157,6 +157,24 @@ fn closed(frame: Option<CloseFrame>) -> LinkEnd {
     }
 }
 
+/// Says what was to be said before the end, such as that an offer is declined or taken back, and closes.
+async fn farewell(mut socket: Socket, outbound: &mut mpsc::Receiver<Outgoing>, connection: u64) -> LinkEnd {
+    let closing = async {
+        while let Ok(outgoing) = outbound.try_recv() {
+            if outgoing.connection == connection {
+                socket.send(Message::text(outgoing.text)).await?;
+            }
+        }
+        let going = CloseFrame {
+            code: CloseCode::Away,
+            reason: "".into(),
+        };
+        socket.close(Some(going)).await
+    };
+    let _ = timeout(CLOSE_TIMEOUT, closing).await;
+    LinkEnd::Stopped
+}
+
 /// The parts of the task that outlive a connection.
 pub(super) struct Around<'a> {
     pub(super) shared: &'a Shared,
@@ -188,13 +206,9 @@ pub(super) async fn run(mut socket: Socket, welcome: Welcome, seen: &mut u64, ar
         let pause = pace.wait(Instant::now().into_std());
         let silence = SILENCE.saturating_sub(heard.elapsed());
         let text = tokio::select! {
-            () = stop.cancelled() => {
-                let going = CloseFrame { code: CloseCode::Away, reason: "".into() };
-                let _ = timeout(CLOSE_TIMEOUT, socket.close(Some(going))).await;
-                return LinkEnd::Stopped;
-            }
+            () = stop.cancelled() => return farewell(socket, outbound, connection).await,
             slot = events.reserve(), if held.is_some() => {
-                let Ok(slot) = slot else { return LinkEnd::Stopped };
+                let Ok(slot) = slot else { return farewell(socket, outbound, connection).await };
                 if let Some(event) = held.take() {
                     *seen += u64::from(matches!(event, SignalEvent::Message { .. }));
                     slot.send(event);

@@ -46,9 +46,12 @@ impl std::str::FromStr for Role {
 
 /// `POST /rooms`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct RoomName {
     pub name: String,
+    /// Seconds after which the room is removed, once nobody is in it; absent, it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u64>,
 }
 
 /// The answer to `POST /rooms`.

@@ -3,6 +3,7 @@
 //! Knows no HTTP. What it decides is enforced by `http::session` and `ws::upgrade`.
 
 pub mod capability_keys;
+pub mod codes;
 pub mod keys;
 pub mod names;
 pub mod oidc;

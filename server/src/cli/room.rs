@@ -87,6 +87,7 @@ async fn add(store: &dyn Store, name: &str, owner: &str) -> anyhow::Result<()> {
         name,
         owner: user_named(store, owner).await?.id,
         now: SystemClock.now_ms(),
+        expires_at: None,
     };
     store.create_room(&room).await?;
     println!("{}", room.id);

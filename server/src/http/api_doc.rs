@@ -51,6 +51,7 @@ impl Document {
         (name = "Members", description = "Who is in a room, who waits before it, who may not come back."),
         (name = "Invitations", description = "Made by owners and moderators, used by whoever holds one."),
         (name = "Chat", description = "History; new messages go over the WebSocket."),
+        (name = "Codes", description = "How a device without an account finds the one that sends it something."),
         (name = "Sessions between devices", description = "What two devices need to meet."),
         (name = "Server", description = "The server itself."),
     ),
@@ -173,6 +174,7 @@ fn schema_of(path: &str, parameter: &str) -> Value {
         "user_id" => id("UserId"),
         "invite_id" => id("InviteId"),
         "seq" => json!({"type": "integer", "format": "int64", "minimum": 1}),
+        "nameplate" => json!({"type": "integer", "format": "int32", "minimum": 1}),
         "id" if path.starts_with("/devices/") => id("DeviceId"),
         _ => json!({"type": "string", "minLength": 1}),
     }

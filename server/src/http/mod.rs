@@ -7,6 +7,7 @@ mod api_page;
 mod assets;
 mod audit;
 mod caps;
+mod codes;
 mod devices;
 mod door;
 pub(crate) mod error;
@@ -63,6 +64,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(notifications::router())
         .merge(audit::router())
         .merge(caps::router())
+        .merge(codes::router())
         .merge(ice::router())
         .merge(ticket::router())
         .merge(api_doc::router())

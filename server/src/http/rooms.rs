@@ -9,7 +9,7 @@ use mesh_protocol::http::{
     AuditAct, ChangeRoom, Done, JoinRoom, Joined, Role, Room, RoomName, RoomRef, Rooms,
 };
 use mesh_protocol::ids::{RoomId, UserId};
-use mesh_protocol::limits::MAX_RETENTION_DAYS;
+use mesh_protocol::limits::{MAX_RETENTION_DAYS, MAX_ROOM_EXPIRY};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -71,11 +71,21 @@ async fn create(
     Account(caller): Account,
     Body(body): Body<RoomName>,
 ) -> Result<Json<RoomRef>, ApiError> {
+    if body
+        .expires_in
+        .is_some_and(|seconds| !(1..=MAX_ROOM_EXPIRY).contains(&seconds))
+    {
+        return Err(ApiError::bad_request(format!(
+            "expires_in is 1 to {MAX_ROOM_EXPIRY} seconds, or absent for a room that stays"
+        )));
+    }
+    let now = app.clock.now_ms();
     let room = NewRoom {
         id: random::id(),
         name: clean(&body.name)?,
         owner: caller.user_id,
-        now: app.clock.now_ms(),
+        now,
+        expires_at: body.expires_in.map(|seconds| now + seconds * 1000),
     };
     app.store.create_room(&room).await?;
     Ok(Json(RoomRef { room_id: room.id }))

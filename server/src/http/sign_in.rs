@@ -166,6 +166,7 @@ async fn setup(
         name: FIRST_ROOM.into(),
         owner: user.id.clone(),
         now: user.now,
+        expires_at: None,
     };
     app.store
         .set_up(&random::hash(&setup.setup_token), &user, &room)

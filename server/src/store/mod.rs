@@ -137,6 +137,8 @@ pub trait Store: NotificationStore {
     async fn change_room(&self, room: &RoomId, change: &ChangeRoom) -> Result<RoomChange>;
     /// Fails with `Absent`.
     async fn delete_room(&self, room: &RoomId, now: u64) -> Result<Vec<SignInId>>;
+    /// Some of the rooms whose time is over, the first first.
+    async fn expired_rooms(&self, limit: u32, now: u64) -> Result<Vec<RoomId>>;
 
     /// In the order in which they joined.
     async fn members(&self, room: &RoomId) -> Result<Vec<Member>>;

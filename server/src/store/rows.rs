@@ -111,6 +111,8 @@ pub struct NewRoom {
     pub name: String,
     pub owner: UserId,
     pub now: u64,
+    /// Unix milliseconds from which it may be removed; `None` stays.
+    pub expires_at: Option<u64>,
 }
 
 /// An invitation to be made.

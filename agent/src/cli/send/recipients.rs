@@ -1,4 +1,4 @@
-//! Whom `--to` means: the devices in a room, or those of a person, that take files.
+//! Whom `--to` means: the devices in a room, or those of a person, that take files; and who came by a code.
 
 use mesh_protocol::capability::Feature;
 use mesh_protocol::http::Room;
@@ -28,12 +28,14 @@ impl Candidate {
     }
 }
 
-/// Whom `--to` means.
+/// Who is to be asked.
 #[derive(Debug)]
 pub(super) struct Recipients {
     to: String,
     room: Option<RoomId>,
     own: (UserId, DeviceId),
+    /// The room was made for who came by a code.
+    by_code: bool,
 }
 
 impl Recipients {
@@ -44,12 +46,23 @@ impl Recipients {
             to: room.map_or_else(|| plain(to), |room| plain(&room.name)),
             room: room.map(|room| room.room_id.clone()),
             own: (user, device),
+            by_code: false,
+        }
+    }
+
+    /// The guest in a room that was made for them, and no other device of the sender's own.
+    pub(super) fn by_code(room: &RoomId, user: UserId, device: DeviceId) -> Self {
+        Self {
+            to: "the other machine".into(),
+            room: Some(room.clone()),
+            own: (user, device),
+            by_code: true,
         }
     }
 
     /// For a sentence.
     pub(super) fn shown(&self) -> String {
-        if self.room.is_some() {
+        if self.room.is_some() && !self.by_code {
             format!("someone in {}", self.to)
         } else {
             self.to.clone()
@@ -58,10 +71,22 @@ impl Recipients {
 
     /// The beginning of a sentence about a refusal.
     pub(super) fn nobody(&self) -> String {
-        if self.room.is_some() {
+        if self.by_code {
+            "The other machine did not take it".into()
+        } else if self.room.is_some() {
             format!("Nobody in {} took it", self.to)
         } else {
             format!("{} did not take it", self.to)
+        }
+    }
+
+    /// What to do where nobody accepted.
+    pub(super) fn next_time(&self) -> String {
+        if self.by_code {
+            "send again for a new code".into()
+        } else {
+            let whom = self.shown();
+            format!("have {whom} run `mesh receive` or `mesh up`, or open the page, then send again")
         }
     }
 
@@ -90,6 +115,9 @@ impl Recipients {
     }
 
     fn fits(&self, peer: &Peer) -> bool {
+        if self.by_code && peer.user_id == self.own.0 {
+            return false;
+        }
         let named = self.room.is_some()
             || peer.name.eq_ignore_ascii_case(&self.to)
             || peer.device_name.eq_ignore_ascii_case(&self.to);
@@ -163,6 +191,18 @@ mod tests {
     #[test]
     fn a_room_means_every_device_in_it_that_takes_files_but_this_one() {
         assert_eq!(asked("home"), ["bob1", "phone"]);
+    }
+
+    #[test]
+    fn a_code_means_who_came_by_it_and_none_of_ones_own_devices() {
+        let room = "r1".parse().unwrap();
+        let recipients = Recipients::by_code(&room, "alice".parse().unwrap(), "desk".parse().unwrap());
+        let candidates = recipients.among(&roster(), Some(&"me".parse().unwrap()));
+        let peers: Vec<_> = candidates
+            .iter()
+            .map(|one| (one.room.as_str(), one.peer.as_str()))
+            .collect();
+        assert_eq!(peers, [("r1", "bob1")]);
     }
 
     #[test]

@@ -3,4 +3,8 @@
 /**
  * `POST /rooms`.
  */
-export type RoomName = { name: string, };
+export type RoomName = { name: string, 
+/**
+ * Seconds after which the room is removed, once nobody is in it; absent, it stays.
+ */
+expires_in?: number, };

@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0004_notifications.sql"),
     include_str!("../../../migrations/0005_oidc.sql"),
     include_str!("../../../migrations/0006_audit.sql"),
+    include_str!("../../../migrations/0007_short_rooms.sql"),
 ];
 
 /// How many there are: the newest version of the tables that this program knows.

@@ -261,6 +261,9 @@ impl Store for SqliteStore {
     async fn delete_room(&self, room: &RoomId, now: u64) -> Result<Vec<SignInId>> {
         rooms::delete(self, room, now).await
     }
+    async fn expired_rooms(&self, limit: u32, now: u64) -> Result<Vec<RoomId>> {
+        rooms::expired(self, limit, now).await
+    }
     async fn members(&self, room: &RoomId) -> Result<Vec<Member>> {
         rooms::members(self, room).await
     }

@@ -7,10 +7,11 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::*;
 
 pub(super) async fn insert(tx: &mut SqliteConnection, room: &NewRoom) -> Result<()> {
-    sqlx::query("INSERT INTO rooms (id, name, created_at) VALUES (?, ?, ?)")
+    sqlx::query("INSERT INTO rooms (id, name, created_at, expires_at) VALUES (?, ?, ?, ?)")
         .bind(room.id.as_str())
         .bind(&room.name)
         .bind(integer(room.now))
+        .bind(room.expires_at.map(integer))
         .execute(&mut *tx)
         .await?;
     sqlx::query("INSERT INTO members (room_id, user_id, role, joined_at) VALUES (?, ?, 'owner', ?)")
@@ -133,6 +134,15 @@ pub(super) async fn delete(store: &SqliteStore, room: &RoomId, now: u64) -> Resu
     touched(&done)?;
     tx.commit().await?;
     Ok(ended)
+}
+
+pub(super) async fn expired(store: &SqliteStore, limit: u32, now: u64) -> Result<Vec<RoomId>> {
+    let rows = sqlx::query("SELECT id FROM rooms WHERE expires_at <= ? ORDER BY expires_at LIMIT ?")
+        .bind(integer(now))
+        .bind(limit)
+        .fetch_all(&store.reader)
+        .await?;
+    rows.iter().map(|row| parsed(row, "id")).collect()
 }
 
 /// Within the caller's transaction.
