@@ -260,7 +260,7 @@ fn what_is_put_replaces_nothing_and_makes_no_hidden_file() {
         let inspected = inbox.inspect(&entry);
         if entry.path.as_str() == "b.txt" {
             assert!(inspected.is_ok());
-            let stands = inbox.commit(&entry).unwrap();
+            let stands = inbox.commit(&[entry]).remove(0).unwrap();
             assert_eq!(
                 stands,
                 Path::new("Shared/sub/b (1).txt"),
@@ -268,7 +268,7 @@ fn what_is_put_replaces_nothing_and_makes_no_hidden_file() {
             );
         } else {
             assert!(
-                inspected.is_err() && inbox.commit(&entry).is_err(),
+                inspected.is_err() && inbox.commit(std::slice::from_ref(&entry))[0].is_err(),
                 "{:?}",
                 entry.path
             );

@@ -14,6 +14,9 @@ pub const MAX_CHANNEL_DATA: usize = 64 * 1024;
 pub const FILE_CHUNK: u64 = 1024 * 1024;
 /// What a sender of files may have sent and not yet seen acknowledged as written.
 pub const FILE_WINDOW: u64 = 16 * 1024 * 1024;
+/// The same in chunks, which may be small: SCTP numbers messages with 16 bits, and what waits at a slow receiver must stay far
+/// below half of these numbers for its order to be known. A chunk below 64 KiB is two messages.
+pub const FILE_WINDOW_CHUNKS: usize = 4_096;
 /// What a terminal's host keeps unacknowledged for one viewer before it sends a snapshot instead.
 pub const TERMINAL_WINDOW: u64 = 512 * 1024;
 /// The longest chat message, in characters.

@@ -3,22 +3,26 @@
 //! Beside `<name>.part` stands `<name>.part.state`, the engine's notes of which chunks are there. A new attempt, on
 //! whatever connection, reads each noted chunk again and believes only what the note confirms, so that neither a kill nor
 //! a power cut can make it believe in bytes that are not there. The state file is locked while a transfer writes; a second
-//! transfer of the same name takes ` (1).part`. Methods block and may run side by side.
+//! transfer of the same name takes ` (1).part`. A file of one chunk needs none of this where the disk has [`Unnamed`] files.
+//! Methods block and may run side by side.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mesh_peer::transfer::{Entry, Held, PartRecord, VerifiedChunk, WrittenChunk};
+use mesh_protocol::limits::FILE_CHUNK;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::folder::{MAX_NUMBERED, Parent, numbered, rename_replacing, rename_without_replacing};
-use super::{DiskError, Folder};
+use super::unnamed::Unnamed;
+use super::{DiskError, Folder, sync};
 
 /// After this many bytes the kernel is asked to begin writing, so that the last synchronisation is short.
 const SYNC_EVERY: u64 = 64 * 1024 * 1024;
@@ -48,6 +52,8 @@ pub struct Inbox {
     existing: Existing,
     /// By file number of the transfer. Held for map operations only.
     open: Mutex<HashMap<u32, Arc<Part>>>,
+    /// Small files that are written and not yet committed, by number; the engine bounds them. Held for map operations only.
+    unnamed: Mutex<HashMap<u32, Unnamed>>,
     /// Held while a part is looked for or made: two chunks of one file may come at once, and only one may make it.
     making: Mutex<()>,
 }
@@ -71,6 +77,7 @@ impl Inbox {
             folder,
             existing: Existing::default(),
             open: Mutex::default(),
+            unnamed: Mutex::default(),
             making: Mutex::default(),
         }
     }
@@ -100,6 +107,10 @@ impl Inbox {
         if self.existing == Existing::Skip && is_taken(&parent, &parent.name) {
             return Ok(Held::Unwanted);
         }
+        // The part of an only chunk would prove nothing.
+        if entry.size <= FILE_CHUNK {
+            return Ok(Held::Nothing);
+        }
         let Some(part) = Part::find(parent, entry, false)? else {
             return Ok(Held::Nothing);
         };
@@ -117,6 +128,12 @@ impl Inbox {
 
     /// Writes a chunk, then its note.
     pub fn write(&self, entry: &Entry, chunk: VerifiedChunk) -> Result<WrittenChunk, DiskError> {
+        if let Some(unnamed) = self.begin_unnamed(entry)? {
+            let written = chunk.write(|position, bytes| unnamed.content.write_all_at(bytes, position));
+            let written = written.map_err(|error| DiskError::at(&unnamed.shown, error))?;
+            self.unnamed().insert(entry.file, unnamed);
+            return Ok(written);
+        }
         let part = self.part(entry)?;
         let at = |error| DiskError::at(part.shown(), error);
         let written = chunk.write(|position, bytes| {
@@ -128,20 +145,59 @@ impl Inbox {
         Ok(written)
     }
 
-    /// Synchronises a file whose hash the engine found right, and gives it the first free name. Says where it stands.
-    pub fn commit(&self, entry: &Entry) -> Result<PathBuf, DiskError> {
-        let part = self.part(entry)?;
-        self.open().remove(&entry.file);
-        let at = |error: std::io::Error| DiskError::at(part.shown(), error);
+    /// Synchronises files whose hash the engine found right, and gives each the first free name. Says where they stand, which
+    /// they do from then on whatever happens to the power. Many at once take little longer than one.
+    pub fn commit(&self, entries: &[Entry]) -> Vec<Result<PathBuf, DiskError>> {
+        let mut whole: Vec<_> = entries.iter().map(|entry| self.whole(entry)).collect();
+        settle(&mut whole);
+        let mut named: Vec<_> = entries
+            .iter()
+            .zip(whole)
+            .map(|(entry, whole)| self.name(entry, whole?))
+            .collect();
+        settle(&mut named);
+        let stands = |named: Result<Named, DiskError>| named.map(|named| named.path);
+        named.into_iter().map(stands).collect()
+    }
+
+    /// Takes what was written of a file; an empty one is made here.
+    fn whole(&self, entry: &Entry) -> Result<Whole, DiskError> {
+        let written = self.unnamed().remove(&entry.file);
+        let whole = match written.map_or_else(|| self.begin_unnamed(entry), |unnamed| Ok(Some(unnamed)))? {
+            Some(unnamed) => Whole::Unnamed(unnamed),
+            None => {
+                let part = self.part(entry)?;
+                self.open().remove(&entry.file);
+                Whole::Part(part)
+            }
+        };
         if let Some(modified) = entry.modified_at {
             let time = std::time::UNIX_EPOCH + std::time::Duration::from_millis(modified);
             // A date that the file system cannot hold is no reason to lose the file.
-            let _ = part.content.set_modified(time);
+            let _ = whole.content().set_modified(time);
         }
         if entry.executable {
-            part.let_execute();
+            let_execute(whole.content());
         }
-        part.content.sync_all().map_err(at)?;
+        Ok(whole)
+    }
+
+    fn name(&self, entry: &Entry, whole: Whole) -> Result<Named, DiskError> {
+        let at = |errno: Errno| DiskError::at(whole.place(), errno);
+        let part = match &whole {
+            Whole::Unnamed(unnamed) => {
+                // Looked for again: a hundred open folders less.
+                let parent = self.folder.parent_of(&entry.path)?;
+                let name = unnamed
+                    .name(&parent.folder, &parent.name, self.existing)
+                    .map_err(at)?;
+                return Ok(Named {
+                    path: parent.shown.join(name),
+                    folder: parent.folder,
+                });
+            }
+            Whole::Part(part) => part,
+        };
         part.still_named()?;
         let folder = &part.parent.folder;
         let renamed = match self.existing {
@@ -150,10 +206,21 @@ impl Inbox {
                 rename_without_replacing(folder, &part.name, &part.parent.name)
             }
         };
-        let name = renamed.map_err(|errno| at(errno.into()))?;
+        let name = renamed.map_err(at)?;
         let _ = rustix::fs::unlinkat(folder, &part.state_name, AtFlags::empty());
-        rustix::fs::fsync(folder).map_err(|errno| at(errno.into()))?;
-        Ok(part.parent.shown.join(name))
+        Ok(Named {
+            path: part.parent.shown.join(name),
+            folder: rustix::io::fcntl_dupfd_cloexec(folder, 0).map_err(at)?,
+        })
+    }
+
+    /// A file without a name for one that comes in one piece; `None` where it is too large, has a part, or the disk has no such
+    /// files.
+    fn begin_unnamed(&self, entry: &Entry) -> Result<Option<Unnamed>, DiskError> {
+        if entry.size > FILE_CHUNK || self.open().contains_key(&entry.file) {
+            return Ok(None);
+        }
+        Unnamed::create(&self.folder.parent_of(&entry.path)?)
     }
 
     /// Removes a part that proved wrong.
@@ -189,6 +256,73 @@ impl Inbox {
     fn open(&self) -> MutexGuard<'_, HashMap<u32, Arc<Part>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn unnamed(&self) -> MutexGuard<'_, HashMap<u32, Unnamed>> {
+        self.unnamed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A file that is wholly written and not yet under its final name.
+enum Whole {
+    Part(Arc<Part>),
+    Unnamed(Unnamed),
+}
+
+/// A file under its final name, in a folder that may not be on the disk yet.
+struct Named {
+    folder: OwnedFd,
+    path: PathBuf,
+}
+
+/// What has to be on the disk before the next step.
+trait Step {
+    fn file(&self) -> BorrowedFd<'_>;
+    /// For messages.
+    fn place(&self) -> PathBuf;
+}
+
+impl Whole {
+    fn content(&self) -> &File {
+        match self {
+            Self::Part(part) => &part.content,
+            Self::Unnamed(unnamed) => &unnamed.content,
+        }
+    }
+}
+
+impl Step for Whole {
+    fn file(&self) -> BorrowedFd<'_> {
+        self.content().as_fd()
+    }
+
+    fn place(&self) -> PathBuf {
+        match self {
+            Self::Part(part) => part.shown(),
+            Self::Unnamed(unnamed) => unnamed.shown.clone(),
+        }
+    }
+}
+
+impl Step for Named {
+    fn file(&self) -> BorrowedFd<'_> {
+        self.folder.as_fd()
+    }
+
+    fn place(&self) -> PathBuf {
+        self.path.clone()
+    }
+}
+
+/// Synchronises what has come so far; where that fails, none of it goes further.
+fn settle<T: Step>(steps: &mut [Result<T, DiskError>]) {
+    let Err(errno) = sync::together(steps.iter().flatten().map(Step::file)) else {
+        return;
+    };
+    for step in steps {
+        if let Ok(done) = step {
+            *step = Err(DiskError::at(done.place(), errno));
+        }
+    }
 }
 
 const FLAGS: OFlags = OFlags::RDWR
@@ -197,7 +331,7 @@ const FLAGS: OFlags = OFlags::RDWR
     .union(OFlags::NONBLOCK);
 const NEW: OFlags = OFlags::CREATE.union(OFlags::EXCL);
 const STATE_MODE: Mode = Mode::from_raw_mode(0o600);
-const CONTENT_MODE: Mode = Mode::from_raw_mode(0o666);
+pub(super) const CONTENT_MODE: Mode = Mode::from_raw_mode(0o666);
 
 impl Part {
     /// The part of an earlier attempt at this very content, or, with `create`, a new one under the first free name.
@@ -261,15 +395,6 @@ impl Part {
         }
     }
 
-    /// Who may read it may execute it, as git does. A file system without permissions is no reason to lose the file.
-    fn let_execute(&self) {
-        if let Ok(metadata) = self.content.metadata() {
-            let mode = metadata.mode() & 0o777;
-            let more = std::fs::Permissions::from_mode(mode | (mode & 0o444) >> 2);
-            let _ = self.content.set_permissions(more);
-        }
-    }
-
     /// The name still means the file that was written.
     fn still_named(&self) -> Result<(), DiskError> {
         let named = rustix::fs::statat(&self.parent.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)
@@ -290,6 +415,15 @@ impl Part {
 
     fn shown(&self) -> PathBuf {
         self.parent.shown.join(&self.name)
+    }
+}
+
+/// Who may read it may execute it, as git does. A file system without permissions is no reason to lose the file.
+fn let_execute(content: &File) {
+    if let Ok(metadata) = content.metadata() {
+        let mode = metadata.mode() & 0o777;
+        let more = std::fs::Permissions::from_mode(mode | (mode & 0o444) >> 2);
+        let _ = content.set_permissions(more);
     }
 }
 

@@ -6,10 +6,13 @@
 //! Everything here blocks: callers keep it off the async threads.
 
 mod folder;
+mod hashing;
 mod inbox;
 mod patterns;
 mod shared;
 mod source;
+mod sync;
+mod unnamed;
 mod walk;
 
 use std::path::PathBuf;
@@ -17,6 +20,7 @@ use std::path::PathBuf;
 use mesh_protocol::error_code::ChannelCode;
 
 pub use folder::Folder;
+pub use hashing::hash;
 pub use inbox::{Existing, Inbox};
 pub use patterns::Patterns;
 pub use shared::{Listing, Preview, Pulled, SharedError, SharedFolder};

@@ -7,7 +7,6 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use mesh_protocol::limits::FILE_CHUNK;
 use rustix::fs::{Mode, OFlags};
 
 use super::DiskError;
@@ -145,25 +144,6 @@ impl SourceFile {
         let reading = Reading { source: self, opened };
         reading.unchanged()?;
         Ok(reading)
-    }
-
-    /// Reads it once. `progress` gets the bytes read and may stop it by giving `false`.
-    pub fn hash(&self, mut progress: impl FnMut(u64) -> bool) -> Result<Option<blake3::Hash>, DiskError> {
-        let reading = self.reading()?;
-        let mut hasher = blake3::Hasher::new();
-        let mut buffer = vec![0; usize::try_from(FILE_CHUNK.min(self.size())).unwrap_or(0)];
-        let mut offset = 0;
-        while offset < self.size() {
-            let len = usize::try_from((self.size() - offset).min(FILE_CHUNK)).unwrap_or(0);
-            reading.read(offset, &mut buffer[..len])?;
-            hasher.update(&buffer[..len]);
-            offset += len as u64;
-            if !progress(offset) {
-                return Ok(None);
-            }
-        }
-        reading.unchanged()?;
-        Ok(Some(hasher.finalize()))
     }
 
     /// Fails when it is not what it was when it was first looked at.

@@ -4,19 +4,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use mesh_peer::session::OpenSession;
-use mesh_peer::transfer::{
-    Accepted, CorruptChunk, Entry, Held, Outcome, Receiver, ReceiverTask, WriteChunk, WrittenChunk,
-};
+use mesh_peer::transfer::{Accepted, Held, Outcome, Receiver};
 use mesh_protocol::channel::Frame;
 use mesh_protocol::error_code::ChannelCode;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::choice::Choice;
 use super::flow::{self, Throttle};
+use super::tasks::{Done, Tasks};
 use super::{FAREWELL, Flow, Shown, TransferError, show};
-use crate::disk::{DiskError, Inbox};
+use crate::disk::Inbox;
 
 /// A file that stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,16 +23,6 @@ pub struct Arrived {
     pub path: PathBuf,
     pub size: u64,
     pub hash: blake3::Hash,
-}
-
-/// What a disk thread gives back.
-enum Done {
-    Inspected(u32, Held),
-    Written(WrittenChunk),
-    Corrupt(CorruptChunk),
-    Committed(Arrived),
-    Discarded(u32),
-    Failed(u32, DiskError),
 }
 
 /// Where what arrives goes, and what of it is wanted.
@@ -62,24 +50,12 @@ pub async fn receive(
     } = session;
     let destination = Arc::new(destination);
     let mut receiver = Receiver::new(accepted);
-    // Bounded by the engine: `poll_task` and `ready` hold back.
-    let mut tasks: JoinSet<Done> = JoinSet::new();
+    let mut tasks = Tasks::new(destination.clone());
     let (mut stopping, mut moved) = (false, 0);
     let (mut throttle, mut paused) = (Throttle::new(flow.throttle), flow.paused.clone());
     receiver.pause(*paused.borrow_and_update());
     let lost = loop {
-        while let Some(task) = receiver.poll_task() {
-            let destination = destination.clone();
-            let entry = match &task {
-                ReceiverTask::Inspect(entry) | ReceiverTask::Commit(entry) | ReceiverTask::Discard(entry) => {
-                    Some(entry.clone())
-                }
-                ReceiverTask::Write(chunk) => entry_of(&receiver, chunk),
-            };
-            if let Some(entry) = entry {
-                tasks.spawn_blocking(move || carry_out(&destination, task, entry));
-            }
-        }
+        tasks.begin(&mut receiver);
         while receiver.has_frame() {
             let Ok(permit) = frames_tx.try_reserve() else {
                 break;
@@ -106,21 +82,10 @@ pub async fn receive(
             }
             now = flow::changed(&mut paused) => receiver.pause(now),
             () = sleep(held.unwrap_or_default()), if held.is_some() => {}
-            Some(done) = tasks.join_next() => match done {
-                Ok(Done::Inspected(file, held)) => {
-                    if held == Held::Whole {
-                        arrived_whole(&receiver, &destination.inbox, file, &mut arrived);
-                    }
-                    receiver.inspected(file, held);
-                }
-                Ok(Done::Written(chunk)) => receiver.chunk_written(chunk),
-                Ok(Done::Corrupt(chunk)) => receiver.chunk_corrupt(chunk),
-                Ok(Done::Committed(file)) => {
-                    receiver.committed(file.file);
-                    arrived(file);
-                }
-                Ok(Done::Discarded(file)) => receiver.discarded(file),
-                Ok(Done::Failed(file, error)) => receiver.task_failed(file, error.code(), error.to_string()),
+            Some(done) = tasks.next() => match done {
+                Ok(done) => for done in done {
+                    heed(&mut receiver, done, &destination.inbox, &mut arrived);
+                },
                 Err(error) => receiver.cancel(ChannelCode::Io, error.to_string()),
             },
             permit = frames_tx.reserve(), if receiver.has_frame() => match permit {
@@ -140,7 +105,7 @@ pub async fn receive(
         }
     };
     // Writes that began are finished, so that their notes are true and the locks are free for the next attempt.
-    while tasks.join_next().await.is_some() {}
+    tasks.finish().await;
     drop(frames_tx);
     match receiver.outcome().cloned() {
         Some(Outcome::Finished) => Ok(()),
@@ -155,11 +120,24 @@ pub async fn receive(
     }
 }
 
-fn entry_of(receiver: &Receiver, chunk: &WriteChunk) -> Option<Entry> {
-    receiver
-        .entries()
-        .get(usize::try_from(chunk.file()).ok()?)
-        .cloned()
+/// Tells the engine what the disk has done, and the caller what stands.
+fn heed(receiver: &mut Receiver, done: Done, inbox: &Inbox, arrived: &mut impl FnMut(Arrived)) {
+    match done {
+        Done::Inspected(file, held) => {
+            if held == Held::Whole {
+                arrived_whole(receiver, inbox, file, arrived);
+            }
+            receiver.inspected(file, held);
+        }
+        Done::Written(chunk) => receiver.chunk_written(chunk),
+        Done::Corrupt(chunk) => receiver.chunk_corrupt(chunk),
+        Done::Committed(file) => {
+            receiver.committed(file.file);
+            arrived(file);
+        }
+        Done::Discarded(file) => receiver.discarded(file),
+        Done::Failed(file, error) => receiver.task_failed(file, error.code(), error.to_string()),
+    }
 }
 
 fn arrived_whole(receiver: &Receiver, inbox: &Inbox, file: u32, arrived: &mut impl FnMut(Arrived)) {
@@ -175,28 +153,4 @@ fn arrived_whole(receiver: &Receiver, inbox: &Inbox, file: u32, arrived: &mut im
             hash: entry.hash,
         });
     }
-}
-
-fn carry_out(destination: &Destination, task: ReceiverTask, entry: Entry) -> Done {
-    let (file, inbox) = (entry.file, &destination.inbox);
-    let done = match task {
-        ReceiverTask::Inspect(_) if !destination.choice.wants(&entry.path) => {
-            Ok(Done::Inspected(file, Held::Unwanted))
-        }
-        ReceiverTask::Inspect(_) => inbox.inspect(&entry).map(|held| Done::Inspected(file, held)),
-        ReceiverTask::Write(chunk) => match chunk.verify() {
-            Ok(verified) => inbox.write(&entry, verified).map(Done::Written),
-            Err(corrupt) => Ok(Done::Corrupt(corrupt)),
-        },
-        ReceiverTask::Commit(_) => inbox.commit(&entry).map(|path| {
-            Done::Committed(Arrived {
-                file,
-                path,
-                size: entry.size,
-                hash: entry.hash,
-            })
-        }),
-        ReceiverTask::Discard(_) => inbox.discard(&entry).map(|()| Done::Discarded(file)),
-    };
-    done.unwrap_or_else(|error| Done::Failed(file, error))
 }

@@ -10,6 +10,7 @@ mod flow;
 pub mod incoming;
 pub mod offer;
 pub mod outgoing;
+mod tasks;
 
 use std::time::Duration;
 

@@ -14,7 +14,14 @@ use super::flow::{self, Throttle};
 use super::{FAREWELL, Flow, Shown, TransferError, show};
 use crate::disk::{DiskError, SourceFile};
 
-/// What a reading thread gives back.
+/// Batches of chunks that are being read at once.
+const BATCHES: usize = 4;
+/// Chunks of one batch, at most: a thread is not woken for each small file.
+const BATCH: usize = 16;
+/// Bytes of content after which a batch takes no more.
+const BATCH_BYTES: u32 = 256 * 1024;
+
+/// What a reading thread gives back of each chunk.
 type Read = (u32, Result<PreparedChunk, DiskError>);
 
 /// Sends the files, whose order is the engine's, until the other end has what it wants of them; gives those that it left
@@ -32,15 +39,18 @@ pub async fn send(
         control,
         ..
     } = session;
-    // Bounded by the engine: it hands out at most HELD_BYTES of reads.
-    let mut reads: JoinSet<Read> = JoinSet::new();
+    let mut reads: JoinSet<Vec<Read>> = JoinSet::new();
     let (mut stopping, mut moved) = (false, 0);
     let (mut throttle, mut paused) = (Throttle::new(flow.throttle), flow.paused.clone());
     sender.pause(*paused.borrow_and_update());
     let lost = loop {
-        while let Some(chunk) = sender.poll_read() {
+        while reads.len() < BATCHES {
+            let batch = batch(&mut sender);
+            if batch.is_empty() {
+                break;
+            }
             let files = files.clone();
-            reads.spawn_blocking(move || read(&files, chunk));
+            reads.spawn_blocking(move || batch.into_iter().map(|chunk| read(&files, chunk)).collect());
         }
         // As many frames as the path, and the rate, take now. How it ended is not held up.
         let mut held = None;
@@ -81,8 +91,12 @@ pub async fn send(
                 None => break true,
             },
             Some(done) = reads.join_next() => match done {
-                Ok((_, Ok(prepared))) => sender.chunk_read(prepared),
-                Ok((file, Err(error))) => sender.read_failed(file, error.code(), error.to_string()),
+                Ok(read) => for (file, read) in read {
+                    match read {
+                        Ok(prepared) => sender.chunk_read(prepared),
+                        Err(error) => sender.read_failed(file, error.code(), error.to_string()),
+                    }
+                },
                 Err(error) => sender.cancel(ChannelCode::Io, error.to_string()),
             },
             permit = frames_tx.reserve(), if held.is_none() && sender.has_frame() => match permit {
@@ -114,6 +128,16 @@ pub async fn send(
         }
         None => Err(TransferError::Lost(control.ended().await)),
     }
+}
+
+fn batch(sender: &mut Sender) -> Vec<ReadChunk> {
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    while batch.len() < BATCH && bytes < BATCH_BYTES {
+        let Some(chunk) = sender.poll_read() else { break };
+        bytes += chunk.len;
+        batch.push(chunk);
+    }
+    batch
 }
 
 fn read(files: &[SourceFile], chunk: ReadChunk) -> Read {

@@ -168,7 +168,10 @@ fn t40_a_link_swapped_in_1_000_times_while_files_arrive_never_leads_outside() {
             file: number,
             ..entry(&format!("d/f{number}"), b"")
         };
-        match inbox.inspect(&entry).and_then(|_| inbox.commit(&entry)) {
+        match inbox
+            .inspect(&entry)
+            .and_then(|_| inbox.commit(&[entry]).remove(0))
+        {
             Ok(_) => stood += 1,
             Err(DiskError::Place(..)) => refused += 1,
             Err(error) => panic!("{error}"),

@@ -26,6 +26,8 @@ pub(crate) fn inbox(folder: &Path) -> Inbox {
 pub(crate) struct Transfer<'a> {
     pub(crate) files: Vec<(&'a str, &'a [u8])>,
     pub(crate) chunks: usize,
+    /// Whether what is whole gets its name; if not, it is as if the process had been killed before.
+    pub(crate) commits: bool,
     pub(crate) written: usize,
     pub(crate) stands: Vec<PathBuf>,
 }
@@ -35,6 +37,7 @@ impl<'a> Transfer<'a> {
         Self {
             files: files.to_vec(),
             chunks: usize::MAX,
+            commits: true,
             written: 0,
             stands: Vec::new(),
         }
@@ -74,7 +77,9 @@ impl<'a> Transfer<'a> {
                 if matches!(task, ReceiverTask::Write(_)) && self.written == self.chunks {
                     return None;
                 }
-                self.carry_out(inbox, task, &mut receiver);
+                if self.commits || !matches!(task, ReceiverTask::Commit(_)) {
+                    self.carry_out(inbox, task, &mut receiver);
+                }
             }
             while let Some(frame) = receiver.poll_frame() {
                 sender.handle(Frame::decode(&frame).unwrap());
@@ -127,7 +132,7 @@ impl<'a> Transfer<'a> {
             }
             ReceiverTask::Commit(entry) => (
                 entry.file,
-                inbox.commit(&entry).map(|path| {
+                inbox.commit(std::slice::from_ref(&entry)).remove(0).map(|path| {
                     self.stands.push(path);
                     receiver.committed(entry.file);
                 }),

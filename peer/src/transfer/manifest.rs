@@ -142,6 +142,11 @@ impl Judge {
         }
     }
 
+    /// After the last entry: what a hundred thousand names would collide with need not be kept.
+    pub(super) fn forget_paths(&mut self) {
+        self.paths = PathSet::default();
+    }
+
     pub(super) fn admit(&mut self, expected: u32, entry: ManifestEntry) -> Result<Entry, Failure> {
         let fail = |code, detail: String| Failure {
             code,

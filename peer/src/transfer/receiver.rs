@@ -7,13 +7,13 @@ use mesh_protocol::channel::{
     ChunkRange, FileAck, FileChunk, FileData, FileDone, FileManifest, FileRange, FileWant, Frame,
 };
 use mesh_protocol::error_code::ChannelCode;
-use mesh_protocol::limits::{FILE_CHUNK, FILE_WINDOW};
+use mesh_protocol::limits::{FILE_CHUNK, FILE_WINDOW, FILE_WINDOW_CHUNKS, MAX_MANIFEST_ENTRIES};
 
 use super::chunk::{Assembly, CorruptChunk, WrittenChunk};
 use super::manifest::{Entry, Judge, protocol, too_large};
 use super::pause::Pause;
 use super::task::{Accepted, Held, ReceiverTask};
-use super::tree::{self, Subtree};
+use super::tree::Subtree;
 use super::{Failure, HELD_BYTES, Outcome, Progress, TASKS, chunk_count, chunk_len, farewell};
 
 /// Written bytes after which an acknowledgement is due although more is being written.
@@ -24,6 +24,11 @@ const WANT_RANGES: usize = 1_000;
 const EARLY_RANGES: usize = 256;
 /// Ranges of files that one FILE_WANT leaves out: at most 37 bytes each as JSON.
 const WANT_SKIPS: usize = 200;
+/// Chunks that came and are not written, and files that are written and do not stand: so many at once, since a driver may
+/// keep each small file open until it stands.
+const UNFINISHED: usize = 256;
+/// Written chunks after which an acknowledgement is due, so that a sender of small files need not wait.
+const ACK_EVERY_CHUNKS: usize = FILE_WINDOW_CHUNKS / 8;
 
 /// Receives files; see the module for how to drive it.
 #[derive(Debug)]
@@ -42,8 +47,10 @@ pub struct Receiver {
     /// What the sender still has to send, in this order.
     expected: VecDeque<ChunkRange>,
     current: Option<Assembly>,
+    /// At most [`UNFINISHED`] and one.
     tasks: VecDeque<ReceiverTask>,
     writing_bytes: u64,
+    writing: usize,
     committing: usize,
     /// Files that stand and have not been reported: at most all.
     done: VecDeque<u32>,
@@ -51,6 +58,8 @@ pub struct Receiver {
     missing_bytes: u64,
     received_bytes: u64,
     written_bytes: u64,
+    /// Chunks since the last acknowledgement.
+    unacked_chunks: usize,
     acked_bytes: u64,
     files_done: u32,
     files_skipped: u32,
@@ -74,11 +83,14 @@ impl Receiver {
         let max_size = accepted
             .max_size
             .map_or(accepted.size, |max| max.min(accepted.size));
+        // At once, since growing would need it twice over.
+        let count = usize::try_from(accepted.count)
+            .map_or(MAX_MANIFEST_ENTRIES, |count| count.min(MAX_MANIFEST_ENTRIES));
         Self {
             judge: Judge::new(max_size, accepted.count),
             listed: false,
-            entries: Vec::new(),
-            files: Vec::new(),
+            entries: Vec::with_capacity(count),
+            files: Vec::with_capacity(count),
             next_inspection: 0,
             inspecting: 0,
             wants: VecDeque::new(),
@@ -88,12 +100,14 @@ impl Receiver {
             current: None,
             tasks: VecDeque::new(),
             writing_bytes: 0,
+            writing: 0,
             committing: 0,
             done: VecDeque::new(),
             last_frames: VecDeque::new(),
             missing_bytes: 0,
             received_bytes: 0,
             written_bytes: 0,
+            unacked_chunks: 0,
             acked_bytes: 0,
             files_done: 0,
             files_skipped: 0,
@@ -105,7 +119,7 @@ impl Receiver {
 
     /// Whether to take another frame from the path now. While it is false, let the path hold the sender back.
     pub fn ready(&self) -> bool {
-        self.writing_bytes < HELD_BYTES && self.committing < TASKS
+        self.writing_bytes < HELD_BYTES && self.writing + self.committing < UNFINISHED
     }
 
     /// The next thing to do. Several may be under way at once; they may come back in any order.
@@ -187,7 +201,9 @@ impl Receiver {
         *slot = Some(written.subtree);
         state.missing_chunks = state.missing_chunks.saturating_sub(1);
         let complete = state.missing_chunks == 0;
+        self.writing = self.writing.saturating_sub(1);
         self.writing_bytes = self.writing_bytes.saturating_sub(written.len);
+        self.unacked_chunks += 1;
         self.missing_bytes = self.missing_bytes.saturating_sub(written.len);
         self.written_bytes += written.len;
         if complete {
@@ -252,6 +268,7 @@ impl Receiver {
         }
         if self.ack_due() {
             self.acked_bytes = self.written_bytes;
+            self.unacked_chunks = 0;
             return Some(
                 Frame::FileAck(FileAck {
                     bytes: self.acked_bytes,
@@ -347,6 +364,7 @@ impl Receiver {
         }
         if manifest.last {
             self.listed = true;
+            self.judge.forget_paths();
             self.last_want_due = self.entries.is_empty();
         }
         Ok(())
@@ -386,6 +404,7 @@ impl Receiver {
             return Err(protocol("more on its way than the window allows", file));
         }
         self.received_bytes += len;
+        self.writing += 1;
         self.writing_bytes += len;
         self.current = Some(Assembly::new(announced, u64::from(announced.chunk) * FILE_CHUNK));
         Ok(())
@@ -435,7 +454,7 @@ impl Receiver {
             .flatten()
             .collect();
         // The digest of an only chunk and the hash of an empty file were compared when they were announced.
-        let right = subtrees.len() < 2 || tree::root(&subtrees) == entry.hash;
+        let right = subtrees.len() < 2 || Subtree::root(&subtrees) == entry.hash;
         let entry = entry.clone();
         if right {
             self.committing += 1;
@@ -481,7 +500,9 @@ impl Receiver {
 
     fn ack_due(&self) -> bool {
         let fresh = self.written_bytes - self.acked_bytes;
-        fresh >= ACK_EVERY || (fresh > 0 && self.writing_bytes == 0)
+        fresh >= ACK_EVERY
+            || self.unacked_chunks >= ACK_EVERY_CHUNKS
+            || (fresh > 0 && self.writing_bytes == 0)
     }
 
     fn want_due(&self) -> bool {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use mesh_protocol::channel::{Bye, ChunkRange, FileDone, FileRange, FileWant, Frame};
 use mesh_protocol::error_code::ChannelCode;
-use mesh_protocol::limits::{FILE_CHUNK, FILE_WINDOW};
+use mesh_protocol::limits::{FILE_CHUNK, FILE_WINDOW, FILE_WINDOW_CHUNKS};
 
 use super::chunk::{PreparedChunk, ReadChunk};
 use super::manifest::{Offer, Source, SourceError};
@@ -31,6 +31,9 @@ pub struct Sender {
     issued_bytes: u64,
     sent_bytes: u64,
     acked_bytes: u64,
+    /// Where each chunk ends that was issued and is not acknowledged, counted as `issued_bytes`; at most
+    /// [`FILE_WINDOW_CHUNKS`].
+    unacked_ends: VecDeque<u64>,
     files_done: u32,
     files_skipped: u32,
     pause: Pause,
@@ -82,6 +85,7 @@ impl Sender {
             issued_bytes: 0,
             sent_bytes: 0,
             acked_bytes: 0,
+            unacked_ends: VecDeque::new(),
             files_done: 0,
             files_skipped: 0,
             pause: Pause::default(),
@@ -97,7 +101,10 @@ impl Sender {
         let range = self.wants.front_mut()?;
         let (file, chunk) = (range.file, range.from);
         let len = chunk_len(self.files.get(file as usize)?.size, chunk);
-        if self.held + len > HELD_BYTES || self.issued_bytes + len - self.acked_bytes > FILE_WINDOW {
+        if self.held + len > HELD_BYTES
+            || self.issued_bytes + len - self.acked_bytes > FILE_WINDOW
+            || self.unacked_ends.len() >= FILE_WINDOW_CHUNKS
+        {
             return None;
         }
         range.from += 1;
@@ -106,6 +113,7 @@ impl Sender {
         }
         self.held += len;
         self.issued_bytes += len;
+        self.unacked_ends.push_back(self.issued_bytes);
         self.slots.push_back(Slot {
             file,
             chunk,
@@ -288,6 +296,9 @@ impl Sender {
             ));
         }
         self.acked_bytes = bytes;
+        while self.unacked_ends.front().is_some_and(|end| *end <= bytes) {
+            self.unacked_ends.pop_front();
+        }
         Ok(())
     }
 

@@ -20,6 +20,12 @@ impl Subtree {
         Self(hasher.finalize_non_root())
     }
 
+    /// The hash of the file whose chunks these are, two or more.
+    pub fn root(all: &[Self]) -> blake3::Hash {
+        let (left, right) = all.split_at(left_len(all.len()));
+        merge_subtrees_root(&merged(left), &merged(right), Mode::Hash)
+    }
+
     pub(super) const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -27,12 +33,6 @@ impl Subtree {
     pub(super) const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
-}
-
-/// The hash of the file whose chunks these are, two or more.
-pub(super) fn root(subtrees: &[Subtree]) -> blake3::Hash {
-    let (left, right) = subtrees.split_at(left_len(subtrees.len()));
-    merge_subtrees_root(&merged(left), &merged(right), Mode::Hash)
 }
 
 fn merged(subtrees: &[Subtree]) -> ChainingValue {
@@ -72,7 +72,11 @@ mod tests {
                 .enumerate()
                 .map(|(i, c)| Subtree::of(i as u32, c.chunks(1000)))
                 .collect();
-            assert_eq!(root(&subtrees), blake3::hash(&data[..len]), "{len} bytes");
+            assert_eq!(
+                Subtree::root(&subtrees),
+                blake3::hash(&data[..len]),
+                "{len} bytes"
+            );
         }
     }
 }

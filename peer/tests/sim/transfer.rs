@@ -3,7 +3,7 @@
 use mesh_peer::transfer::{Failure, HELD_BYTES, Outcome, Receiver, Sender, Source};
 use mesh_protocol::channel::{ChunkRange, FileAck, FileWant, Frame};
 use mesh_protocol::error_code::ChannelCode;
-use mesh_protocol::limits::{FILE_WINDOW, MAX_CHANNEL_FRAME};
+use mesh_protocol::limits::{FILE_WINDOW, FILE_WINDOW_CHUNKS, MAX_CHANNEL_FRAME};
 
 use crate::rng::Rng;
 use crate::transfer_world::{Disk, Fate, Files, MIB, accepted, read, session, sources};
@@ -221,6 +221,40 @@ fn the_window_is_kept() {
             ..
         }))
     ));
+}
+
+#[test]
+fn no_more_small_files_are_on_their_way_than_the_order_of_messages_can_be_told_of() {
+    let files: Files = (0..FILE_WINDOW_CHUNKS + 100)
+        .map(|number| (number.to_string(), vec![1; 3]))
+        .collect();
+    let mut sender = Sender::new(sources(&files)).unwrap();
+    let ranges = (0..files.len() as u32).map(|file| ChunkRange { file, from: 0, to: 1 });
+    sender.handle(Frame::FileWant(FileWant {
+        ranges: ranges.collect(),
+        skip: vec![],
+        last: true,
+    }));
+    let drain = |sender: &mut Sender| {
+        let mut chunks = 0;
+        loop {
+            while let Some(request) = sender.poll_read() {
+                sender.chunk_read(read(&files, request));
+                chunks += 1;
+            }
+            if !sender.has_frame() {
+                return chunks;
+            }
+            while sender.poll_frame().is_some() {}
+        }
+    };
+    assert_eq!(drain(&mut sender), FILE_WINDOW_CHUNKS);
+    sender.handle(Frame::FileAck(FileAck { bytes: 3 * 7 + 2 }));
+    assert_eq!(drain(&mut sender), 7);
+    sender.handle(Frame::FileAck(FileAck {
+        bytes: 3 * FILE_WINDOW_CHUNKS as u64,
+    }));
+    assert_eq!(drain(&mut sender), 93);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::cli::args::PutArgs;
 use crate::cli::connect::disk_failure;
 use crate::cli::output::size;
 use crate::cli::{Context, connect, progress, until_stopped};
-use crate::disk::SourceFile;
+use crate::disk::{self, SourceFile};
 use crate::exit::{Failure, Outcome};
 use crate::online::Online;
 use crate::transfer::{Flow, Shown, outgoing};
@@ -36,7 +36,7 @@ pub(in crate::cli) async fn run(context: Context, mut args: PutArgs) -> Outcome 
 /// Opens the files and reads their hashes, on a thread of its own.
 async fn read(paths: Vec<PathBuf>) -> Outcome<(Vec<SourceFile>, Vec<Source>)> {
     let reading = tokio::task::spawn_blocking(move || {
-        let (mut files, mut sources) = (Vec::new(), Vec::new());
+        let (mut files, mut names) = (Vec::new(), Vec::new());
         for path in &paths {
             let file = SourceFile::open(path).map_err(|error| disk_failure(&error))?;
             let name = path.file_name().and_then(|name| name.to_str());
@@ -46,18 +46,21 @@ async fn read(paths: Vec<PathBuf>) -> Outcome<(Vec<SourceFile>, Vec<Source>)> {
                     path.display()
                 ))
             })?;
-            sources.push(Source {
-                path: name.to_owned(),
-                size: file.size(),
-                hash: file
-                    .hash(|_| true)
-                    .map_err(|error| disk_failure(&error))?
-                    .ok_or_else(Failure::interrupted)?,
-                modified_at: file.modified_at(),
-                mode: file.mode(),
-            });
+            names.push(name.to_owned());
             files.push(file);
         }
+        let hashes = disk::hash(&files, || true)
+            .map_err(|error| disk_failure(&error))?
+            .ok_or_else(Failure::interrupted)?;
+        let sources = names.into_iter().zip(&files).zip(hashes);
+        let sources = sources.map(|((path, file), hash)| Source {
+            path,
+            size: file.size(),
+            hash,
+            modified_at: file.modified_at(),
+            mode: file.mode(),
+        });
+        let sources = sources.collect();
         Ok((files, sources))
     });
     reading.await.map_err(Failure::general)?

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::args::SendArgs;
 use crate::cli::connect::disk_failure;
 use crate::cli::output::{Output, size};
-use crate::disk::{DiskError, Met, Patterns, SourceFile, walk};
+use crate::disk::{self, DiskError, Met, Patterns, SourceFile, walk};
 use crate::exit::{Failure, Outcome};
 
 /// What the listed paths of a request may take together; its frame holds 64 KiB.
@@ -114,18 +114,13 @@ impl Parcel {
             .collect()
     }
 
-    /// Hashes all files on a thread of its own, while nobody has accepted yet.
+    /// Hashes all files on threads of their own, while nobody has accepted yet.
     pub(super) fn hash(&self, stop: CancellationToken) -> JoinHandle<Outcome<Vec<blake3::Hash>>> {
         let files = self.files.clone();
         tokio::task::spawn_blocking(move || {
-            let hashed = files
-                .iter()
-                .map(|file| match file.hash(|_| !stop.is_cancelled()) {
-                    Ok(Some(hash)) => Ok(hash),
-                    Ok(None) => Err(Failure::interrupted()),
-                    Err(error) => Err(disk_failure(&error)),
-                });
-            hashed.collect()
+            disk::hash(&files, || !stop.is_cancelled())
+                .map_err(|error| disk_failure(&error))?
+                .ok_or_else(Failure::interrupted)
         })
     }
 }

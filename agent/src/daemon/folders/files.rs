@@ -16,7 +16,7 @@ use super::{Core, FolderShare, STOPPED, bye};
 use crate::cli::output::size as shown_size;
 use crate::daemon::SHARE_STOP_WITHIN;
 use crate::daemon::terminals::Asking;
-use crate::disk::{Pulled, SharedError, SourceFile};
+use crate::disk::{self, Pulled, SharedError, SourceFile};
 use crate::transfer::choice::Choice;
 use crate::transfer::incoming::{self, Arrived, Destination};
 use crate::transfer::{Flow, Shown, TransferError, outgoing};
@@ -87,21 +87,20 @@ async fn prepare(
     };
     let _ = frames.send(Frame::FolderOpened(opened).encode()).await;
     let hashed = tokio::task::spawn_blocking(move || {
-        let (mut sources, mut files) = (Vec::new(), Vec::new());
-        for Pulled { name, file } in found {
-            let hash = file
-                .hash(|_| !stop.is_cancelled())
-                .map_err(|error| (error.code(), error.to_string()))?
-                .ok_or((ChannelCode::Stopped, STOPPED.to_owned()))?;
-            sources.push(Source {
-                path: name,
-                size: file.size(),
-                hash,
-                modified_at: file.modified_at(),
-                mode: file.mode(),
-            });
-            files.push(file);
-        }
+        let pulled = found.into_iter().map(|Pulled { name, file }| (name, file));
+        let (names, files): (Vec<String>, Vec<SourceFile>) = pulled.unzip();
+        let hashes = disk::hash(&files, || !stop.is_cancelled())
+            .map_err(|error| (error.code(), error.to_string()))?
+            .ok_or((ChannelCode::Stopped, STOPPED.to_owned()))?;
+        let sources = names.into_iter().zip(&files).zip(hashes);
+        let sources = sources.map(|((path, file), hash)| Source {
+            path,
+            size: file.size(),
+            hash,
+            modified_at: file.modified_at(),
+            mode: file.mode(),
+        });
+        let sources = sources.collect();
         let sender = Sender::new(sources).map_err(|error| (ChannelCode::BadPath, error.to_string()))?;
         Ok((sender, files))
     });

@@ -7,6 +7,8 @@ import { ChunkQueue, chunkLength, chunksOf } from './receiver';
 
 /** Bytes that may be on their way without the receiver's acknowledgement. */
 export const WINDOW_BYTES = 16 * 1024 * 1024;
+/** The same in chunks, which may be small: SCTP can tell the order of so many messages that wait, and not of any number. */
+export const WINDOW_CHUNKS = 4096;
 /** Room for JSON in one message, with a margin for the frame's head and for escapes. */
 const MANIFEST_PART_BYTES = 48 * 1024;
 
@@ -25,6 +27,8 @@ export class Sender {
   private upcoming: NextChunk | undefined;
   private sent = 0;
   private acked = 0;
+  /** Where each chunk ends that is on its way, counted as `sent`. */
+  private readonly unackedEnds: number[] = [];
   private wantedBytes = 0;
   private readonly done = new Set<number>();
 
@@ -81,9 +85,11 @@ export class Sender {
       this.upcoming = { file, index, length: chunkLength(this.files[file]?.size ?? 0, index) };
     }
     if (this.sent - this.acked + this.upcoming.length > WINDOW_BYTES) return 'wait';
+    if (this.unackedEnds.length >= WINDOW_CHUNKS) return 'wait';
     const chunk = this.upcoming;
     this.upcoming = undefined;
     this.sent += chunk.length;
+    this.unackedEnds.push(this.sent);
     return chunk;
   }
 
@@ -91,6 +97,8 @@ export class Sender {
     if (bytes < this.acked || bytes > this.sent)
       throw new TransferFault('PROTOCOL', 'The other side acknowledged too much.');
     this.acked = bytes;
+    const first = this.unackedEnds.findIndex((end) => end > bytes);
+    this.unackedEnds.splice(0, first < 0 ? this.unackedEnds.length : first);
   }
 
   /** Returns true when every file that is wanted stands at the other end. */

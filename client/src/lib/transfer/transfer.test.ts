@@ -10,7 +10,7 @@ import { Incoming } from './incoming';
 import { Outgoing, prepare } from './outgoing';
 import { isSafePath, numbered, sendableName } from './paths';
 import { Receiver } from './receiver';
-import { Sender, WINDOW_BYTES } from './sender';
+import { Sender, WINDOW_BYTES, WINDOW_CHUNKS } from './sender';
 import { placeFor, type Sink } from './sink';
 
 function localHash(): HashPort {
@@ -310,6 +310,32 @@ describe('Sender', () => {
     sender.ack(CHUNK_BYTES);
     expect(sender.next()).toMatchObject({ index: 16 });
     expect(() => sender.ack(100 * CHUNK_BYTES)).toThrow(expect.objectContaining({ code: 'PROTOCOL' }));
+  });
+
+  it('keeps to a number of chunks, too, where they are small', () => {
+    const files = Array.from({ length: WINDOW_CHUNKS + 10 }, (_, file) => ({
+      ...large,
+      file,
+      path: `${file}`,
+      size: 3,
+    }));
+    const sender = new Sender(files);
+    sender.want({
+      type: 'FILE_WANT',
+      ranges: files.map(({ file }) => ({ file, from: 0, to: 1 })),
+      last: true,
+    });
+    const drain = () => {
+      let chunks = 0;
+      while (typeof sender.next() === 'object') chunks++;
+      return chunks;
+    };
+    expect(drain()).toBe(WINDOW_CHUNKS);
+    sender.ack(3 * 7 + 2);
+    expect(drain()).toBe(7);
+    sender.ack(3 * WINDOW_CHUNKS);
+    expect(drain()).toBe(3);
+    expect(sender.next()).toBe('end');
   });
 
   it('sends only what is lacking, and counts the rest as moved', () => {
