@@ -368,6 +368,10 @@ impl Part {
         let mut state = self.state.try_clone().map_err(at)?;
         std::io::Seek::rewind(&mut state).map_err(at)?;
         state.take(MAX_STATE).read_to_end(&mut notes).map_err(at)?;
+        let torn = PartRecord::torn(&notes);
+        if torn > 0 {
+            self.state.set_len((notes.len() - torn) as u64).map_err(at)?;
+        }
         let mut buffer = Vec::new();
         let mut records = PartRecord::parse(&notes, entry).unwrap_or_default();
         records.retain(|record| {

@@ -203,6 +203,27 @@ fn a_part_that_was_damaged_or_cut_short_is_not_believed() {
     }
 }
 
+#[test]
+fn what_is_noted_after_a_torn_note_is_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = content(8 * CHUNK, 10);
+    let cut = |chunks| Transfer {
+        chunks,
+        ..Transfer::of(&[("a.bin", &bytes)])
+    };
+    assert_eq!(cut(4).run(&inbox(folder.path())), None);
+    let state = folder.path().join("a.bin.part.state");
+    let notes = std::fs::read(&state).unwrap();
+    std::fs::write(&state, &notes[..notes.len() - 7]).unwrap();
+    assert_eq!(cut(3).run(&inbox(folder.path())), None);
+    let mut last = cut(usize::MAX);
+    assert_eq!(last.run(&inbox(folder.path())), Some(Outcome::Finished));
+    assert_eq!(
+        last.written, 2,
+        "three stood before the torn one, three came after it"
+    );
+}
+
 /// A file system of a given size, where this machine lets us have one.
 struct SmallDisk(tempfile::TempDir);
 

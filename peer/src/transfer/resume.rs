@@ -2,7 +2,8 @@
 //!
 //! The driver writes [`PartRecord::header`] when it creates the part and appends [`PartRecord::note`] after each chunk.
 //! When it meets the part again, [`PartRecord::parse`] says which chunks should be there; the driver reads each, keeps
-//! it if [`PartRecord::confirms`], and reports the rest as missing. A torn last note is ignored.
+//! it if [`PartRecord::confirms`], and reports the rest as missing. A torn last note is ignored; the driver cuts it off
+//! ([`PartRecord::torn`]), or the notes that follow it could not be read.
 
 use super::chunk::WrittenChunk;
 use super::manifest::Entry;
@@ -57,6 +58,11 @@ impl PartRecord {
                 .map(|(chunk, subtree)| Self { chunk, subtree })
                 .collect(),
         )
+    }
+
+    /// The bytes at the end of a side file that are a part of a note.
+    pub const fn torn(side_file: &[u8]) -> usize {
+        side_file.len().saturating_sub(HEADER_BYTES) % RECORD_BYTES
     }
 
     /// Position and length of this chunk in a file of `size` bytes.

@@ -102,9 +102,10 @@ pub(crate) fn work(disk: &mut Disk, receiver: &mut Receiver, task: ReceiverTask)
             {
                 return receiver.inspected(entry.file, Held::Whole);
             }
-            let Some((part, side)) = disk.parts.get(path) else {
+            let Some((part, side)) = disk.parts.get_mut(path) else {
                 return receiver.inspected(entry.file, Held::Nothing);
             };
+            side.truncate(side.len() - PartRecord::torn(side));
             let confirmed = |record: &PartRecord| {
                 let (at, len) = record.range(entry.size);
                 part.get(at as usize..(at + len) as usize)
