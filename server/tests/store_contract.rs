@@ -65,6 +65,7 @@ async fn contract(store: Arc<dyn Store>) -> Result<()> {
     chat_changes(&*store).await?;
     chat_ends(&*store).await?;
     deleting_a_room_takes_all_of_it(&*store).await?;
+    records::rooms_whose_time_is_over_are_named_in_their_order(&*store).await?;
     records::the_record_is_numbered_paged_and_bounded(&*store).await?;
     records::the_operator_lists_and_removes_and_a_server_is_told(&*store).await?;
     store.close().await;

@@ -5,7 +5,7 @@ use mesh_protocol::capability::Capability;
 use mesh_protocol::http::{AuditAct, AuditParty, Role};
 use mesh_protocol::ids::{RoomId, UserId};
 use mesh_server::auth::random;
-use mesh_server::store::{Bulletin, NewAuditEntry, NewSignIn, SignInId, Store, StoreError};
+use mesh_server::store::{Bulletin, NewAuditEntry, NewRoom, NewSignIn, SignInId, Store, StoreError};
 
 use super::{HERE, NOW, device, invite, new_user, room, user};
 
@@ -18,6 +18,28 @@ pub async fn settings(store: &dyn Store) -> Result<()> {
     store.put_setting("k", "1").await?;
     store.put_setting("k", "2").await?;
     assert_eq!(store.setting("k").await?.as_deref(), Some("2"));
+    Ok(())
+}
+
+pub async fn rooms_whose_time_is_over_are_named_in_their_order(store: &dyn Store) -> Result<()> {
+    let owner = user(store, "short").await?;
+    let short = async |expires_at| {
+        let room = NewRoom {
+            id: random::id(),
+            name: "Short".into(),
+            owner: owner.clone(),
+            now: NOW,
+            expires_at: Some(expires_at),
+        };
+        store.create_room(&room).await.map(|()| room.id)
+    };
+    let (later, first) = (short(NOW + 2).await?, short(NOW + 1).await?);
+    assert_eq!(store.expired_rooms(9, NOW).await?, []);
+    assert_eq!(
+        store.expired_rooms(9, NOW + 2).await?,
+        [first.clone(), later.clone()]
+    );
+    assert_eq!(store.expired_rooms(1, NOW + 2).await?, [first]);
     Ok(())
 }
 
