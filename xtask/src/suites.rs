@@ -238,6 +238,7 @@ pub fn transfers() -> Result<()> {
     for (title, package, test) in [
         ("simulated transfers", "mesh-peer", "sim"),
         ("transfers that are killed", "mesh-agent", "cuts"),
+        ("a hundred thousand files", "mesh-agent", "many"),
     ] {
         let test = ["test", "--locked", "--package", package, "--test", test];
         step(title, cargo().args(test).args(["--", "--ignored", "--nocapture"]))?;
