@@ -1,6 +1,7 @@
 //! `mesh-bench`: load generators and comparisons. Every benchmark prints a table and keeps its raw results.
 
 mod datachannel;
+mod files;
 mod relay;
 
 use clap::{Parser, Subcommand};
@@ -19,6 +20,8 @@ struct Cli {
 enum Command {
     /// Throughput, set-up time and memory of one data channel between two processes on this machine.
     Datachannel(datachannel::Options),
+    /// A large file and many small ones, beside other programs.
+    Files(files::Options),
     /// Messages, fan-out, connections and memory of the control plane, beside other servers.
     Relay(relay::Options),
     /// One end of a data channel, speaking JSON lines on standard input and output.
@@ -29,6 +32,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Datachannel(options) => datachannel::run(&options),
+        Command::Files(options) => files::run(&options),
         Command::Relay(options) => relay::run(&options),
         Command::DatachannelEnd(options) => datachannel::end::run(options),
     }

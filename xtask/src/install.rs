@@ -25,11 +25,14 @@ const COMPARED: &[(&str, &str)] = &[
 /// What schemathesis is installed with.
 const API_CHECK: &[(&str, &str)] = &[("python3", "python3 python3-venv")];
 
-/// The servers that the relay is compared with, beside those from npm and PyPI.
-const RELAYS: &[(&str, &str)] = &[
+/// What the relay and the transfers are compared with, beside what comes from npm and PyPI.
+const PEERS: &[(&str, &str)] = &[
     ("python3", "python3 python3-venv"),
     ("nats-server", "nats-server"),
     ("mosquitto", "mosquitto"),
+    ("nc", "netcat-openbsd"),
+    ("rsync", "rsync"),
+    ("sshd", "openssh-server openssh-client"),
 ];
 
 /// Installs what is missing.
@@ -62,8 +65,8 @@ pub fn for_api_check() -> Result<()> {
 }
 
 /// Installs what is missing.
-pub fn for_relay() -> Result<()> {
-    have(RELAYS)
+pub fn for_peers() -> Result<()> {
+    have(PEERS)
 }
 
 fn have(programs: &[(&str, &str)]) -> Result<()> {

@@ -115,8 +115,8 @@ fn npm_packages(title: &str, folder: &str) -> Result<()> {
 
 /// `cargo xtask bench NAME`.
 pub fn bench(name: &str, options: &[String]) -> Result<()> {
-    if name == "relay" {
-        return relay(options);
+    if name == "relay" || name == "files" {
+        return with_programs(name, options);
     }
     install::for_benchmarks()?;
     let build = [
@@ -172,10 +172,10 @@ pub fn durability() -> Result<()> {
     )
 }
 
-/// The benchmark starts the real server, which is built beside it.
-fn relay(options: &[String]) -> Result<()> {
-    install::for_relay()?;
-    // Both in one build, and started as built: apart, they would share fewer of their dependencies.
+/// The benchmark starts the real programs, which are built beside it.
+fn with_programs(name: &str, options: &[String]) -> Result<()> {
+    install::for_peers()?;
+    // All in one build, and started as built: apart, they would share fewer of their dependencies.
     let build = [
         "build",
         "--release",
@@ -184,10 +184,12 @@ fn relay(options: &[String]) -> Result<()> {
         "mesh-bench",
         "--package",
         "mesh-server",
+        "--package",
+        "mesh-agent",
     ];
-    step("mesh-server and the benchmark", cargo().args(build))?;
+    step("the programs and the benchmark", cargo().args(build))?;
     let mut bench = Command::new(release_binary("mesh-bench"));
-    step("relay", bench.current_dir(root()).arg("relay").args(options))
+    step(name, bench.current_dir(root()).arg(name).args(options))
 }
 
 /// `cargo xtask fuzz`: every target of fuzz/, some side by side. What breaks one is kept in `fuzz/artifacts`.

@@ -1,0 +1,126 @@
+//! Files from one machine to another beside other programs, in one run: a large file, and very many small ones.
+//!
+//! Whole commands are timed over loopback, from the start of the one that sends until both ends have ended; what waits by its
+//! nature (a daemon, `mesh receive`) is started before. The programs take turns (A B C, A B C), so that what the machine
+//! does meanwhile meets all of them. Only mesh hands over what is safe on the disk, and that is in its figures.
+
+mod case;
+mod mesh;
+mod process;
+mod programs;
+mod report;
+mod wormhole;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+use case::{CASES, Case, LARGE};
+use clap::Args;
+use report::{Measured, Reading};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Runs of each program in each case; the median counts.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Only the programs whose name contains one of these, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    programs: Vec<String>,
+    /// Only the cases whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
+    /// The host's name in the results; choose one that tells nobody anything.
+    #[arg(long, default_value = "local")]
+    host: String,
+    /// Where the results go.
+    #[arg(long, default_value = "bench/results")]
+    results: PathBuf,
+}
+
+/// A program that moves files, ready to do so.
+trait Program {
+    fn name(&self) -> &'static str;
+    fn fits(&self, case: Case) -> bool;
+    /// Moves `source` into the empty folder `target`.
+    fn send(&mut self, source: &Path, target: &Path) -> anyhow::Result<Moved>;
+}
+
+/// What a run showed.
+struct Moved {
+    seconds: f64,
+    /// The most memory of the sending and of the receiving process, MiB; of ours only.
+    peaks_mib: Option<[f64; 2]>,
+}
+
+impl Moved {
+    fn since(begun: Instant) -> Self {
+        Self {
+            seconds: begun.elapsed().as_secs_f64(),
+            peaks_mib: None,
+        }
+    }
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let stage = tempfile::tempdir()?;
+    let mut programs = start(stage.path(), options)?;
+    let mut results = Vec::new();
+    for case in CASES {
+        if options
+            .only
+            .as_ref()
+            .is_some_and(|only| !case.name().contains(only))
+        {
+            continue;
+        }
+        let source = case.make(stage.path())?;
+        let mut measured: Vec<Measured> = Vec::new();
+        // The largest is for the memory, which one run shows.
+        let rounds = if case == LARGE { 1 } else { options.rounds };
+        for _ in 0..rounds {
+            for program in programs.iter_mut().filter(|program| program.fits(case)) {
+                let moved = once(&mut **program, case, &source, stage.path());
+                let moved = moved.with_context(|| format!("{} with {}", case.name(), program.name()))?;
+                report::add(&mut measured, case, program.name(), Reading::of(case, &moved));
+            }
+        }
+        report::print_case(&measured);
+        results.append(&mut measured);
+        // After each case: a run that is stopped has been of use.
+        report::write(&options.results, &options.host, &results)?;
+        process::remove(&source)?;
+    }
+    Ok(())
+}
+
+fn start(stage: &Path, options: &Options) -> anyhow::Result<Vec<Box<dyn Program>>> {
+    let wanted =
+        |name: &str| options.programs.is_empty() || options.programs.iter().any(|p| name.contains(p));
+    let mut all: Vec<Box<dyn Program>> = Vec::new();
+    if wanted(mesh::NAME) {
+        all.push(Box::new(mesh::Mesh::start(stage)?));
+    }
+    all.extend(
+        programs::all(stage)?
+            .into_iter()
+            .filter(|program| wanted(program.name())),
+    );
+    if wanted(wormhole::NAME) {
+        all.push(Box::new(wormhole::Wormhole::start(stage)?));
+    }
+    Ok(all)
+}
+
+/// One run; what arrived is compared and removed.
+fn once(program: &mut dyn Program, case: Case, source: &Path, stage: &Path) -> anyhow::Result<Moved> {
+    let target = stage.join("target");
+    std::fs::create_dir(&target)?;
+    process::settle()?;
+    let moved = program.send(source, &target)?;
+    if program.name() != programs::RAW {
+        case.check(&target)?;
+    }
+    process::remove(&target)?;
+    Ok(moved)
+}
