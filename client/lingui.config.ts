@@ -18,6 +18,8 @@ export default defineConfig({
         'src/features/oidc/**',
         'src/features/files/tray/**',
         'src/features/folders/**',
+        'src/features/terminal/**',
+        'src/features/call/**',
         ...onDemand,
       ],
     },
@@ -39,6 +41,15 @@ export default defineConfig({
     {
       path: 'src/features/folders/locales/{locale}',
       include: ['src/features/folders'],
+    },
+    {
+      path: 'src/features/terminal/locales/{locale}',
+      include: ['src/features/terminal'],
+      exclude: ['**/*.test.*'],
+    },
+    {
+      path: 'src/features/call/locales/{locale}',
+      include: ['src/features/call'],
     },
     { path: 'src/features/rooms/settings/locales/{locale}', include: onDemand },
   ],

@@ -13,6 +13,10 @@ const chromium = {
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    // A camera and a microphone that are drawn and beeped by the browser, allowed without a question; the whole screen is shown.
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--auto-select-desktop-capture-source=Entire screen",
   ],
 };
 

@@ -24,11 +24,7 @@ use mesh_protocol::ids::RoomId;
 use mesh_protocol::signal::{ClientMessage, OfferedFile, ServerMessage, TransferRequest};
 use serde_json::Value;
 use tokio::time::timeout;
-use world::{Machine, Running, SOON, World, hash_of, random_file};
-
-fn ended(ended: &(std::process::ExitStatus, Vec<String>)) -> Option<i32> {
-    ended.0.code()
-}
+use world::{Machine, Running, SOON, World, hash_of, random_file, status};
 
 fn json(line: &str) -> Value {
     serde_json::from_str(line).unwrap()
@@ -69,21 +65,39 @@ async fn rooms(world: &World) -> Vec<String> {
         .collect()
 }
 
-fn interrupt(running: &Running) {
-    let process = rustix::process::Pid::from_raw(running.id().cast_signed()).unwrap();
-    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+/// A sender with a file, and a machine that nobody has signed in.
+struct Scene {
+    world: World,
+    sender: Machine,
+    receiver: Machine,
+    source: String,
+    hash: String,
+}
+
+impl Scene {
+    async fn of(name: &str, mebibytes: usize) -> Self {
+        let world = World::start().await;
+        let source = world.path(name);
+        Self {
+            sender: world.machine("sender").await,
+            receiver: Machine::new(world.path("stranger")),
+            hash: random_file(&source, mebibytes),
+            source: source.to_str().unwrap().to_owned(),
+            world,
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_without_an_account_receives_and_nothing_is_left_of_it() {
-    let world = World::start().await;
-    let (sender, receiver) = (
-        world.machine("sender").await,
-        Machine::new(world.path("stranger")),
-    );
-    let source = world.path("report.pdf");
-    let hash = random_file(&source, 3);
-    let (sending, code) = sending(&sender, source.to_str().unwrap(), &[]).await;
+    let Scene {
+        world,
+        sender,
+        receiver,
+        source,
+        hash,
+    } = Scene::of("report.pdf", 3).await;
+    let (sending, code) = sending(&sender, &source, &[]).await;
     assert!(code.starts_with(&format!("{}/1-", world.server.url())), "{code}");
     // As somebody types it who was told on the telephone.
     let (server, words) = code.rsplit_once('/').unwrap();
@@ -93,9 +107,9 @@ async fn a_machine_without_an_account_receives_and_nothing_is_left_of_it() {
     arguments.push(&first);
     arguments.extend(spoken.split('-').skip(1));
     let received = receiver.mesh(&arguments).finish().await;
-    assert_eq!(ended(&received), Some(0), "{:?}", received.1);
+    assert_eq!(status(&received), Some(0), "{:?}", received.1);
     let sent = sending.finish().await;
-    assert_eq!(ended(&sent), Some(0), "{:?}", sent.1);
+    assert_eq!(status(&sent), Some(0), "{:?}", sent.1);
     assert_eq!(hash_of(&receiver.downloads().join("report.pdf")), hash);
     let verified = format!("BLAKE3 {hash} verified");
     for said in [&sent.1, &received.1] {
@@ -103,7 +117,7 @@ async fn a_machine_without_an_account_receives_and_nothing_is_left_of_it() {
     }
     assert_eq!(received.1[0], "alice (sender) offers report.pdf (3.1 MB).");
     // Nothing is kept, here and there: no sign-in, no key, no room, no number.
-    assert_eq!(ended(&receiver.mesh(&["rooms"]).finish().await), Some(3));
+    assert_eq!(status(&receiver.mesh(&["rooms"]).finish().await), Some(3));
     let kept = std::fs::read_dir(world.path("stranger")).unwrap();
     let kept: Vec<_> = kept.map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(kept, ["downloads"]);
@@ -112,7 +126,7 @@ async fn a_machine_without_an_account_receives_and_nothing_is_left_of_it() {
         .mesh(&["--json", "receive", "--yes", &code])
         .finish()
         .await;
-    assert_eq!(ended(&late), Some(4));
+    assert_eq!(status(&late), Some(4));
     assert!(
         why(&late.1).contains("Nobody waits under this number"),
         "{:?}",
@@ -122,20 +136,20 @@ async fn a_machine_without_an_account_receives_and_nothing_is_left_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_words_void_the_code_and_a_new_one_works() {
-    let world = World::start().await;
-    let (sender, receiver) = (
-        world.machine("sender").await,
-        Machine::new(world.path("stranger")),
-    );
-    let source = world.path("report.pdf");
-    let hash = random_file(&source, 1);
-    let (mut sending, first) = sending(&sender, source.to_str().unwrap(), &[]).await;
+    let Scene {
+        world: _world,
+        sender,
+        receiver,
+        source,
+        hash,
+    } = Scene::of("report.pdf", 1).await;
+    let (mut sending, first) = sending(&sender, &source, &[]).await;
     let wrong = other_words(&first);
     let refused = receiver
         .mesh(&["--json", "receive", "--yes", &wrong])
         .finish()
         .await;
-    assert_eq!(ended(&refused), Some(4));
+    assert_eq!(status(&refused), Some(4));
     assert!(why(&refused.1).contains("a word was wrong"), "{:?}", refused.1);
     sending.until("wrong words").await;
     let second = next_code(&mut sending).await;
@@ -146,118 +160,115 @@ async fn wrong_words_void_the_code_and_a_new_one_works() {
             .mesh(&["--json", "receive", "--yes", &first])
             .finish()
             .await;
-        assert_eq!(ended(&late), Some(4));
+        assert_eq!(status(&late), Some(4));
         sending.until("wrong words").await;
         next_code(&mut sending).await
     };
     let received = receiver.mesh(&["receive", "--yes", &third]).finish().await;
-    assert_eq!(ended(&received), Some(0), "{:?}", received.1);
-    assert_eq!(ended(&sending.finish().await), Some(0));
+    assert_eq!(status(&received), Some(0), "{:?}", received.1);
+    assert_eq!(status(&sending.finish().await), Some(0));
     assert_eq!(hash_of(&receiver.downloads().join("report.pdf")), hash);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_wrong_guesses_end_it() {
-    let world = World::start().await;
-    let (sender, receiver) = (
-        world.machine("sender").await,
-        Machine::new(world.path("stranger")),
-    );
-    let source = world.path("report.pdf");
-    random_file(&source, 1);
-    let mut sending = sender.mesh(&["--json", "send", source.to_str().unwrap(), "--code"]);
+    let Scene {
+        world,
+        sender,
+        receiver,
+        source,
+        ..
+    } = Scene::of("report.pdf", 1).await;
+    let mut sending = sender.mesh(&["--json", "send", &source, "--code"]);
     for _ in 0..3 {
         let event = json(&sending.until("\"code\"").await);
         let wrong = other_words(event["code"].as_str().unwrap());
         let refused = receiver.mesh(&["receive", "--yes", &wrong]).finish().await;
-        assert_eq!(ended(&refused), Some(4));
+        assert_eq!(status(&refused), Some(4));
     }
     let sent = sending.finish().await;
-    assert_eq!(ended(&sent), Some(4));
+    assert_eq!(status(&sent), Some(4));
     assert!(why(&sent.1).contains("3 codes in a row"), "{:?}", sent.1);
     assert_eq!(rooms(&world).await, ["Home"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_word_that_is_in_no_code_uses_nothing_up() {
-    let world = World::start().await;
-    let (sender, receiver) = (
-        world.machine("sender").await,
-        Machine::new(world.path("stranger")),
-    );
-    let source = world.path("report.pdf");
-    random_file(&source, 1);
-    let (sending, code) = sending(&sender, source.to_str().unwrap(), &[]).await;
+    let Scene {
+        world,
+        sender,
+        receiver,
+        source,
+        ..
+    } = Scene::of("report.pdf", 1).await;
+    let (sending, code) = sending(&sender, &source, &[]).await;
     let typed = format!("{code}x");
     let mistyped = receiver.mesh(&["receive", "--yes", &typed]).finish().await;
-    assert_eq!(ended(&mistyped), Some(2));
+    assert_eq!(status(&mistyped), Some(2));
     let input = world.path("code");
     std::fs::write(&input, format!("{code}\n")).unwrap();
     let input = std::fs::File::open(input).unwrap();
     let received = receiver.mesh_reading(&["receive", "--yes", "-"], input.into());
-    assert_eq!(ended(&received.finish().await), Some(0));
-    assert_eq!(ended(&sending.finish().await), Some(0));
+    assert_eq!(status(&received.finish().await), Some(0));
+    assert_eq!(status(&sending.finish().await), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_sender_gives_its_number_back() {
-    let world = World::start().await;
-    let (sender, receiver) = (
-        world.machine("sender").await,
-        Machine::new(world.path("stranger")),
-    );
-    let source = world.path("report.pdf");
-    random_file(&source, 1);
-    let (mut waiting, code) = sending(&sender, source.to_str().unwrap(), &[]).await;
+    let Scene {
+        world,
+        sender,
+        receiver,
+        source,
+        ..
+    } = Scene::of("report.pdf", 1).await;
+    let (mut waiting, code) = sending(&sender, &source, &[]).await;
     waiting.until("Waiting for the other machine").await;
-    interrupt(&waiting);
-    assert_eq!(ended(&waiting.finish().await), Some(130));
+    assert_eq!(status(&waiting.interrupt().await), Some(130));
     let late = receiver.mesh(&["receive", "--yes", &code]).finish().await;
-    assert_eq!(ended(&late), Some(4));
+    assert_eq!(status(&late), Some(4));
     // A machine that is signed in knows the server, and needs the code alone.
-    let (sending, again) = sending(&sender, source.to_str().unwrap(), &[]).await;
+    let (sending, again) = sending(&sender, &source, &[]).await;
     let bare = again.rsplit_once('/').unwrap().1;
     assert!(bare.starts_with("1-"), "the number was not free: {again}");
     let own = world.machine("own").await;
     assert_eq!(
-        ended(&own.mesh(&["receive", "--yes", bare]).finish().await),
+        status(&own.mesh(&["receive", "--yes", bare]).finish().await),
         Some(0)
     );
-    assert_eq!(ended(&sending.finish().await), Some(0));
+    assert_eq!(status(&sending.finish().await), Some(0));
     assert_eq!(
-        ended(&own.mesh(&["rooms"]).finish().await),
+        status(&own.mesh(&["rooms"]).finish().await),
         Some(0),
         "its sign-in is what it was"
     );
     let nowhere = receiver.mesh(&["receive", "--yes", bare]).finish().await;
-    assert_eq!(ended(&nowhere), Some(2));
+    assert_eq!(status(&nowhere), Some(2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_an_interruption_a_new_code_goes_on() {
-    let world = World::start().await;
-    let (sender, receiver) = (
-        world.machine("sender").await,
-        Machine::new(world.path("stranger")),
-    );
-    let source = world.path("disk.img");
-    let hash = random_file(&source, 24);
-    let file = source.to_str().unwrap();
-    let (mut interrupted, code) = sending(&sender, file, &["--throttle", "8M"]).await;
+    let Scene {
+        world,
+        sender,
+        receiver,
+        source,
+        hash,
+    } = Scene::of("disk.img", 24).await;
+    let (mut interrupted, code) = sending(&sender, &source, &["--throttle", "8M"]).await;
     let taking = receiver.mesh(&["receive", "--yes", &code]);
     interrupted.until(" of 25.2 MB").await;
     assert_eq!(rooms(&world).await.len(), 2);
-    interrupt(&interrupted);
-    assert_eq!(ended(&interrupted.finish().await), Some(130));
-    assert_eq!(ended(&taking.finish().await), Some(4), "the sender cancelled");
+    assert_eq!(status(&interrupted.interrupt().await), Some(130));
+    assert_eq!(status(&taking.finish().await), Some(4), "the sender cancelled");
     assert_eq!(rooms(&world).await, ["Home"]);
-    let (sending, code) = sending(&sender, file, &[]).await;
+    let (sending, code) = sending(&sender, &source, &[]).await;
     let taking = receiver.mesh(&["receive", "--yes", &code]);
     let sent = sending.finish().await;
-    assert_eq!(ended(&sent), Some(0), "{:?}", sent.1);
+    assert_eq!(status(&sent), Some(0), "{:?}", sent.1);
     let partly = |line: &String| line.contains("the rest was there already");
     assert!(sent.1.iter().any(partly), "{:?}", sent.1);
-    assert_eq!(ended(&taking.finish().await), Some(0));
+    assert_eq!(status(&taking.finish().await), Some(0));
     assert_eq!(hash_of(&receiver.downloads().join("disk.img")), hash);
 }
 

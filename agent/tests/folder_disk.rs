@@ -142,7 +142,7 @@ fn a_search_finds_names_beneath_and_stops_in_time() {
 }
 
 #[test]
-fn text_and_images_are_shown_and_nothing_that_a_browser_could_run() {
+fn text_images_and_recordings_are_shown_and_nothing_that_a_browser_could_run() {
     let (stage, folder) = stage();
     let put =
         |name: &str, bytes: &[u8]| std::fs::write(stage.path().join("shared").join(name), bytes).unwrap();
@@ -158,6 +158,19 @@ fn text_and_images_are_shown_and_nothing_that_a_browser_could_run() {
     let long = folder.preview("long.txt").unwrap();
     assert!(long.more && long.bytes.len() <= 64 * 1024 && String::from_utf8(long.bytes).is_ok());
     assert_eq!(folder.preview("p.png").unwrap().media_type, "image/png");
+    // A recording is played to its end: the whole of it is shown, where it is one.
+    let header = b"{\"version\":2,\"width\":80,\"height\":24}\n";
+    let cast = [header, &b"[0.1,\"o\",\"x\"]\n".repeat(10_000)[..]].concat();
+    put("night.cast", &cast);
+    put("night.txt", &cast);
+    put("other.cast", b"{\"version\":1}\n");
+    let shown = folder.preview("night.cast").unwrap();
+    assert_eq!(
+        (shown.media_type, shown.bytes == cast),
+        ("application/x-asciicast", true)
+    );
+    assert_eq!(folder.preview("night.txt").unwrap().media_type, "text/plain");
+    assert_eq!(folder.preview("other.cast").unwrap().media_type, "text/plain");
     put("x.html", b"plain words");
     put("x.SVG", b"plain words");
     put("page.txt", b"\n <!DOCTYPE html><script>1</script>");

@@ -64,6 +64,6 @@ async fn both_ends_are_this_user_and_typed_bytes_stay_out_of_logs() {
     };
     assert_eq!(
         serde_json::to_string(&opening).unwrap(),
-        r#"{"version":2,"request":{"type":"status"}}"#
+        r#"{"version":3,"request":{"type":"status"}}"#
     );
 }

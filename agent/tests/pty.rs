@@ -9,8 +9,12 @@ use mesh_protocol::channel::TermSize;
 const SIZE: TermSize = TermSize { cols: 80, rows: 24 };
 const PATIENCE: Duration = Duration::from_secs(20);
 
+fn spec(command: &str) -> ShellSpec {
+    ShellSpec::new("", &["/bin/sh", "-c", command].map(str::to_owned))
+}
+
 fn run(command: &str) -> (Shell, ShellEvents) {
-    Shell::spawn(&ShellSpec::new("/bin/sh", Some(command)), SIZE).unwrap()
+    Shell::spawn(&spec(command), SIZE).unwrap()
 }
 
 /// Output until it contains `text`, or until the end.
@@ -69,7 +73,9 @@ async fn output_and_status_arrive_whole_and_in_order() {
 
 #[tokio::test]
 async fn the_shell_knows_that_it_is_shared_and_where_it_runs() {
-    let (_shell, mut events) = run("echo \"<$TERM $MESH_SESSION $(tty | cut -c1-5)>\"");
+    let mut spec = spec("echo \"<$TERM $MESH_SHARED $(tty | cut -c1-5)>\"");
+    spec.variables = vec![("MESH_SHARED", "1".to_owned())];
+    let (_shell, mut events) = Shell::spawn(&spec, SIZE).unwrap();
     let (seen, _) = until(&mut events, ">").await;
     assert_eq!(marked(&seen), "xterm-256color 1 /dev/");
 }
@@ -107,11 +113,7 @@ async fn stopping_leaves_no_process_behind_not_even_jobs_of_their_own_group() {
 async fn dropping_kills_and_does_not_complete_a_half_typed_line() {
     let folder = tempfile::tempdir().unwrap();
     let proof = folder.path().join("executed");
-    let (shell, mut events) = Shell::spawn(
-        &ShellSpec::new("/bin/sh", Some("echo \"<$$>\"; exec /bin/sh")),
-        SIZE,
-    )
-    .unwrap();
+    let (shell, mut events) = run("echo \"<$$>\"; exec /bin/sh");
     let (seen, _) = until(&mut events, ">").await;
     assert!(shell.write(format!("echo ready; touch {}", proof.display()).into()));
     until(&mut events, "touch").await;
@@ -141,5 +143,5 @@ async fn a_program_that_reads_nothing_costs_bounded_memory() {
 
 #[tokio::test]
 async fn a_shell_that_is_not_there_is_an_error() {
-    assert!(Shell::spawn(&ShellSpec::new("/nonexistent/shell", None), SIZE).is_err());
+    assert!(Shell::spawn(&ShellSpec::new("/nonexistent/shell", &[]), SIZE).is_err());
 }

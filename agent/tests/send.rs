@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use world::{Machine, Running, World, hash_of, random_file};
+use world::{World, hash_of, random_file, status};
 
 /// Ordinary files below a folder, by their path in it, with content, execute bit and date.
 fn tree(root: &Path) -> BTreeMap<String, (Vec<u8>, bool, u64)> {
@@ -48,17 +48,6 @@ fn write(path: &Path, content: &str, mode: u32) {
         .unwrap();
 }
 
-async fn receiving(machine: &Machine, more: &[&str]) -> Running {
-    let arguments = [&["receive", "--yes", "--once"], more].concat();
-    let mut receiving = machine.mesh(&arguments);
-    receiving.until("Waiting").await;
-    receiving
-}
-
-fn code(ended: &(std::process::ExitStatus, Vec<String>)) -> Option<i32> {
-    ended.0.code()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_arrives_with_its_tree_its_dates_and_what_may_be_executed() {
     let world = World::start().await;
@@ -76,7 +65,7 @@ async fn a_folder_arrives_with_its_tree_its_dates_and_what_may_be_executed() {
     symlink("/etc/passwd", folder.join("link")).unwrap();
     symlink("/etc", folder.join("linked")).unwrap();
 
-    let receiving = receiving(&receiver, &[]).await;
+    let receiving = receiver.receiving(&[]).await;
     let folder = format!("{}/", folder.display());
     let arguments = [
         "send",
@@ -89,7 +78,7 @@ async fn a_folder_arrives_with_its_tree_its_dates_and_what_may_be_executed() {
         "*.o",
     ];
     let sent = sender.mesh(&arguments).finish().await;
-    assert_eq!(code(&sent), Some(0), "{:?}", sent.1);
+    assert_eq!(status(&sent), Some(0), "{:?}", sent.1);
     let passed_over = sent
         .1
         .iter()
@@ -102,7 +91,7 @@ async fn a_folder_arrives_with_its_tree_its_dates_and_what_may_be_executed() {
         "{:?}",
         sent.1
     );
-    assert_eq!(code(&receiving.finish().await), Some(0));
+    assert_eq!(status(&receiving.finish().await), Some(0));
     assert_eq!(tree(&receiver.downloads().join("project")), all);
     assert_eq!(std::fs::read_dir(receiver.downloads()).unwrap().count(), 1);
 }
@@ -113,11 +102,11 @@ async fn standard_input_arrives_under_the_name_that_it_is_given() {
     let (sender, receiver) = (world.machine("sender").await, world.machine("receiver").await);
     let source = world.path("source");
     let hash = random_file(&source, 3);
-    let receiving = receiving(&receiver, &[]).await;
+    let receiving = receiver.receiving(&[]).await;
     let arguments = ["send", "-", "--name", "backup.tar", "--to", "Home"];
     let sending = sender.mesh_reading(&arguments, Stdio::from(File::open(&source).unwrap()));
-    assert_eq!(code(&sending.finish().await), Some(0));
-    assert_eq!(code(&receiving.finish().await), Some(0));
+    assert_eq!(status(&sending.finish().await), Some(0));
+    assert_eq!(status(&receiving.finish().await), Some(0));
     assert_eq!(hash_of(&receiver.downloads().join("backup.tar")), hash);
 }
 
@@ -130,12 +119,12 @@ async fn a_part_can_be_taken_and_the_sender_knows() {
         write(&folder.join(name), name, 0o644);
     }
     let offer = ["send", folder.to_str().unwrap(), "--to", "Home"];
-    let taking = receiving(&receiver, &["--exclude", "*.log"]).await;
+    let taking = receiver.receiving(&["--exclude", "*.log"]).await;
     let sent = sender.mesh(&offer).finish().await;
-    assert_eq!(code(&sent), Some(6), "{:?}", sent.1);
+    assert_eq!(status(&sent), Some(6), "{:?}", sent.1);
     assert!(!sent.1.iter().any(|line| line.contains(".log")), "{:?}", sent.1);
     let taken = taking.finish().await;
-    assert_eq!(code(&taken), Some(0));
+    assert_eq!(status(&taken), Some(0));
     assert!(
         taken.1.iter().any(|line| line == "2 of 4 files were left out."),
         "{:?}",
@@ -156,19 +145,14 @@ async fn a_part_can_be_taken_and_the_sender_knows() {
         ("--rename", Some(0), "a.txt"),
         ("--overwrite", Some(0), "another"),
     ] {
-        let taking = receiving(&receiver, &[more]).await;
+        let taking = receiver.receiving(&[more]).await;
         let sent = sender.mesh(&offer).finish().await;
-        assert_eq!(code(&sent), expected, "{more}: {:?}", sent.1);
-        assert_eq!(code(&taking.finish().await), Some(0), "{more}");
+        assert_eq!(status(&sent), expected, "{more}: {:?}", sent.1);
+        assert_eq!(status(&taking.finish().await), Some(0), "{more}");
         assert_eq!(read("a.txt"), first, "{more}");
     }
     assert_eq!(stands(), ["a (1).txt", "a.txt", "b.log", "c/d.txt", "c/e.log"]);
     assert_eq!(read("a (1).txt"), "another");
-}
-
-fn interrupt(running: &Running) {
-    let process = rustix::process::Pid::from_raw(running.id().cast_signed()).unwrap();
-    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,16 +162,15 @@ async fn after_an_interruption_the_same_command_goes_on() {
     let source = world.path("disk.img");
     let hash = random_file(&source, 24);
     let offer = ["send", source.to_str().unwrap(), "--to", "Home"];
-    let taking = receiving(&receiver, &[]).await;
+    let taking = receiver.receiving(&[]).await;
     let mut sending = sender.mesh(&[&offer[..], &["--throttle", "8M"]].concat());
     // The first line comes once something stands at the other end.
     sending.until(" of 25.2 MB").await;
-    interrupt(&sending);
-    assert_eq!(code(&sending.finish().await), Some(130));
-    assert_eq!(code(&taking.finish().await), Some(4), "the other end cancelled");
-    let taking = receiving(&receiver, &[]).await;
+    assert_eq!(status(&sending.interrupt().await), Some(130));
+    assert_eq!(status(&taking.finish().await), Some(4), "the other end cancelled");
+    let taking = receiver.receiving(&[]).await;
     let sent = sender.mesh(&offer).finish().await;
-    assert_eq!(code(&sent), Some(0), "{:?}", sent.1);
+    assert_eq!(status(&sent), Some(0), "{:?}", sent.1);
     assert!(
         sent.1
             .iter()
@@ -195,7 +178,7 @@ async fn after_an_interruption_the_same_command_goes_on() {
         "{:?}",
         sent.1
     );
-    assert_eq!(code(&taking.finish().await), Some(0));
+    assert_eq!(status(&taking.finish().await), Some(0));
     assert_eq!(hash_of(&receiver.downloads().join("disk.img")), hash);
 }
 
@@ -211,12 +194,12 @@ async fn a_rate_is_kept_by_either_end() {
     {
         let source = world.path(&format!("{number}.bin"));
         random_file(&source, MIB);
-        let taking = receiving(&receiver, at_receiver).await;
+        let taking = receiver.receiving(at_receiver).await;
         let mut sending =
             sender.mesh(&[&["send", source.to_str().unwrap(), "--to", "Home"], at_sender].concat());
         sending.until("accepted").await;
         let begun = Instant::now();
-        assert_eq!(code(&sending.finish().await), Some(0));
+        assert_eq!(status(&sending.finish().await), Some(0));
         let seconds = begun.elapsed().as_secs_f64();
         println!("{MIB} MiB at 3 MB/s, kept by end {number}: {seconds:.2} s");
         // What may leave at once, and the last frame, are free.
@@ -224,7 +207,7 @@ async fn a_rate_is_kept_by_either_end() {
             seconds > (MIB as f64 * 1_048_576.0 - 200_000.0) / 3e6,
             "end {number}: {seconds} s"
         );
-        assert_eq!(code(&taking.finish().await), Some(0));
+        assert_eq!(status(&taking.finish().await), Some(0));
     }
 }
 

@@ -2,7 +2,10 @@
 
 mod datachannel;
 mod files;
+mod process;
 mod relay;
+mod results;
+mod terminal;
 
 use clap::{Parser, Subcommand};
 
@@ -24,6 +27,8 @@ enum Command {
     Files(files::Options),
     /// Messages, fan-out, connections and memory of the control plane, beside other servers.
     Relay(relay::Options),
+    /// A shared terminal: echo, bulk output, the first screen and memory, beside a bare one, ssh and sshx.
+    Terminal(terminal::Options),
     /// One end of a data channel, speaking JSON lines on standard input and output.
     #[command(hide = true)]
     DatachannelEnd(datachannel::end::Options),
@@ -34,6 +39,7 @@ fn main() -> anyhow::Result<()> {
         Command::Datachannel(options) => datachannel::run(&options),
         Command::Files(options) => files::run(&options),
         Command::Relay(options) => relay::run(&options),
+        Command::Terminal(options) => terminal::run(&options),
         Command::DatachannelEnd(options) => datachannel::end::run(options),
     }
 }

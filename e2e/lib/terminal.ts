@@ -64,6 +64,34 @@ export class TerminalOnPage {
     await session.detach();
   }
 
+  /** Where a character of the screen is, by its column and line. */
+  private async place([column, line]: [number, number]): Promise<[number, number]> {
+    const screen = this.region.locator(".xterm-screen");
+    const [box, rows] = await Promise.all([screen.boundingBox(), this.text.locator("[role=listitem]").count()]);
+    const size = await this.region.getByLabel("Size in characters").innerText();
+    const columns = Number(size.split("×")[0]);
+    if (!box) throw new Error("the terminal is not in sight");
+    return [box.x + ((column + 0.5) * box.width) / columns, box.y + ((line + 0.5) * box.height) / rows];
+  }
+
+  async click(column: number, line: number): Promise<void> {
+    const [x, y] = await this.place([column, line]);
+    // A link is looked for where the mouse comes by.
+    await this.page.mouse.move(x - 3, y);
+    await this.page.mouse.move(x, y);
+    await expect(this.region.locator(".xterm-cursor-pointer")).toBeVisible();
+    await this.page.mouse.click(x, y);
+  }
+
+  /** Selects by the mouse, from the first character up to before the last. */
+  async drag(from: [number, number], to: [number, number]): Promise<void> {
+    const [start, end] = [await this.place([from[0] - 0.4, from[1]]), await this.place([to[0] - 0.4, to[1]])];
+    await this.page.mouse.move(...start);
+    await this.page.mouse.down();
+    await this.page.mouse.move(...end, { steps: 4 });
+    await this.page.mouse.up();
+  }
+
   get text(): Locator {
     return this.region.locator(".xterm-accessibility-tree");
   }

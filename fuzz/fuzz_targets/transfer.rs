@@ -6,7 +6,7 @@
 use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use mesh_peer::transfer::{Accepted, Held, Receiver, ReceiverTask, Sender, Source};
+use mesh_peer::transfer::{Accepted, FileHash, Held, Receiver, ReceiverTask, Sender, Source, Subtree};
 use mesh_protocol::channel::{
     ChunkRange, FileAck, FileChunk, FileData, FileManifest, FileRange, FileWant, Frame, ManifestEntry,
 };
@@ -54,7 +54,7 @@ fuzz_target!(|case: Case<'_>| {
     let sources = files.iter().map(|(path, content)| Source {
         path: path.clone(),
         size: content.len() as u64,
-        hash: blake3::hash(content),
+        hash: FileHash::of(content),
         modified_at: None,
         mode: None,
     });
@@ -98,12 +98,14 @@ fuzz_target!(|case: Case<'_>| {
                 }
             }
             Step::Chunk { file, chunk, content, cut } => {
+                let many = files.get(usize::from(file)).is_some_and(|(_, file)| file.len() as u64 > FILE_CHUNK);
                 let (file, chunk) = (u32::from(file), u32::from(chunk));
+                let digest = if many { Subtree::of(chunk, [content]) } else { Subtree::only([content]) };
                 hear(&mut receiver, Frame::FileChunk(FileChunk {
                     file,
                     chunk,
                     len: content.len() as u32,
-                    digest: *blake3::hash(content).as_bytes(),
+                    digest: *digest.as_bytes(),
                 }));
                 let begin = u64::from(chunk) * FILE_CHUNK;
                 let (first, second) = content.split_at(usize::from(cut).min(content.len()));

@@ -28,6 +28,8 @@ pub enum Path {
     Direct,
     /// Through a TURN server, at either end.
     Relayed,
+    /// Through the Mesh server, which can read along.
+    Server,
 }
 
 /// A reading of the link, refreshed a few times a second while it is open.

@@ -3,8 +3,9 @@
 
 mod rtc_common;
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use rtc_common::{closed_reason, connect, loopback, start};
 /// A turnserver that ends with the test.
 struct TurnServer {
     child: Child,
-    port: u16,
+    address: SocketAddrV4,
     _directory: tempfile::TempDir,
 }
 
@@ -28,19 +29,14 @@ impl Drop for TurnServer {
 
 impl TurnServer {
     fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        // An address of this process alone, a port for each server in it: a free port may be taken before coturn has it.
+        static PORT: AtomicU16 = AtomicU16::new(3478);
+        let own = Ipv4Addr::from(0x7f40_0000 | (std::process::id() & 0x3f_ffff));
+        let address = SocketAddrV4::new(own, PORT.fetch_add(1, Ordering::Relaxed));
         let directory = tempfile::tempdir().unwrap();
         let child = Command::new("turnserver")
-            .args([
-                "-n",
-                "--listening-ip=127.0.0.1",
-                "--relay-ip=127.0.0.1",
-                "--allow-loopback-peers",
-            ])
+            .args(["-n", "--relay-ip=127.0.0.1", "--allow-loopback-peers"])
+            .arg(format!("--listening-ip={}", address.ip()))
             .args([
                 "--lt-cred-mech",
                 "--user=mesh:secret",
@@ -51,7 +47,7 @@ impl TurnServer {
             .args(["--no-cli", "--log-file=stdout", "--simple-log"])
             // One thread: by default each core has a socket of its own at this port.
             .arg("--relay-threads=1")
-            .arg(format!("--listening-port={port}"))
+            .arg(format!("--listening-port={}", address.port()))
             .arg(format!("--pidfile={}", directory.path().join("pid").display()))
             .arg(format!("--db={}", directory.path().join("db").display()))
             .stdin(Stdio::null())
@@ -61,7 +57,7 @@ impl TurnServer {
             .expect("this test needs `turnserver` (Debian: apt-get install coturn)");
         let server = Self {
             child,
-            port,
+            address,
             _directory: directory,
         };
         server.wait_until_it_answers();
@@ -73,7 +69,7 @@ impl TurnServer {
         socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         let request = b"\x00\x01\x00\x00\x21\x12\xa4\x42mesh-is-here";
         let answered = (0..100).any(|_| {
-            let _ = socket.send_to(request, ("127.0.0.1", self.port));
+            let _ = socket.send_to(request, self.address);
             let answer = socket.recv(&mut [0; 512]).is_ok();
             if !answer {
                 std::thread::sleep(Duration::from_millis(20));
@@ -87,7 +83,7 @@ impl TurnServer {
         RtcConfig {
             relay_only: true,
             ice_servers: vec![IceServer {
-                urls: vec![format!("turn:127.0.0.1:{}?transport={transport}", self.port)],
+                urls: vec![format!("turn:{}?transport={transport}", self.address)],
                 username: Some("mesh".into()),
                 credential: Some(credential.into()),
             }],

@@ -19,6 +19,10 @@ pub const FILE_WINDOW: u64 = 16 * 1024 * 1024;
 pub const FILE_WINDOW_CHUNKS: usize = 4_096;
 /// What a terminal's host keeps unacknowledged for one viewer before it sends a snapshot instead.
 pub const TERMINAL_WINDOW: u64 = 512 * 1024;
+/// The most bytes of frames in one `terminal.data`, so that in base64 they fit into a WebSocket frame.
+pub const TERMINAL_DATA: usize = 45_000;
+/// `terminal.data` that one end sends in a second: most of the rate of a socket is for everything else.
+pub const TERMINAL_DATA_RATE: u32 = 20;
 /// The longest chat message, in characters.
 pub const MAX_CHAT_CHARS: usize = 8_000;
 /// The longest name of a user, room or device, in characters.
@@ -37,7 +41,7 @@ pub const MAX_FOLDER_FOUND: usize = 200;
 pub const MAX_FOLDER_PATHS: usize = 100;
 /// The most text of one preview.
 pub const MAX_PREVIEW_TEXT: u64 = 64 * 1024;
-/// The largest image that is previewed.
+/// The largest image, or recording of a terminal, that is previewed.
 pub const MAX_PREVIEW_IMAGE: u64 = 8 * 1024 * 1024;
 /// The most members that one chat message mentions; further names are plain text.
 pub const MAX_MENTIONS: usize = 50;

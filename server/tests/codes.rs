@@ -23,6 +23,19 @@ fn gone() -> (u16, String) {
     (410, "CODE_GONE".to_owned())
 }
 
+/// Lets a guest into the room by an invitation.
+async fn guest_of(server: &TestServer, owner: &TestClient, room: &str) -> Result<TestClient> {
+    let invite = owner
+        .post(&format!("/rooms/{room}/invites"), json!({"guest": true}))
+        .await?;
+    let mut guest = server.stranger();
+    let session = guest
+        .post("/auth/guest", json!({"invite": invite["token"], "name": "Ann"}))
+        .await?;
+    guest.adopt(&session);
+    Ok(guest)
+}
+
 #[tokio::test]
 async fn a_guess_and_its_answer_pass_once_and_whoever_waits_is_told_at_once() -> Result<()> {
     let server = TestServer::start().await?;
@@ -99,14 +112,7 @@ async fn only_accounts_wait_and_what_is_not_base64url_or_too_long_is_refused() -
     let server = TestServer::start().await?;
     let (alice, stranger) = (server.client("alice").await?, server.stranger());
     let room = alice.create_room("Party").await?;
-    let invite = alice
-        .post(&format!("/rooms/{room}/invites"), json!({"guest": true}))
-        .await?;
-    let mut guest = server.stranger();
-    let session = guest
-        .post("/auth/guest", json!({"invite": invite["token"], "name": "Ann"}))
-        .await?;
-    guest.adopt(&session);
+    let guest = guest_of(&server, &alice, room.as_ref()).await?;
     offer(&alice).await?;
     for (client, expected) in [
         (&stranger, (401, "UNAUTHENTICATED")),
@@ -204,14 +210,7 @@ async fn a_room_of_a_short_life_goes_once_nobody_is_in_it_and_its_guests_with_it
     // The server looks at them in this order.
     let (used, left) = (make().await?, make().await?);
     let stays = alice.create_room("Home").await?;
-    let invite = alice
-        .post(&format!("/rooms/{left}/invites"), json!({"guest": true}))
-        .await?;
-    let mut guest = server.stranger();
-    let session = guest
-        .post("/auth/guest", json!({"invite": invite["token"], "name": "Ann"}))
-        .await?;
-    guest.adopt(&session);
+    let guest = guest_of(&server, &alice, &left).await?;
     let mut present = alice.join(&used.parse()?).await?;
     server.advance(Duration::from_secs(601));
     eventually("the room that was left is gone", async || {

@@ -39,6 +39,8 @@ pub struct Weather {
     /// One of so many packets is lost; 0 for none.
     pub lost_one_in: u64,
     pub cut: bool,
+    /// A firewall in between that lets no UDP through.
+    pub no_udp: bool,
 }
 
 /// Both ends and what is between them; all of it goes with this value.
@@ -148,6 +150,16 @@ fn ip(arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Of a packet of IPv4 or IPv6.
+fn is_udp(packet: &[u8]) -> bool {
+    const UDP: u8 = 17;
+    let protocol = match packet.first().map(|first| first >> 4) {
+        Some(4) => packet.get(9),
+        _ => packet.get(6),
+    };
+    protocol == Some(&UDP)
+}
+
 /// One direction.
 async fn carry(
     from: Arc<UnixDatagram>,
@@ -164,7 +176,9 @@ async fn carry(
                 let length = length?;
                 let now = *weather.borrow();
                 seen += 1;
-                let lost = now.cut || (now.lost_one_in > 0 && seen.is_multiple_of(now.lost_one_in));
+                let lost = now.cut
+                    || (now.lost_one_in > 0 && seen.is_multiple_of(now.lost_one_in))
+                    || (now.no_udp && is_udp(&buffer[..length]));
                 if !lost && held.len() < HELD {
                     held.push_back((Instant::now() + now.delay, buffer[..length].to_vec()));
                 }

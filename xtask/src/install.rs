@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::process::{present, program, step};
+use crate::process::{cargo, present, program, step, target};
 
 /// Program, and the Debian package that has it.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -13,6 +13,13 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("python3", "python3"),
     ("ip", "iproute2"),
     ("socat", "socat"),
+    ("vim", "vim"),
+    ("less", "less"),
+    ("htop", "htop"),
+    ("tmux", "tmux"),
+    ("btop", "btop"),
+    ("mc", "mc"),
+    ("nano", "nano"),
 ];
 
 /// What the libraries that benchmarks compare with are built by.
@@ -51,7 +58,8 @@ fn cargo_tool(name: &str) -> Result<()> {
     if present(name) {
         return Ok(());
     }
-    step(name, crate::process::cargo().args(["install", "--locked", name]))
+    // Started once for each run: what optimising it would take is never won back.
+    step(name, cargo().args(["install", "--locked", "--debug", name]))
 }
 
 /// Installs what is missing.
@@ -67,6 +75,17 @@ pub fn for_api_check() -> Result<()> {
 /// Installs what is missing.
 pub fn for_peers() -> Result<()> {
     have(PEERS)
+}
+
+/// Installs sshx apart from the user's own programs, unless it is there.
+pub fn for_terminals() -> Result<()> {
+    let folder = target().join("sshx");
+    if folder.join("bin/sshx-server").is_file() {
+        return Ok(());
+    }
+    have(&[("protoc", "protobuf-compiler")])?;
+    let install = ["install", "--locked", "sshx@0.4.1", "sshx-server@0.4.1", "--root"];
+    step("sshx", cargo().args(install).arg(folder))
 }
 
 fn have(programs: &[(&str, &str)]) -> Result<()> {

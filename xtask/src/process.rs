@@ -36,7 +36,8 @@ pub fn release_binary(name: &str) -> PathBuf {
     target().join("release").join(name)
 }
 
-fn target() -> PathBuf {
+/// Where cargo puts everything.
+pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 

@@ -115,7 +115,7 @@ fn npm_packages(title: &str, folder: &str) -> Result<()> {
 
 /// `cargo xtask bench NAME`.
 pub fn bench(name: &str, options: &[String]) -> Result<()> {
-    if name == "relay" || name == "files" {
+    if ["relay", "files", "terminal"].contains(&name) {
         return with_programs(name, options);
     }
     install::for_benchmarks()?;
@@ -175,6 +175,9 @@ pub fn durability() -> Result<()> {
 /// The benchmark starts the real programs, which are built beside it.
 fn with_programs(name: &str, options: &[String]) -> Result<()> {
     install::for_peers()?;
+    if name == "terminal" {
+        install::for_terminals()?;
+    }
     // All in one build, and started as built: apart, they would share fewer of their dependencies.
     let build = [
         "build",

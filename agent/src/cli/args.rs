@@ -57,7 +57,19 @@ pub(crate) enum Command {
     Get(GetArgs),
     /// Put files into a shared folder whose owner lets others
     Put(PutArgs),
-    /// Stop sharing one terminal or folder
+    /// Come back to a shared terminal of this device
+    Attach(AttachArgs),
+    /// Show viewers nothing of a shared terminal for a while; its shell goes on
+    Pause(PauseArgs),
+    /// Go on showing a terminal that was paused
+    Resume(PauseArgs),
+    /// Record a shared terminal as an asciicast; its viewers are told
+    Record(RecordArgs),
+    /// Send somebody away from your terminals
+    Eject(EjectArgs),
+    /// Say once and for all who may do what, or show what was said
+    Consent(ConsentArgs),
+    /// Stop sharing everything, or one terminal or folder
     Stop(StopArgs),
     /// List the rooms you are in
     Rooms,
@@ -115,12 +127,15 @@ pub(crate) struct ShareTerminalArgs {
     /// The room, by name or id [default: your only room, else Home]
     #[arg(long)]
     pub(crate) room: Option<String>,
-    /// Run this command instead of your shell
-    #[arg(long)]
-    pub(crate) command: Option<String>,
     /// Start the share and return, without attaching this terminal
     #[arg(long)]
     pub(crate) detach: bool,
+    /// Record what viewers see into a new file, as an asciicast
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Run this command instead of your shell
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -193,6 +208,9 @@ pub(crate) struct ViewArgs {
     /// Look in this room only
     #[arg(long)]
     pub(crate) room: Option<String>,
+    /// Which terminal, by its label, where several are shared
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) share: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -218,10 +236,69 @@ pub(crate) struct ShareFolderArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct StopArgs {
-    /// Its label or id, as `mesh status` shows it
+pub(crate) struct AttachArgs {
+    /// Its label or id, as `mesh status` shows it [default: the only one]
     #[arg(value_name = "SHARE")]
-    pub(crate) share: String,
+    pub(crate) share: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PauseArgs {
+    /// Its label or id, as `mesh status` shows it [default: all terminals]
+    #[arg(value_name = "SHARE")]
+    pub(crate) share: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true))]
+pub(crate) struct RecordArgs {
+    /// A new file; no other is replaced
+    #[arg(value_name = "FILE", group = "what")]
+    pub(crate) file: Option<PathBuf>,
+    /// End the recording
+    #[arg(long, group = "what")]
+    pub(crate) stop: bool,
+    /// Which terminal, by label or id [default: the only one]
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) share: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EjectArgs {
+    /// A viewer, as `mesh status` names them
+    #[arg(value_name = "NAME")]
+    pub(crate) who: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConsentArgs {
+    /// What: terminal:view, terminal:control or share:file
+    #[arg(value_name = "RIGHT", value_parser = parse_grant, requires = "answer")]
+    pub(crate) right: Option<Capability>,
+    /// From now on: ask you, allow, or never
+    #[arg(value_name = "ANSWER")]
+    pub(crate) answer: Option<Standing>,
+    /// For whoever asks in this room
+    #[arg(long, requires = "answer", conflicts_with = "person")]
+    pub(crate) room: Option<String>,
+    /// For this person in every room
+    #[arg(long, value_name = "NAME", requires = "answer")]
+    pub(crate) person: Option<String>,
+}
+
+/// A standing answer.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Standing {
+    Ask,
+    Allow,
+    Never,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StopArgs {
+    /// Its label or id, as `mesh status` shows it [default: everything]
+    #[arg(value_name = "SHARE")]
+    pub(crate) share: Option<String>,
 }
 
 #[derive(Debug, Args)]

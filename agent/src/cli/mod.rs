@@ -7,6 +7,7 @@ mod args;
 mod attach;
 mod background;
 mod connect;
+mod consent;
 mod down;
 mod folder;
 mod login;
@@ -22,6 +23,7 @@ mod share;
 mod share_folder;
 mod status;
 mod steer;
+mod terminals;
 mod up;
 mod view;
 
@@ -32,7 +34,7 @@ use clap::{CommandFactory as _, Parser as _};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::background::CHILD as BACKGROUND_VARIABLE;
-pub(crate) use self::connect::{capitalised as sentence, pick_room, rooms as rooms_of};
+pub(crate) use self::connect::{api_failure, capitalised as sentence, pick_room, rooms as rooms_of};
 
 use self::args::{Cli, Command, ShareWhat};
 use self::output::Output;
@@ -106,6 +108,12 @@ async fn run(cli: Cli, output: Output) -> Outcome {
             what: ShareWhat::Folder(args),
         } => share_folder::run(context, args).await,
         Command::Stop(args) => share_folder::stop(context, args).await,
+        Command::Attach(args) => share::come_back(context, args).await,
+        Command::Pause(args) => terminals::pause(context, args, true).await,
+        Command::Resume(args) => terminals::pause(context, args, false).await,
+        Command::Record(args) => terminals::record(context, args).await,
+        Command::Eject(args) => terminals::eject(context, args).await,
+        Command::Consent(args) => consent::run(context, args).await,
         Command::Ls(args) => folder::ls(context, args).await,
         Command::Get(args) => folder::get(context, args).await,
         Command::Put(args) => folder::put(context, args).await,

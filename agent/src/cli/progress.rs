@@ -142,6 +142,7 @@ fn path_name(path: Path) -> &'static str {
         Path::Unknown => "unknown",
         Path::Direct => "direct",
         Path::Relayed => "relayed",
+        Path::Server => "server",
     }
 }
 
@@ -151,6 +152,7 @@ pub(crate) fn path_and_rtt(link: &LinkStats) -> String {
         Path::Unknown => "Connecting",
         Path::Direct => "Direct connection",
         Path::Relayed => "Connection through a relay (no direct path was found)",
+        Path::Server => "Connection through the server, which can read along (no direct path was found)",
     };
     match link.rtt {
         Some(rtt) => format!("{path}, RTT {:.1} ms", rtt.as_secs_f64() * 1000.0),

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, IsTerminal as _, Read as _};
 
 use tokio::sync::mpsc;
 
+use crate::daemon::consent::Answer;
 use crate::exit::{Failure, Outcome};
 
 /// The longest password or link that is read from standard input, bytes.
@@ -108,6 +109,19 @@ fn typed() -> bool {
     }
     let mut watched = [PollFd::new(&stdin, PollFlags::IN)];
     poll(&mut watched, Some(&moment)).is_ok_and(|ready| ready > 0) && ours()
+}
+
+/// How [`answer`] is explained to whoever is asked.
+pub(crate) const ANSWERS: &str = "a: this person always, r: this room always, x: this person never";
+
+/// What the owner answers to a request for something of this device.
+pub(crate) fn answer(line: &str) -> Option<Answer> {
+    match line.trim().to_lowercase().as_str() {
+        "a" => Some(Answer::AlwaysPerson),
+        "r" => Some(Answer::AlwaysRoom),
+        "x" => Some(Answer::NeverPerson),
+        line => yes_or_no(line).map(|yes| if yes { Answer::Yes } else { Answer::No }),
+    }
 }
 
 /// Whether a line is a yes; `None` when it is neither yes nor no.

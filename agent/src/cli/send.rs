@@ -14,6 +14,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use mesh_peer::session::{
     self, Invitation, OpenSession, SessionError, Wanted, new_session_id, open_as_requester,
 };
+use mesh_peer::transfer::FileHash;
 use mesh_protocol::capability::Feature;
 use mesh_protocol::ids::{PeerId, RoomId, SessionId};
 use mesh_protocol::signal::{ClientMessage, Reason, SessionAnswer, TransferRequest};
@@ -67,7 +68,7 @@ async fn deliver(
     online: &mut Online,
     recipients: &Recipients,
     parcel: &Parcel,
-    hashing: JoinHandle<Outcome<Vec<blake3::Hash>>>,
+    hashing: JoinHandle<Outcome<Vec<FileHash>>>,
 ) -> Outcome {
     let output = context.output;
     output.note(
@@ -116,6 +117,7 @@ async fn deliver(
     let files = parcel.files.iter().zip(&hashes).zip(0..);
     let arrived = files.filter(|(_, number)| skipped.binary_search(number).is_err());
     for ((file, hash), _) in arrived {
+        let hash = hash.whole();
         let name = file.name();
         let event = json!({"event": "verified", "name": name, "size": file.size(), "blake3": hash.to_string(), "by": who});
         if parcel.files.len() <= LISTED {

@@ -1,23 +1,27 @@
-//! `mesh share terminal`: has the daemon hold a shell and announce it, and puts this terminal at it.
+//! `mesh share terminal` and `mesh attach`: has the daemon hold a shell and announce it, and puts this terminal at it.
 
 use mesh_protocol::channel::TermSize;
+use mesh_protocol::ids::ShareId;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::args::ShareTerminalArgs;
+use super::args::{AttachArgs, ShareTerminalArgs};
 use super::attach::{self, Key};
 use super::background;
 use super::raw::{self, RawMode};
-use super::{Context, connect};
+use super::{Context, connect, prompt};
 use crate::config::StoredSession;
-use crate::daemon::consent::{Question, plain};
+use crate::daemon::consent::{Answer, Question, plain};
 use crate::daemon::ipc::{Blob, Client, FromDaemon, Request, ToShell, lost};
 use crate::exit::{Failure, Outcome};
 
 /// What is said to the daemon and not yet taken; past that the keyboard is not read.
 const SAYING: usize = 64;
-const MENU: &str =
-    " d detach (the shell stays)   q stop sharing   t take control back   Ctrl-] type it   other: go on ";
+const MENU: &str = " d detach   q stop this   Q stop all   p pause, go on   w who watches   t take control back   Ctrl-] type it ";
+const GREETING: &str =
+    " This terminal is shared. Ctrl-] opens the menu; Ctrl-] Q stops all sharing at once. ";
+/// Viewers that the keys 1 to 9 send away.
+const LISTED: usize = 9;
 
 pub(crate) async fn run(context: Context, args: ShareTerminalArgs) -> Outcome {
     StoredSession::load(&context.paths, connect::now())?;
@@ -31,19 +35,17 @@ pub(crate) async fn run(context: Context, args: ShareTerminalArgs) -> Outcome {
         room: args.room,
         command: args.command,
         folder,
+        record: args
+            .record
+            .map(std::path::absolute)
+            .transpose()
+            .map_err(Failure::general)?,
         cols: size.cols,
         rows: size.rows,
         attach,
     };
     client.request(request).await?;
-    let FromDaemon::Attached {
-        share_id,
-        room,
-        label,
-    } = client.answer().await?
-    else {
-        return Err(lost(std::io::ErrorKind::InvalidData.into()));
-    };
+    let (label, room, share_id) = attached(&mut client).await?;
     let shared = json!({"event": "shared", "share_id": share_id, "room": room, "label": label});
     let human = format!(
         "The terminal \"{}\" is shared in {}.",
@@ -51,20 +53,61 @@ pub(crate) async fn run(context: Context, args: ShareTerminalArgs) -> Outcome {
         plain(&room)
     );
     if !attach {
-        context
-            .output
-            .result(&format!("{human} `mesh down` ends it."), shared);
+        context.output.result(
+            &format!(
+                "{human} `mesh attach \"{0}\"` comes to it, `mesh stop \"{0}\"` ends it.",
+                plain(&label)
+            ),
+            shared,
+        );
         return Ok(());
     }
-    context
-        .output
-        .note(&format!("{human} Ctrl-] opens the menu."), shared);
-    let end = Attached::new(client, size)?.run(&context).await;
+    context.output.note(&human, shared);
+    sit_at(&context, client, &label).await
+}
+
+pub(crate) async fn come_back(context: Context, args: AttachArgs) -> Outcome {
+    if !raw::available() {
+        return Err(Failure::usage("This needs a terminal: run it in one."));
+    }
+    let none = || Failure::general("No terminal is shared: `mesh share terminal` shares one.");
+    let socket = context.paths.socket()?;
+    let mut client = Client::connect(&socket).await?.ok_or_else(none)?;
+    let TermSize { cols, rows } = raw::size();
+    let share = args.share;
+    client
+        .request(Request::AttachTerminal { share, cols, rows })
+        .await?;
+    let (label, _, share_id) = attached(&mut client).await?;
+    if std::env::var("MESH_SHARE_ID").is_ok_and(|id| id == share_id.as_str()) {
+        return Err(Failure::usage(
+            "This is that terminal: it cannot be shown within itself.",
+        ));
+    }
+    sit_at(&context, client, &label).await
+}
+
+/// The label, the room and the id of what the daemon attached.
+async fn attached(client: &mut Client) -> Outcome<(String, String, ShareId)> {
+    match client.answer().await? {
+        FromDaemon::Attached {
+            share_id,
+            room,
+            label,
+        } => Ok((label, room, share_id)),
+        _ => Err(lost(std::io::ErrorKind::InvalidData.into())),
+    }
+}
+
+async fn sit_at(context: &Context, client: Client, label: &str) -> Outcome {
+    let size = raw::size();
+    let end = Attached::new(client, size)?.run(context).await;
     let _ = attach::show(raw::RESTORE.as_bytes());
     match end? {
-        End::Detached => context
-            .output
-            .say("\nDetached: the shell is still shared; `mesh share terminal` comes back to it."),
+        End::Detached => context.output.say(&format!(
+            "\nDetached: the shell is still shared; `mesh attach \"{}\"` comes back to it.",
+            plain(label)
+        )),
         End::Stopped => context.output.say("\nThe terminal is not shared any more."),
         End::Exited(code) => context.output.say(&match code {
             Some(code) => format!("\nThe shell has ended with status {code}."),
@@ -87,8 +130,14 @@ struct Attached {
     size: TermSize,
     questions: Vec<(u64, Question)>,
     viewers: Vec<String>,
+    /// As they were numbered last.
+    listed: Vec<String>,
     controller: Option<String>,
+    paused: bool,
+    recording: bool,
     in_menu: bool,
+    /// Until the first key, the keys of sharing stand where they are seen.
+    greets: bool,
     _raw: RawMode,
 }
 
@@ -128,8 +177,12 @@ impl Attached {
             size,
             questions: Vec::new(),
             viewers: Vec::new(),
+            listed: Vec::new(),
             controller: None,
+            paused: false,
+            recording: false,
             in_menu: false,
+            greets: true,
             _raw: raw,
         })
     }
@@ -139,6 +192,7 @@ impl Attached {
         let mut resized = signal(SignalKind::window_change()).map_err(Failure::general)?;
         let mut keys = attach::keys();
         let mut repaint = tokio::time::interval(std::time::Duration::from_secs(1));
+        self.title();
         loop {
             tokio::select! {
                 () = context.stop.cancelled() => return Ok(End::Detached),
@@ -173,6 +227,8 @@ impl Attached {
                 attach::show(&data.0);
                 if self.in_menu {
                     self.status(MENU);
+                } else if self.greets {
+                    self.status(GREETING);
                 }
             }
             FromDaemon::Viewers { names } => {
@@ -181,6 +237,10 @@ impl Attached {
             }
             FromDaemon::Control { name } => {
                 self.controller = name;
+                self.title();
+            }
+            FromDaemon::State { paused, recording } => {
+                (self.paused, self.recording) = (paused, recording);
                 self.title();
             }
             FromDaemon::Ask { id, question } => {
@@ -200,6 +260,9 @@ impl Attached {
     }
 
     fn key(&mut self, key: Key) -> Option<End> {
+        if std::mem::take(&mut self.greets) {
+            self.repaint();
+        }
         match key {
             Key::Typed(data) => self.say(ToShell::Input { data: Blob(data) }),
             Key::Menu => {
@@ -214,20 +277,23 @@ impl Attached {
                 self.in_menu = false;
                 match choice {
                     b'd' => return Some(End::Detached),
-                    b'q' => {
-                        self.say(ToShell::Stop);
-                        return Some(End::Stopped);
-                    }
+                    // The daemon says when it is so.
+                    b'q' => self.say(ToShell::Stop),
+                    b'Q' => self.say(ToShell::StopAll),
                     b't' => self.say(ToShell::TakeBack),
-                    b'y' | b'n' => {
-                        if let Some((id, _)) = self.questions.first() {
-                            self.say(ToShell::Answer {
-                                id: *id,
-                                allow: choice == b'y',
-                            });
-                            self.questions.remove(0);
+                    b'p' => self.say(ToShell::Pause { paused: !self.paused }),
+                    b'w' => return self.list(),
+                    b'1'..=b'9' => {
+                        let number = usize::from(choice - b'1');
+                        if let Some(who) = self.listed.get(number) {
+                            self.say(ToShell::Eject { who: who.clone() });
                         }
                     }
+                    b'y' => self.answer(Answer::Yes),
+                    b'n' => self.answer(Answer::No),
+                    b'a' => self.answer(Answer::AlwaysPerson),
+                    b'r' => self.answer(Answer::AlwaysRoom),
+                    b'x' => self.answer(Answer::NeverPerson),
                     _ => {}
                 }
                 self.repaint();
@@ -236,11 +302,36 @@ impl Attached {
         None
     }
 
+    fn answer(&mut self, answer: Answer) {
+        if !self.questions.is_empty() {
+            let (id, _) = self.questions.remove(0);
+            self.say(ToShell::Answer { id, answer });
+        }
+    }
+
+    /// Who watches, with the number that sends each away; the next key of the menu is it.
+    fn list(&mut self) -> Option<End> {
+        self.listed = self.viewers.iter().take(LISTED).cloned().collect();
+        let names = self
+            .listed
+            .iter()
+            .zip(1..)
+            .map(|(name, number)| format!("{number} {}", plain(name)));
+        let names: Vec<String> = names.collect();
+        self.status(&if names.is_empty() {
+            " Nobody watches. ".to_owned()
+        } else {
+            format!(" Ctrl-] and the number sends away: {} ", names.join(", "))
+        });
+        None
+    }
+
     fn show_question(&self) {
         if let Some((_, question)) = self.questions.first() {
             self.status(&format!(
-                " Ctrl-] y allows, Ctrl-] n refuses: {} ",
-                question.sentence()
+                " Ctrl-] y or n: {} ({}) ",
+                question.sentence(),
+                prompt::ANSWERS
             ));
         }
     }
@@ -264,6 +355,13 @@ impl Attached {
             .controller
             .as_ref()
             .map_or_else(String::new, |name| format!("; {name} types"));
-        attach::show(format!("\x1b]2;mesh: {}{}\x07", plain(&watching), plain(&control)).as_bytes());
+        let state = match (self.paused, self.recording) {
+            (true, true) => "paused; recorded; ",
+            (true, false) => "paused; ",
+            (false, true) => "recorded; ",
+            (false, false) => "",
+        };
+        let title = format!("\x1b]2;mesh: {state}{}{}\x07", plain(&watching), plain(&control));
+        attach::show(title.as_bytes());
     }
 }

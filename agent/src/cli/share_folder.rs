@@ -75,10 +75,10 @@ pub(crate) async fn run(context: Context, args: ShareFolderArgs) -> Outcome {
 
 pub(crate) async fn stop(context: Context, args: StopArgs) -> Outcome {
     let none = || {
-        Failure::general(format!(
-            "Nothing called \"{}\" is shared: `mesh status` tells what is.",
-            args.share
-        ))
+        Failure::general(match &args.share {
+            Some(share) => format!("Nothing called \"{share}\" is shared: `mesh status` tells what is."),
+            None => "Nothing is shared.".to_owned(),
+        })
     };
     let Some(mut client) = Client::connect(&context.paths.socket()?).await? else {
         return Err(none());
@@ -88,7 +88,10 @@ pub(crate) async fn stop(context: Context, args: StopArgs) -> Outcome {
     match client.answer().await? {
         FromDaemon::Stopped { shares: 0, .. } => Err(none()),
         FromDaemon::Stopped { shares, .. } => {
-            let human = format!("\"{}\" is not shared any more.", args.share);
+            let human = match &args.share {
+                Some(share) => format!("\"{share}\" is not shared any more."),
+                None => "Nothing is shared any more.".to_owned(),
+            };
             context
                 .output
                 .result(&human, json!({"event": "stopped", "shares": shares}));

@@ -66,8 +66,13 @@ fn human(status: &Status) -> String {
             .controller
             .as_ref()
             .map_or_else(String::new, |name| format!(", {} controls it", plain(name)));
+        let paused = if share.paused { ", paused" } else { "" };
+        let recording = share
+            .recording
+            .as_ref()
+            .map_or_else(String::new, |file| format!(", recorded into {}", file.display()));
         lines.push(format!(
-            "Terminal \"{}\" in {}: watched by {viewers}{control}.",
+            "Terminal \"{}\" in {}: watched by {viewers}{control}{paused}{recording}.",
             plain(&share.label),
             plain(&share.room)
         ));

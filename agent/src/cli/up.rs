@@ -117,7 +117,13 @@ async fn ask(desk: Desk, output: super::output::Output) {
     let mut source = desk.attach();
     let mut lines: mpsc::Receiver<String> = prompt::lines();
     let mut waiting: Vec<(u64, Question)> = Vec::new();
-    let show = |question: &Question| output.say(&format!("{} Allow it? [y/N] ", question.sentence()));
+    let show = |question: &Question| {
+        output.say(&format!(
+            "{} Allow it? [y/N] ({}) ",
+            question.sentence(),
+            prompt::ANSWERS
+        ));
+    };
     loop {
         tokio::select! {
             event = source.next() => match event {
@@ -143,10 +149,10 @@ async fn ask(desk: Desk, output: super::output::Output) {
                 // End of input: nobody is there to answer any more.
                 let Some(line) = line else { break };
                 let Some((id, question)) = waiting.first() else { continue };
-                match prompt::yes_or_no(&line) {
-                    Some(allow) => {
+                match prompt::answer(&line) {
+                    Some(answer) => {
                         // Its withdrawal comes back as an event, which must not be announced again.
-                        desk.answer(*id, allow);
+                        desk.answer(*id, answer);
                         waiting.remove(0);
                         if let Some((_, next)) = waiting.first() {
                             show(next);

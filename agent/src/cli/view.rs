@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use mesh_peer::session::{Invitation, OpenSession, SessionError, Wanted, new_session_id, open_as_requester};
 use mesh_peer::terminal::{Viewer, ViewerEvent};
+use mesh_peer::transport::Path;
 use mesh_protocol::capability::{Capability, Feature};
-use mesh_protocol::channel::{Bye, Frame, Renew, TermSize};
+use mesh_protocol::channel::{Bye, Frame, Renew, TermSize, TermState};
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::ids::{PeerId, RoomId, ShareId};
 use mesh_protocol::limits::LEASE_RENEWAL;
@@ -46,7 +47,7 @@ pub(crate) async fn run(context: Context, args: ViewArgs) -> Outcome {
 
 async fn watch(context: &Context, args: &ViewArgs, online: &mut Online) -> Outcome {
     let me = online.context.signal().current_peer();
-    let found = find(&online.roster, &args.whose, me.as_ref())?;
+    let found = find(&online.roster, &args.whose, args.share.as_deref(), me.as_ref())?;
     let asked = json!({"event": "asked", "who": found.who});
     context
         .output
@@ -74,6 +75,13 @@ async fn watch(context: &Context, args: &ViewArgs, online: &mut Online) -> Outco
     let opened = super::until_stopped(&context.stop, async { Ok(online.alongside(opening).await) }).await?;
     let session = opened.map_err(|error| connect::not_opened(&error, &found.who))?;
 
+    if session.link.borrow().path == Path::Server {
+        let event = json!({"event": "path", "path": "server"});
+        context.output.note(
+            "No direct way was found: what is shown and typed passes through the server, which can read it.",
+            event,
+        );
+    }
     let raw = RawMode::enter()?;
     let handle = online.context.signal().clone();
     let mut watching = Watching::new(session, handle, found.who.clone());
@@ -114,7 +122,7 @@ struct Found {
 }
 
 /// The one device that fits, those with a shared terminal before those that would have to start one.
-fn find(roster: &Roster, whose: &str, me: Option<&PeerId>) -> Outcome<Found> {
+fn find(roster: &Roster, whose: &str, label: Option<&str>, me: Option<&PeerId>) -> Outcome<Found> {
     let mut found: Vec<Found> = Vec::new();
     let mut present = false;
     for (room, view) in &roster.rooms {
@@ -127,10 +135,27 @@ fn find(roster: &Roster, whose: &str, me: Option<&PeerId>) -> Outcome<Found> {
                 continue;
             }
             present = true;
-            let share = view
+            let mut shares: Vec<_> = view
                 .shares
                 .iter()
-                .find(|share| share.peer_id == peer.peer_id && share.feature == Feature::Terminal);
+                .filter(|share| share.peer_id == peer.peer_id && share.feature == Feature::Terminal)
+                .collect();
+            if let Some(label) = label {
+                shares.retain(|share| share.label == label || share.share_id.as_str() == label);
+                if shares.is_empty() {
+                    continue;
+                }
+            }
+            if shares.len() > 1 {
+                let mut labels: Vec<String> = shares.iter().map(|share| plain(&share.label)).collect();
+                labels.sort();
+                return Err(Failure::usage(format!(
+                    "{} shares several terminals ({}): name one with `--share`.",
+                    who(peer),
+                    labels.join(", ")
+                )));
+            }
+            let share = shares.pop();
             let known = found
                 .iter()
                 .any(|known| known.peer == peer.peer_id && (known.share.is_some() || share.is_none()));
@@ -159,7 +184,9 @@ fn find(roster: &Roster, whose: &str, me: Option<&PeerId>) -> Outcome<Found> {
     }
     found.pop().ok_or_else(|| {
         let whose = plain(whose);
-        Failure::general(if present {
+        Failure::general(if let Some(label) = label.filter(|_| present) {
+            format!("{whose} shares no terminal called \"{}\".", plain(label))
+        } else if present {
             format!("{whose} is here, but no device of theirs shares terminals: have them run `mesh share terminal` or `mesh up`.")
         } else {
             format!("{whose} is in none of your rooms now: have them run `mesh share terminal` or `mesh up`.")
@@ -181,6 +208,7 @@ struct Watching {
     who: String,
     notice: Option<String>,
     in_menu: bool,
+    state: TermState,
     exit: Option<End>,
 }
 
@@ -193,6 +221,7 @@ impl Watching {
             who,
             notice: None,
             in_menu: false,
+            state: TermState::default(),
             exit: None,
         }
     }
@@ -282,6 +311,19 @@ impl Watching {
                     self.notice = None;
                 }
                 ViewerEvent::Viewers(_) => {}
+                ViewerEvent::State(state) => {
+                    self.notice = Some(match (state.paused, state.recording) {
+                        (true, _) => format!(" {} has paused the sharing. ", self.who),
+                        (false, true) => format!(" {} records this terminal. ", self.who),
+                        (false, false) => {
+                            format!(" You watch {}. It is neither paused nor recorded. ", self.who)
+                        }
+                    });
+                    self.state = state;
+                    self.title(self.viewer.holds_control());
+                    self.overlay();
+                    self.notice = None;
+                }
                 ViewerEvent::Exit(code) => self.exit = Some(End::Exited(code)),
                 ViewerEvent::Ended(bye) => return Some(self.exit.take().unwrap_or(End::Bye(bye))),
             }
@@ -302,7 +344,13 @@ impl Watching {
 
     fn title(&self, control: bool) {
         let verb = if control { "controlling" } else { "watching" };
-        attach::show(format!("\x1b]2;mesh: {verb} {}\x07", self.who).as_bytes());
+        let state = match (self.state.paused, self.state.recording) {
+            (true, true) => " (paused, recorded)",
+            (true, false) => " (paused)",
+            (false, true) => " (recorded)",
+            (false, false) => "",
+        };
+        attach::show(format!("\x1b]2;mesh: {verb} {}{state}\x07", self.who).as_bytes());
     }
 
     fn overlay(&self) {

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use paths::Paths;
 pub use state::{DeviceKey, StoredSession};
+pub(crate) use state::{read_private, write_private};
 
 use crate::exit::{Failure, Outcome};
 

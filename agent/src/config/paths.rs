@@ -73,6 +73,11 @@ impl Paths {
         self.state.join("device.key")
     }
 
+    /// The standing answers of the owner.
+    pub fn consent_file(&self) -> PathBuf {
+        self.state.join("consent.json")
+    }
+
     pub fn log_file(&self) -> PathBuf {
         self.state.join("daemon.log")
     }

@@ -127,7 +127,8 @@ impl DeviceKey {
     }
 }
 
-fn read_private(file: &Path) -> Outcome<Option<Vec<u8>>> {
+/// A file of the state; `None` when there is none.
+pub(crate) fn read_private(file: &Path) -> Outcome<Option<Vec<u8>>> {
     let cannot =
         |error: std::io::Error| Failure::general(format!("{} cannot be read: {error}.", file.display()));
     match std::fs::File::open(file) {
@@ -142,7 +143,7 @@ fn read_private(file: &Path) -> Outcome<Option<Vec<u8>>> {
 }
 
 /// Writes beside and renames, so that a crash leaves the old or the new, and nobody else can read either.
-fn write_private(file: &Path, text: &[u8]) -> Outcome {
+pub(crate) fn write_private(file: &Path, text: &[u8]) -> Outcome {
     let beside = file.with_extension(format!("new-{}", std::process::id()));
     let write = || {
         let _ = std::fs::remove_file(&beside);

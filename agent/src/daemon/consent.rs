@@ -9,9 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mesh_protocol::capability::Capability;
+use mesh_protocol::ids::{RoomId, UserId};
 use mesh_protocol::signal::Reason;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
+
+use super::rules::{Rule, Rules, Scope};
+use crate::exit::Outcome;
 
 /// How long the owner may take.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -27,6 +31,9 @@ pub struct Question {
     /// The person that asks, and the device in brackets.
     pub who: String,
     pub room: String,
+    /// By which standing answers are found and made.
+    pub room_id: Option<RoomId>,
+    pub user_id: Option<UserId>,
     /// For files: names and sizes, one a line.
     #[serde(default)]
     pub details: Vec<String>,
@@ -51,6 +58,41 @@ impl Question {
 /// Text of others, made safe to print.
 pub fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && !matches!(c, '\u{200E}' | '\u{200F}' | '\u{061C}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')).collect()
+}
+
+/// What the owner answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    Yes,
+    No,
+    /// Yes, and for this person always.
+    AlwaysPerson,
+    /// Yes, and for whoever asks in this room.
+    AlwaysRoom,
+    /// No, and for this person never.
+    NeverPerson,
+}
+
+impl Answer {
+    const fn allows(self) -> bool {
+        matches!(self, Self::Yes | Self::AlwaysPerson | Self::AlwaysRoom)
+    }
+
+    /// Whom it is about beyond this question.
+    fn scope(self, question: &Question) -> Option<Scope> {
+        match self {
+            Self::Yes | Self::No => None,
+            Self::AlwaysPerson | Self::NeverPerson => Some(Scope::Person {
+                user_id: question.user_id.clone()?,
+                name: plain(&question.who),
+            }),
+            Self::AlwaysRoom => Some(Scope::Room {
+                room_id: question.room_id.clone()?,
+                name: plain(&question.room),
+            }),
+        }
+    }
 }
 
 /// Consent in advance.
@@ -85,6 +127,8 @@ pub enum DeskEvent {
 #[derive(Clone, Debug)]
 pub struct Desk {
     policy: Arc<Policy>,
+    /// Held for a look or a change, never across an await.
+    rules: Arc<Mutex<Rules>>,
     /// Held for a few instructions at a time, never across an await.
     board: Arc<Mutex<Board>>,
 }
@@ -93,7 +137,7 @@ pub struct Desk {
 struct Board {
     next: u64,
     sources: HashMap<u64, mpsc::Sender<DeskEvent>>,
-    open: HashMap<u64, (Question, oneshot::Sender<bool>)>,
+    open: HashMap<u64, (Question, oneshot::Sender<Answer>)>,
 }
 
 /// One way to ask the owner, for as long as it lives.
@@ -105,9 +149,10 @@ pub struct Source {
 }
 
 impl Desk {
-    pub fn new(policy: Policy) -> Self {
+    pub fn new(policy: Policy, rules: Rules) -> Self {
         Self {
             policy: Arc::new(policy),
+            rules: Arc::new(Mutex::new(rules)),
             board: Arc::default(),
         }
     }
@@ -132,9 +177,24 @@ impl Desk {
         }
     }
 
-    /// Whether the right was given in advance.
+    /// Whether somebody has this right without being asked about.
     pub fn allows(&self, capability: Capability) -> bool {
-        self.policy.allow.contains(&capability)
+        self.policy.allow.contains(&capability) || self.rules().may_allow(capability)
+    }
+
+    /// Whether a standing answer refuses this.
+    pub fn forbids(&self, question: &Question) -> bool {
+        self.rules().decide(question) == Some(false)
+    }
+
+    /// The standing answers.
+    pub fn standing(&self) -> Vec<Rule> {
+        self.rules().all().to_vec()
+    }
+
+    /// Changes a standing answer; without one it is asked again.
+    pub fn set(&self, capability: Capability, scope: Scope, allow: Option<bool>) -> Outcome {
+        self.rules().set(capability, scope, allow)
     }
 
     /// What the owner says. Dropping the future withdraws the question.
@@ -143,7 +203,12 @@ impl Desk {
     }
 
     async fn ask_within(&self, question: Question, within: Duration) -> Verdict {
-        if self.allows(question.capability) {
+        match self.rules().decide(&question) {
+            Some(true) => return Verdict::Allowed,
+            Some(false) => return Verdict::Declined(Reason::Declined),
+            None => {}
+        }
+        if self.policy.allow.contains(&question.capability) {
             return Verdict::Allowed;
         }
         if self.policy.deny {
@@ -164,8 +229,8 @@ impl Desk {
             Open { id, desk: self }
         };
         let verdict = match tokio::time::timeout(within, answer).await {
-            Ok(Ok(true)) => Verdict::Allowed,
-            Ok(Ok(false) | Err(_)) => Verdict::Declined(Reason::Declined),
+            Ok(Ok(answer)) if answer.allows() => Verdict::Allowed,
+            Ok(Ok(_) | Err(_)) => Verdict::Declined(Reason::Declined),
             Err(_) => Verdict::Declined(Reason::Timeout),
         };
         drop(open);
@@ -173,10 +238,20 @@ impl Desk {
     }
 
     /// The owner's answer; later answers to the same question mean nothing.
-    pub fn answer(&self, id: u64, allow: bool) {
-        if let Some((_, reply)) = self.board().open.remove(&id) {
-            let _ = reply.send(allow);
+    pub fn answer(&self, id: u64, answer: Answer) {
+        let Some((question, reply)) = self.board().open.remove(&id) else {
+            return;
+        };
+        let _ = reply.send(answer);
+        if let Some(scope) = answer.scope(&question)
+            && let Err(failure) = self.set(question.capability, scope, Some(answer.allows()))
+        {
+            tracing::warn!(%failure, "an answer was not kept");
         }
+    }
+
+    fn rules(&self) -> MutexGuard<'_, Rules> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn board(&self) -> MutexGuard<'_, Board> {
@@ -238,6 +313,8 @@ mod tests {
             capability,
             who: "Bob (laptop)".into(),
             room: "Home".into(),
+            room_id: "r1".parse().ok(),
+            user_id: "u1".parse().ok(),
             details: vec!["a.txt (1 byte)".into()],
         }
     }
@@ -249,7 +326,7 @@ mod tests {
     #[tokio::test]
     async fn consent_in_advance_is_for_that_right_only_and_deny_asks_nobody() {
         let allow = BTreeSet::from([Capability::TerminalView]);
-        let desk = Desk::new(Policy { allow, deny: true });
+        let desk = Desk::new(Policy { allow, deny: true }, Rules::default());
         let _source = desk.attach();
         assert_eq!(desk.ask(view()).await, Verdict::Allowed);
         let control = desk.ask(question(Capability::TerminalControl)).await;
@@ -258,7 +335,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_anyone_to_ask_it_is_a_no() {
-        let desk = Desk::new(Policy::default());
+        let desk = Desk::new(Policy::default(), Rules::default());
         assert_eq!(desk.ask(view()).await, Verdict::Declined(Reason::Declined));
         let source = desk.attach();
         let asked = tokio::spawn({
@@ -278,7 +355,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_source_is_asked_and_the_first_answer_counts() {
-        let desk = Desk::new(Policy::default());
+        let desk = Desk::new(Policy::default(), Rules::default());
         let (mut one, mut two) = (desk.attach(), desk.attach());
         let asked = tokio::spawn({
             let desk = desk.clone();
@@ -289,15 +366,15 @@ mod tests {
         };
         assert_eq!(question, view());
         assert_eq!(two.next().await, Some(DeskEvent::Ask { id, question }));
-        desk.answer(id, true);
-        desk.answer(id, false);
+        desk.answer(id, Answer::Yes);
+        desk.answer(id, Answer::No);
         assert_eq!(asked.await.unwrap(), Verdict::Allowed);
         assert_eq!(two.next().await, Some(DeskEvent::Withdrawn { id }));
     }
 
     #[tokio::test]
     async fn silence_is_a_no_and_is_told_as_such() {
-        let desk = Desk::new(Policy::default());
+        let desk = Desk::new(Policy::default(), Rules::default());
         let mut source = desk.attach();
         let verdict = desk.ask_within(view(), Duration::from_millis(5)).await;
         assert_eq!(verdict, Verdict::Declined(Reason::Timeout));
@@ -307,7 +384,7 @@ mod tests {
 
     #[tokio::test]
     async fn questions_are_bounded_and_one_that_is_given_up_makes_room() {
-        let desk = Desk::new(Policy::default());
+        let desk = Desk::new(Policy::default(), Rules::default());
         let _source = desk.attach();
         let ask = || {
             let desk = desk.clone();
@@ -323,6 +400,29 @@ mod tests {
             let _ = task.await;
         }
         assert!(desk.board().open.is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_stands_is_not_asked_for_again() {
+        for (answer, verdict) in [
+            (Answer::AlwaysPerson, Verdict::Allowed),
+            (Answer::AlwaysRoom, Verdict::Allowed),
+            (Answer::NeverPerson, Verdict::Declined(Reason::Declined)),
+        ] {
+            let desk = Desk::new(Policy::default(), Rules::default());
+            let mut source = desk.attach();
+            let (asked, ()) = tokio::join!(desk.ask(view()), async {
+                let Some(DeskEvent::Ask { id, .. }) = source.next().await else {
+                    panic!("not asked")
+                };
+                desk.answer(id, answer);
+            });
+            assert_eq!(asked, verdict);
+            // Nobody is there any more who could answer.
+            drop(source);
+            assert_eq!(desk.ask(view()).await, verdict, "{answer:?}");
+            assert_eq!(desk.forbids(&view()), verdict != Verdict::Allowed);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use mesh_protocol::signal::{Reason, TransferRequest};
 use tokio::sync::watch;
 
 use super::Core;
-use super::consent::{Question, Verdict, plain};
+use super::consent::{Verdict, plain};
 use super::ipc::TransferStatus;
 use super::terminals::Asking;
 use crate::transfer::choice::Choice;
@@ -15,13 +15,8 @@ use crate::transfer::{Flow, Shown};
 
 /// `share.file.request`: judged, consented to, received.
 pub(super) async fn offered(core: Core, asking: Asking, request: TransferRequest) {
-    let Asking {
-        peer,
-        who,
-        device,
-        room,
-    } = asking;
-    let mut offer = match Offer::judge(&core.context, peer, request).await {
+    let (who, device) = (asking.who.clone(), asking.device.clone());
+    let mut offer = match Offer::judge(&core.context, asking.peer.clone(), request).await {
         Ok(offer) => offer,
         Err(rejected) => return core.tell(format!("An offer of {who} was refused: {}.", rejected.why)),
     };
@@ -32,12 +27,7 @@ pub(super) async fn offered(core: Core, asking: Asking, request: TransferRequest
             return offer.decline(&core.context, Reason::Failed).await;
         }
     };
-    let question = Question {
-        capability: Capability::ShareFile,
-        who: who.clone(),
-        room,
-        details: offer.lines(),
-    };
+    let question = asking.question(Capability::ShareFile, offer.lines());
     let known = device
         .as_ref()
         .is_some_and(|device| core.cut().take(device, &offer.request).is_some());

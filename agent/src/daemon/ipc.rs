@@ -5,7 +5,7 @@
 //! request and says its version first; the daemon answers, or streams until one side closes. Messages over
 //! [`MAX_MESSAGE`] end the connection.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,11 +17,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::consent::Question;
+use super::consent::{Answer, Question};
+use super::rules::{Change, Rule};
 use crate::exit::{Failure, Outcome};
 
 /// The version of these messages; both ends must have the same.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// The largest message, bytes.
 pub const MAX_MESSAGE: usize = 512 * 1024;
 
@@ -43,24 +44,44 @@ pub enum Request {
     /// Starts a shell and announces it; answered with [`FromDaemon::Attached`], then a stream both ways when `attach`.
     ShareTerminal {
         room: Option<String>,
-        command: Option<String>,
+        /// A command and its arguments; the person's shell when empty.
+        command: Vec<String>,
         folder: String,
+        /// Where to record it, an absolute path.
+        record: Option<PathBuf>,
         cols: u16,
         rows: u16,
         attach: bool,
     },
+    /// Comes back to a terminal, by label or id; without one to the only one. Answered like [`Request::ShareTerminal`].
+    AttachTerminal {
+        share: Option<String>,
+        cols: u16,
+        rows: u16,
+    },
+    /// Stops showing terminals (one by label or id, or all), or goes on; answered with [`FromDaemon::Shares`].
+    Pause { share: Option<String>, paused: bool },
+    /// Records a terminal (by label or id, or the only one) into a new file, or ends that; answered with [`FromDaemon::Shares`].
+    Record {
+        share: Option<String>,
+        file: Option<PathBuf>,
+    },
+    /// Sends somebody away from every terminal; answered with [`FromDaemon::Ejected`].
+    Eject { who: String },
+    /// Reads the standing answers, or changes one; answered with [`FromDaemon::Rules`].
+    Consent { change: Option<Change> },
     /// Announces a folder; answered with [`FromDaemon::FolderShared`]. With `attach` it is told what happens, and the share ends
     /// with the connection.
     ShareFolder {
         room: Option<String>,
-        folder: std::path::PathBuf,
+        folder: PathBuf,
         label: Option<String>,
         drop: bool,
         hidden: bool,
         attach: bool,
     },
-    /// Ends the shares of this label or id; answered with [`FromDaemon::Stopped`].
-    Stop { share: String },
+    /// Ends the shares of this label or id, or all; answered with [`FromDaemon::Stopped`].
+    Stop { share: Option<String> },
 }
 
 /// What an attached command says.
@@ -76,14 +97,23 @@ pub enum ToShell {
     },
     Answer {
         id: u64,
-        allow: bool,
+        answer: Answer,
     },
     /// Takes control back from whoever holds it.
     TakeBack,
+    Pause {
+        paused: bool,
+    },
+    /// Sends a viewer away, by the name that was told.
+    Eject {
+        who: String,
+    },
     /// Sends the screen as it is.
     Repaint,
     /// Ends the share and its shell.
     Stop,
+    /// Ends everything that is shared.
+    StopAll,
 }
 
 /// What the daemon says.
@@ -105,6 +135,17 @@ pub enum FromDaemon {
         room: String,
         label: String,
     },
+    /// The terminals that were changed.
+    Shares {
+        labels: Vec<String>,
+    },
+    /// Who was sent away.
+    Ejected {
+        names: Vec<String>,
+    },
+    Rules {
+        rules: Vec<Rule>,
+    },
     FolderShared {
         share_id: ShareId,
         room: String,
@@ -123,6 +164,11 @@ pub enum FromDaemon {
     /// Who controls; `None` is the owner alone.
     Control {
         name: Option<String>,
+    },
+    /// Whether viewers are shown nothing for now, and whether what they see is recorded.
+    State {
+        paused: bool,
+        recording: bool,
     },
     Ask {
         id: u64,
@@ -160,6 +206,8 @@ pub struct ShareStatus {
     pub label: String,
     pub viewers: Vec<String>,
     pub controller: Option<String>,
+    pub paused: bool,
+    pub recording: Option<PathBuf>,
 }
 
 /// One shared folder.

@@ -10,10 +10,13 @@ pub mod consent;
 mod files;
 mod folders;
 pub mod ipc;
+mod recorder;
 pub mod roster;
+pub mod rules;
 mod serve;
 mod share;
 mod shares;
+mod steering;
 mod terminals;
 mod viewer;
 
@@ -114,11 +117,12 @@ impl Daemon {
         paths.create()?;
         let lock = lock(paths)?;
         let rooms = crate::cli::rooms_of(&control).await?;
+        let rules = rules::Rules::load(paths.consent_file())?;
         let (listener, socket) = listen(paths)?;
         let online = Online::start(control, settings);
         let core = Core {
             context: online.context.clone(),
-            desk: Desk::new(options.policy.clone()),
+            desk: Desk::new(options.policy.clone(), rules),
             shares: Shares::default(),
             folders: Folders::default(),
             session: Arc::new(session),

@@ -21,6 +21,8 @@ use crate::pty::ShellSpec;
 
 /// How long a command may take to say what it wants.
 const OPENING_WITHIN: Duration = Duration::from_secs(5);
+/// The most output of one message, bytes, well below [`ipc::MAX_MESSAGE`] in base64.
+const OUTPUT_PIECE: usize = 128 * 1024;
 
 pub(super) async fn serve(core: Core, stream: UnixStream) {
     let (mut reader, mut writer) = ipc::halves(stream);
@@ -46,40 +48,47 @@ async fn answer(core: &Core, request: Request, reader: &mut Reader, writer: &mut
             Ok(())
         }
         Request::Down => {
-            let shares = core.shares.all();
             let sessions = core.live.load(Ordering::Relaxed);
-            let folders = core.folders.all();
-            folders.iter().for_each(|share| core.end_folder(share));
-            futures_util::future::join_all(shares.iter().map(|share| share.stop(SHARE_STOP_WITHIN))).await;
+            let shares = stop(core, None).await;
             core.stop.cancel();
-            let _ = writer
-                .send(&FromDaemon::Stopped {
-                    shares: shares.len() + folders.len(),
-                    sessions,
-                })
-                .await;
+            let _ = writer.send(&FromDaemon::Stopped { shares, sessions }).await;
             Ok(())
         }
         Request::ShareTerminal {
             room,
             command,
             folder,
+            record,
             cols,
             rows,
             attach,
         } => {
             let size = clamped(TermSize { cols, rows });
-            let (share, room) = share(core, room.as_deref(), command.as_deref(), folder, size).await?;
-            let attached = FromDaemon::Attached {
-                share_id: share.share_id.clone(),
-                room,
-                label: share.label.clone(),
-            };
-            if writer.send(&attached).await.is_ok() && attach {
+            let share = share(core, room.as_deref(), &command, folder, size)?;
+            if record.is_some()
+                && let Err(failure) = share.record(record, core.number()).await
+            {
+                share.stop(SHARE_STOP_WITHIN).await;
+                return Err(failure);
+            }
+            let told = writer.send(&attached(core, &share)).await;
+            if told.is_ok() && attach {
                 attend(core, share, size, reader, writer).await;
             }
             Ok(())
         }
+        Request::AttachTerminal { share, cols, rows } => {
+            let size = clamped(TermSize { cols, rows });
+            let share = core.terminal(share.as_deref())?;
+            if writer.send(&attached(core, &share)).await.is_ok() {
+                attend(core, share, size, reader, writer).await;
+            }
+            Ok(())
+        }
+        Request::Pause { share, paused } => tell(writer, core.pause(share.as_deref(), paused).await?).await,
+        Request::Record { share, file } => tell(writer, core.record(share.as_deref(), file).await?).await,
+        Request::Eject { who } => tell(writer, core.eject(&who).await?).await,
+        Request::Consent { change } => tell(writer, core.consent(change).await?).await,
         Request::ShareFolder {
             room,
             folder,
@@ -106,30 +115,43 @@ async fn answer(core: &Core, request: Request, reader: &mut Reader, writer: &mut
             Ok(())
         }
         Request::Stop { share: wanted } => {
-            let named = |id: &str, label: &str| id == wanted || label == wanted;
-            let mut folders = core.folders.all();
-            folders.retain(|share| named(share.share_id.as_str(), share.label()));
-            folders.iter().for_each(|share| core.end_folder(share));
-            let mut shares = core.shares.all();
-            shares.retain(|share| named(share.share_id.as_str(), &share.label));
-            futures_util::future::join_all(shares.iter().map(|share| share.stop(SHARE_STOP_WITHIN))).await;
-            let stopped = FromDaemon::Stopped {
-                shares: shares.len() + folders.len(),
-                sessions: 0,
-            };
-            let _ = writer.send(&stopped).await;
-            Ok(())
+            let shares = stop(core, wanted.as_deref()).await;
+            tell(writer, FromDaemon::Stopped { shares, sessions: 0 }).await
         }
+    }
+}
+
+/// A command that went away is not told.
+async fn tell(writer: &mut Writer, message: FromDaemon) -> Outcome {
+    let _ = writer.send(&message).await;
+    Ok(())
+}
+
+/// Ends what is shared under this label or id, or everything; gives how much that was.
+async fn stop(core: &Core, wanted: Option<&str>) -> usize {
+    let named = |id: &str, label: &str| wanted.is_none_or(|wanted| id == wanted || label == wanted);
+    let mut folders = core.folders.all();
+    folders.retain(|share| named(share.share_id.as_str(), share.label()));
+    folders.iter().for_each(|share| core.end_folder(share));
+    let shares = core.shares.named(wanted);
+    futures_util::future::join_all(shares.iter().map(|share| share.stop(SHARE_STOP_WITHIN))).await;
+    shares.len() + folders.len()
+}
+
+fn attached(core: &Core, share: &ShareHandle) -> FromDaemon {
+    let rooms = core.rooms();
+    let room = rooms.iter().find(|room| room.room_id == share.room_id);
+    FromDaemon::Attached {
+        share_id: share.share_id.clone(),
+        room: room.map_or_else(|| share.room_id.to_string(), |room| room.name.clone()),
+        label: share.label.clone(),
     }
 }
 
 async fn status(core: &Core) -> Status {
     let mut shares = Vec::new();
     for share in core.shares.all() {
-        if let Some(mut status) = share.status().await {
-            status.share_id = share.share_id.to_string();
-            shares.push(status);
-        }
+        shares.extend(share.status().await);
     }
     Status {
         pid: std::process::id(),
@@ -144,28 +166,19 @@ async fn status(core: &Core) -> Status {
     }
 }
 
-/// The shell that the owner wants to have shared: the one that is shared in this room already, or a new one.
-async fn share(
+/// A new terminal that is shared.
+fn share(
     core: &Core,
     room: Option<&str>,
-    command: Option<&str>,
+    command: &[String],
     folder: String,
     size: TermSize,
-) -> Outcome<(ShareHandle, String)> {
+) -> Outcome<ShareHandle> {
     let rooms = core.rooms().clone();
     let room = crate::cli::pick_room(&rooms, room)?;
-    let existing = core
-        .shares
-        .in_room(&room.room_id)
-        .into_iter()
-        .find(|share| share.explicit && command.is_none());
-    if let Some(existing) = existing {
-        return Ok((existing, room.name.clone()));
-    }
     let mut spec = ShellSpec::new(&core.settings.shell(), command);
     spec.folder = Some(PathBuf::from(folder)).filter(|folder| folder.is_dir());
-    let share = core.start_share(&room.room_id, &room.name, &spec, size, command, true)?;
-    Ok((share, room.name.clone()))
+    core.start_share(&room.room_id, &room.name, spec, size, true)
 }
 
 /// The owner's command at a shared folder: it is told what happens, until it goes or the share ends.
@@ -211,9 +224,19 @@ async fn attend(core: &Core, share: ShareHandle, size: TermSize, reader: &mut Re
                 Ok(None) | Err(_) => break,
             },
             event = events.recv() => match event {
-                Some(LocalEvent::Output(data)) => FromDaemon::Output { data: Blob(data) },
+                Some(LocalEvent::Output(mut data)) => {
+                    // A screen with its scrollback is more than one message holds.
+                    while data.len() > OUTPUT_PIECE {
+                        let data = Blob(data.split_to(OUTPUT_PIECE));
+                        if writer.send(&FromDaemon::Output { data }).await.is_err() {
+                            break;
+                        }
+                    }
+                    FromDaemon::Output { data: Blob(data) }
+                }
                 Some(LocalEvent::Viewers(names)) => FromDaemon::Viewers { names },
                 Some(LocalEvent::Control(name)) => FromDaemon::Control { name },
+                Some(LocalEvent::State { paused, recording }) => FromDaemon::State { paused, recording },
                 Some(LocalEvent::Exited(code)) => {
                     let _ = writer.send(&FromDaemon::Exited { code, stopped: false }).await;
                     break;
@@ -242,9 +265,15 @@ async fn said_by_owner(core: &Core, share: &ShareHandle, id: u64, said: ToShell)
         ToShell::Resize { cols, rows } => Command::LocalResize {
             size: clamped(TermSize { cols, rows }),
         },
-        ToShell::Answer { id: question, allow } => return core.desk.answer(question, allow),
+        ToShell::Answer { id: question, answer } => return core.desk.answer(question, answer),
         ToShell::Repaint => Command::Repaint { id },
         ToShell::TakeBack => Command::TakeBack,
+        ToShell::Pause { paused } => Command::Pause { paused },
+        ToShell::Eject { who } => return drop(share.eject(&who).await),
+        ToShell::StopAll => {
+            stop(core, None).await;
+            return;
+        }
         ToShell::Stop => Command::Stop,
     };
     let _ = share.commands.send(command).await;

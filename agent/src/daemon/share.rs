@@ -5,6 +5,7 @@
 //! up gets the screen as it is once it does, and input that a shell does not read is dropped.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -13,27 +14,31 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use mesh_peer::terminal::{Host, HostConfig, PtyAction};
 use mesh_peer::transport::FrameSender;
-use mesh_protocol::channel::{Frame, TermSize};
+use mesh_protocol::channel::{Frame, TermSize, TermState};
 use mesh_protocol::error_code::ChannelCode;
-use mesh_protocol::ids::PeerId;
+use mesh_protocol::ids::{DeviceId, PeerId};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::consent::plain;
 use super::ipc::ShareStatus;
+use super::recorder::Recorder;
 use super::shares::{Command, LocalEvent};
+use crate::exit::{Failure, Outcome};
 use crate::pty::{Shell, ShellEvent, ShellEvents};
 
-/// How long viewers are given to take the last frames.
+/// How long viewers are given to take the last frames once the owner stops; a shell that has ended leaves more time.
 const LAST_FRAMES: Duration = Duration::from_millis(80);
+/// How long viewers are given to see what a shell wrote before it ended.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How long a recording has to reach the disk.
+const LAST_LINES: Duration = Duration::from_millis(500);
 /// How long the shell's processes have to end by themselves.
 const SHELL_GRACE: Duration = Duration::from_millis(80);
 /// How long a shell that nobody of this device started is kept without a viewer.
 const UNWATCHED: Duration = Duration::from_secs(600);
 /// Pieces of output that wait for an attached terminal; past that it gets the screen instead.
 pub(super) const LOCAL_QUEUE: usize = 32;
-/// The identity under which the screen is read for the owner; peers get theirs from the server, in another form.
-const OWNER: &str = "owner";
 
 /// What becomes of a share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +53,7 @@ type Room = BoxFuture<'static, (PeerId, u64, Option<mpsc::OwnedPermit<Bytes>>)>;
 struct ViewerPath {
     number: u64,
     name: String,
+    device: Option<DeviceId>,
     /// Room for one frame; `None` while it is waited for.
     permit: Option<mpsc::OwnedPermit<Bytes>>,
 }
@@ -68,12 +74,25 @@ pub(super) struct ShareTask {
     waiting: FuturesUnordered<Room>,
     locals: HashMap<u64, Local>,
     next_local: u64,
-    told: (Vec<String>, Option<String>),
+    told: Told,
+    recorder: Option<Recorder>,
+    /// For a recording, which answers like a viewer; it must not keep the share alive.
+    commands: mpsc::WeakSender<Command>,
     unwatched_since: Instant,
 }
 
+/// What attached terminals have been told: who watches, who controls, paused or recorded.
+type Told = (Vec<String>, Option<String>, TermState);
+
 impl ShareTask {
-    pub(super) fn new(label: String, room: String, explicit: bool, shell: Shell, size: TermSize) -> Self {
+    pub(super) fn new(
+        label: String,
+        room: String,
+        explicit: bool,
+        shell: Shell,
+        size: TermSize,
+        commands: mpsc::WeakSender<Command>,
+    ) -> Self {
         Self {
             label,
             room,
@@ -87,7 +106,9 @@ impl ShareTask {
             waiting: FuturesUnordered::new(),
             locals: HashMap::new(),
             next_local: 0,
-            told: (Vec::new(), None),
+            told: Told::default(),
+            recorder: None,
+            commands,
             unwatched_since: Instant::now(),
         }
     }
@@ -122,11 +143,11 @@ impl ShareTask {
                 }
             }
         };
-        self.finish(end).await;
+        self.finish(end, &mut commands).await;
         end
     }
 
-    async fn finish(mut self, end: ShareEnd) {
+    async fn finish(mut self, end: ShareEnd, commands: &mut mpsc::Receiver<Command>) {
         match end {
             ShareEnd::Exited(code) => self.host.exit(code),
             ShareEnd::Stopped | ShareEnd::Unwatched => {
@@ -147,17 +168,30 @@ impl ShareTask {
                 if self.viewers.is_empty() {
                     break;
                 }
-                let Some((peer, number, permit)) = self.waiting.next().await else {
-                    break;
-                };
-                self.room_for(peer, number, permit);
+                tokio::select! {
+                    Some((peer, number, permit)) = self.waiting.next() => self.room_for(peer, number, permit),
+                    command = commands.recv() => match command {
+                        None | Some(Command::Stop) => break,
+                        Some(Command::AttachLocal { .. } | Command::Attach { .. }) => {}
+                        Some(command) => self.command(command),
+                    },
+                }
             }
         };
-        let _ = timeout(LAST_FRAMES, last_frames).await;
+        let within = match end {
+            ShareEnd::Exited(_) => LAST_WORDS,
+            ShareEnd::Stopped | ShareEnd::Unwatched => LAST_FRAMES,
+        };
+        let _ = timeout(within, last_frames).await;
         // The paths close before the shell is waited for.
         self.viewers.clear();
         self.waiting.clear();
+        // A recording that waits to be heard is answered that nobody listens.
+        commands.close();
         self.shell.stop(SHELL_GRACE).await;
+        if let Some(recorder) = self.recorder {
+            let _ = timeout(LAST_LINES, recorder.ended).await;
+        }
     }
 
     fn command(&mut self, command: Command) {
@@ -167,6 +201,7 @@ impl ShareTask {
                 peer,
                 number,
                 name,
+                device,
                 frames,
             } => {
                 self.host.attach(peer.clone(), name.clone(), now);
@@ -175,6 +210,7 @@ impl ShareTask {
                     ViewerPath {
                         number,
                         name,
+                        device,
                         permit: None,
                     },
                 );
@@ -212,7 +248,7 @@ impl ShareTask {
                 );
                 self.host.set_local_terminal(true);
                 self.host.resize(size);
-                self.told = (Vec::new(), None);
+                self.told = Told::default();
                 let _ = reply.send(self.next_local);
             }
             Command::LocalInput { bytes } => {
@@ -232,6 +268,17 @@ impl ShareTask {
                 self.host.set_local_terminal(!self.locals.is_empty());
             }
             Command::TakeBack => self.host.revoke_control(),
+            Command::Pause { paused: true } => self.host.pause(),
+            Command::Pause { paused: false } => self.host.resume(),
+            Command::Record {
+                file: Some(file),
+                number,
+                reply,
+            } => drop(reply.send(self.record(file, number))),
+            Command::Record {
+                file: None, reply, ..
+            } => drop(reply.send(self.end_recording())),
+            Command::Eject { who, reply } => drop(reply.send(self.eject(&who))),
             Command::Status { reply } => drop(reply.send(self.status())),
             Command::Stop => {}
         }
@@ -257,9 +304,10 @@ impl ShareTask {
             }
         }
         let (host, waiting) = (&mut self.host, &mut self.waiting);
+        let now = Instant::now().into_std();
         self.viewers.retain(|peer, viewer| {
             while let Some(permit) = viewer.permit.take() {
-                let Some(frame) = host.poll_frame(peer) else {
+                let Some(frame) = host.poll_frame(peer, now) else {
                     viewer.permit = Some(permit);
                     break;
                 };
@@ -274,8 +322,15 @@ impl ShareTask {
             // Dropping the sender closes the path once everything queued is delivered.
             host.is_attached(peer)
         });
-        if !self.viewers.is_empty() {
+        if self.watched() {
             self.unwatched_since = Instant::now();
+        }
+        if self
+            .recorder
+            .as_ref()
+            .is_some_and(|recorder| !self.viewers.contains_key(&recorder.peer))
+        {
+            self.recorder = None;
         }
     }
 
@@ -304,8 +359,7 @@ impl ShareTask {
         if self.locals.is_empty() {
             return;
         }
-        let (viewers, control) = (self.viewer_names(), self.controller());
-        let changed = (viewers, control);
+        let changed = (self.viewer_names(), self.controller(), self.host.state());
         let news = changed != self.told;
         let behind = self
             .locals
@@ -326,6 +380,11 @@ impl ShareTask {
                     .events
                     .try_send(LocalEvent::Control(changed.1.clone()))
                     .is_ok();
+                let TermState { paused, recording } = changed.2;
+                heard &= local
+                    .events
+                    .try_send(LocalEvent::State { paused, recording })
+                    .is_ok();
             }
         }
         if heard {
@@ -341,19 +400,7 @@ impl ShareTask {
     /// The screen and its scrollback as bytes for a terminal that is made as new first.
     fn screen(&mut self) -> Bytes {
         let mut screen = BytesMut::from(&b"\x1b[!p\x1b[?1049l\x1b[H\x1b[2J\x1b[3J"[..]);
-        let Ok(owner) = OWNER.parse::<PeerId>() else {
-            return screen.freeze();
-        };
-        self.host.attach(owner.clone(), "", Instant::now().into_std());
-        while let Some(message) = self.host.poll_frame(&owner) {
-            if let Ok(Frame::TermSnapshot(part)) = Frame::decode(&message) {
-                screen.extend_from_slice(&part.bytes);
-                if part.last {
-                    break;
-                }
-            }
-        }
-        self.host.detach(&owner);
+        screen.extend_from_slice(&self.host.screen());
         screen.freeze()
     }
 
@@ -375,11 +422,66 @@ impl ShareTask {
     }
 
     fn is_unwatched(&self) -> bool {
-        !self.explicit && self.viewers.is_empty() && self.locals.is_empty()
+        !self.explicit && !self.watched() && self.locals.is_empty()
+    }
+
+    /// Whether anybody else looks.
+    fn watched(&self) -> bool {
+        self.viewers.len() > usize::from(self.recorder.is_some())
+    }
+
+    fn record(&mut self, file: PathBuf, number: u64) -> Outcome {
+        if let Some(recorder) = &self.recorder {
+            return Err(Failure::usage(format!(
+                "It is recorded already, into {}: `mesh record --stop` ends that.",
+                recorder.file.display()
+            )));
+        }
+        let (recorder, frames) = Recorder::start(&file, &self.label, number, self.commands.clone())?;
+        let peer = recorder.peer.clone();
+        self.host.attach_recorder(peer.clone());
+        self.viewers.insert(
+            peer.clone(),
+            ViewerPath {
+                number,
+                name: String::new(),
+                device: None,
+                permit: None,
+            },
+        );
+        self.recorder = Some(recorder);
+        self.wait_for_room(peer, number, frames);
+        Ok(())
+    }
+
+    fn end_recording(&mut self) -> Outcome {
+        let Some(recorder) = self.recorder.take() else {
+            return Err(Failure::usage("It is not recorded."));
+        };
+        self.viewers.remove(&recorder.peer);
+        self.host.detach(&recorder.peer);
+        Ok(())
+    }
+
+    fn eject(&mut self, who: &str) -> Vec<(String, Option<DeviceId>)> {
+        let named = |name: &str| {
+            let name = plain(name).to_lowercase();
+            let who = who.trim().to_lowercase();
+            name == who || name.strip_prefix(&who).is_some_and(|rest| rest.starts_with(" ("))
+        };
+        let mut gone = Vec::new();
+        for (peer, viewer) in self.viewers.iter().filter(|(_, viewer)| named(&viewer.name)) {
+            self.host
+                .cut(peer, ChannelCode::Stopped, "the owner ended your view");
+            gone.push((plain(&viewer.name), viewer.device.clone()));
+        }
+        gone
     }
 
     fn viewer_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.viewers.values().map(|viewer| plain(&viewer.name)).collect();
+        let recorder = self.recorder.as_ref().map(|recorder| &recorder.peer);
+        let watching = self.viewers.iter().filter(|(peer, _)| Some(*peer) != recorder);
+        let mut names: Vec<String> = watching.map(|(_, viewer)| plain(&viewer.name)).collect();
         names.sort();
         names
     }
@@ -396,6 +498,8 @@ impl ShareTask {
             label: self.label.clone(),
             viewers: self.viewer_names(),
             controller: self.controller(),
+            paused: self.host.state().paused,
+            recording: self.recorder.as_ref().map(|recorder| recorder.file.clone()),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Owns the table of [`ShareHandle`]s. The task of a share is in [`super::share`].
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use mesh_protocol::ids::{DeviceId, PeerId, RoomId, ShareId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::ipc::ShareStatus;
+use crate::exit::{Failure, Outcome};
 
 /// Commands that wait for the task of a share; whoever has another waits. The task never waits for any of them.
 pub(super) const COMMANDS: usize = 64;
@@ -25,6 +27,7 @@ pub(super) enum Command {
         peer: PeerId,
         number: u64,
         name: String,
+        device: Option<DeviceId>,
         frames: FrameSender,
     },
     Detach {
@@ -67,6 +70,21 @@ pub(super) enum Command {
         id: u64,
     },
     TakeBack,
+    /// Stops showing what happens, or goes on.
+    Pause {
+        paused: bool,
+    },
+    /// Records into a new file, or ends the recording.
+    Record {
+        file: Option<PathBuf>,
+        number: u64,
+        reply: oneshot::Sender<Outcome>,
+    },
+    /// Ends the view of everybody of this name; answered with their names and devices.
+    Eject {
+        who: String,
+        reply: oneshot::Sender<Vec<(String, Option<DeviceId>)>>,
+    },
     Status {
         reply: oneshot::Sender<ShareStatus>,
     },
@@ -79,6 +97,10 @@ pub(super) enum LocalEvent {
     Output(Bytes),
     Viewers(Vec<String>),
     Control(Option<String>),
+    State {
+        paused: bool,
+        recording: bool,
+    },
     Exited(Option<i32>),
     /// The share was ended by its owner.
     Stopped,
@@ -95,6 +117,8 @@ pub(super) struct ShareHandle {
     pub(super) commands: mpsc::Sender<Command>,
     /// Devices that the owner has let in, for shares that were not started by the owner.
     approved: Arc<Mutex<Vec<DeviceId>>>,
+    /// Devices that the owner sent away: asked about again, whoever started the share.
+    ejected: Arc<Mutex<Vec<DeviceId>>>,
 }
 
 impl ShareHandle {
@@ -112,17 +136,57 @@ impl ShareHandle {
             explicit,
             commands,
             approved: Arc::default(),
+            ejected: Arc::default(),
         }
     }
 
     /// Whether this device may watch without another question.
     pub(super) fn is_open_to(&self, device: Option<&DeviceId>) -> bool {
         let approved = self.approved.lock().unwrap_or_else(PoisonError::into_inner);
-        self.explicit || device.is_some_and(|device| approved.contains(device))
+        let let_in = self.explicit || device.is_some_and(|device| approved.contains(device));
+        drop(approved);
+        let ejected = self.ejected.lock().unwrap_or_else(PoisonError::into_inner);
+        let_in && !device.is_some_and(|device| ejected.contains(device))
+    }
+
+    /// The owner sent this device away.
+    fn send_away(&self, device: DeviceId) {
+        let mut approved = self.approved.lock().unwrap_or_else(PoisonError::into_inner);
+        approved.retain(|known| *known != device);
+        drop(approved);
+        let mut ejected = self.ejected.lock().unwrap_or_else(PoisonError::into_inner);
+        if !ejected.contains(&device) {
+            ejected.push(device);
+        }
+    }
+
+    /// Ends the view of everybody of this name (`Bob`, or `Bob (laptop)`), who has to ask again; gives their names.
+    pub(super) async fn eject(&self, who: &str) -> Vec<String> {
+        let (reply, gone) = oneshot::channel();
+        let who = who.to_owned();
+        let _ = self.commands.send(Command::Eject { who, reply }).await;
+        let mut names = Vec::new();
+        for (name, device) in gone.await.unwrap_or_default() {
+            names.push(name);
+            device.into_iter().for_each(|device| self.send_away(device));
+        }
+        names
+    }
+
+    /// Records into a new file, or ends the recording.
+    pub(super) async fn record(&self, file: Option<PathBuf>, number: u64) -> Outcome {
+        let (reply, done) = oneshot::channel();
+        let command = Command::Record { file, number, reply };
+        let _ = self.commands.send(command).await;
+        done.await
+            .unwrap_or_else(|_| Err(Failure::general("The terminal has ended.")))
     }
 
     /// The owner let this device in.
     pub(super) fn approve(&self, device: DeviceId) {
+        let mut ejected = self.ejected.lock().unwrap_or_else(PoisonError::into_inner);
+        ejected.retain(|known| *known != device);
+        drop(ejected);
         let mut approved = self.approved.lock().unwrap_or_else(PoisonError::into_inner);
         if !approved.contains(&device) {
             approved.push(device);
@@ -137,7 +201,9 @@ impl ShareHandle {
     pub(super) async fn status(&self) -> Option<ShareStatus> {
         let (reply, status) = oneshot::channel();
         self.commands.send(Command::Status { reply }).await.ok()?;
-        status.await.ok()
+        let mut status = status.await.ok()?;
+        status.share_id = self.share_id.to_string();
+        Some(status)
     }
 
     /// Ends the share and waits until its task is over, at most `within`.
@@ -176,6 +242,26 @@ impl Shares {
             .filter(|share| !share.is_over())
             .cloned()
             .collect()
+    }
+
+    /// A label that no other share has: `bash`, then `bash 2`.
+    pub(super) fn label(&self, wanted: &str) -> String {
+        let shares = self.all();
+        let free = |label: &String| shares.iter().all(|share| share.label != *label);
+        let numbered = (2..).map(|number| format!("{wanted} {number}"));
+        std::iter::once(wanted.to_owned())
+            .chain(numbered)
+            .find(free)
+            .unwrap_or_default()
+    }
+
+    /// The terminals of this label or id; without one, all.
+    pub(super) fn named(&self, wanted: Option<&str>) -> Vec<ShareHandle> {
+        let mut shares = self.all();
+        shares.retain(|share| {
+            wanted.is_none_or(|wanted| share.share_id.as_str() == wanted || share.label == wanted)
+        });
+        shares
     }
 
     pub(super) fn in_room(&self, room: &RoomId) -> Vec<ShareHandle> {

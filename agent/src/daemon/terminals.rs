@@ -4,7 +4,7 @@ use mesh_peer::session::{self, Accepted, Binding, SessionRoute, open_as_answerer
 use mesh_protocol::capability::{Capability, Feature};
 use mesh_protocol::channel::TermSize;
 use mesh_protocol::http::CapabilityRequest;
-use mesh_protocol::ids::{DeviceId, PeerId, RoomId, SessionId, ShareId};
+use mesh_protocol::ids::{DeviceId, PeerId, RoomId, SessionId, ShareId, UserId};
 use mesh_protocol::signal::{
     ClientMessage, Reason, ServerMessage, SessionAnswer, SessionRequest, ShareNotice,
 };
@@ -22,6 +22,8 @@ use crate::pty::{Shell, ShellSpec};
 const DEFAULT_SIZE: TermSize = TermSize { cols: 100, rows: 30 };
 /// Shells at once.
 const MAX_SHARES: usize = 16;
+/// Room in a label for the number that tells it from another.
+const LABEL_NUMBER: usize = 3;
 
 /// Who asks, as the room knows them.
 #[derive(Clone, Debug)]
@@ -29,17 +31,35 @@ pub(super) struct Asking {
     pub(super) peer: PeerId,
     pub(super) who: String,
     pub(super) device: Option<DeviceId>,
+    pub(super) user: Option<UserId>,
     pub(super) room: String,
+    pub(super) room_id: RoomId,
 }
 
 impl Asking {
     pub(super) fn new(roster: &Roster, room: &RoomId, peer: PeerId) -> Self {
-        let device = roster.peer(room, &peer).map(|peer| peer.device_id.clone());
+        let known = roster.peer(room, &peer);
+        let device = known.map(|peer| peer.device_id.clone());
+        let user = known.map(|peer| peer.user_id.clone());
         Self {
             who: roster.who(room, &peer),
             room: roster.room_name(room),
+            room_id: room.clone(),
             device,
+            user,
             peer,
+        }
+    }
+
+    /// What the owner is asked.
+    pub(super) fn question(&self, capability: Capability, details: Vec<String>) -> Question {
+        Question {
+            capability,
+            who: self.who.clone(),
+            room: self.room.clone(),
+            room_id: Some(self.room_id.clone()),
+            user_id: self.user.clone(),
+            details,
         }
     }
 }
@@ -72,16 +92,14 @@ pub(super) async fn requested(core: Core, asking: Asking, request: SessionReques
     if share.is_none() && request.share_id.is_some() {
         return refuse(Reason::Unsupported).await;
     }
+    let question = asking.question(Capability::TerminalView, Vec::new());
+    if core.desk.forbids(&question) {
+        return refuse(Reason::Declined).await;
+    }
     if !share
         .as_ref()
         .is_some_and(|share| share.is_open_to(asking.device.as_ref()))
     {
-        let question = Question {
-            capability: Capability::TerminalView,
-            who: asking.who.clone(),
-            room: asking.room.clone(),
-            details: Vec::new(),
-        };
         match verdict_unless_withdrawn(&core, question, &mut route).await {
             Some(Verdict::Allowed) => {}
             Some(Verdict::Declined(reason)) => return refuse(reason).await,
@@ -95,8 +113,8 @@ pub(super) async fn requested(core: Core, asking: Asking, request: SessionReques
     {
         Some(share) => share,
         None => {
-            let spec = ShellSpec::new(&core.settings.shell(), None);
-            match core.start_share(&request.room_id, &asking.room, &spec, DEFAULT_SIZE, None, false) {
+            let spec = ShellSpec::new(&core.settings.shell(), &[]);
+            match core.start_share(&request.room_id, &asking.room, spec, DEFAULT_SIZE, false) {
                 Ok(share) => share,
                 Err(failure) => {
                     tracing::warn!(%failure, "no shell could be started");
@@ -204,9 +222,8 @@ impl Core {
         &self,
         room_id: &RoomId,
         room: &str,
-        spec: &ShellSpec,
+        mut spec: ShellSpec,
         size: TermSize,
-        command: Option<&str>,
         explicit: bool,
     ) -> Outcome<ShareHandle> {
         if self.shares.all().len() >= MAX_SHARES {
@@ -218,17 +235,22 @@ impl Core {
             .to_string()
             .parse()
             .map_err(Failure::general)?;
-        let shell_name = || spec.program.rsplit('/').next().unwrap_or_default();
-        let label: String = super::consent::plain(command.unwrap_or_else(shell_name))
+        let label: String = super::consent::plain(&spec.label())
             .chars()
-            .take(mesh_protocol::limits::MAX_NAME_CHARS)
+            .take(mesh_protocol::limits::MAX_NAME_CHARS - LABEL_NUMBER)
             .collect();
-        let (shell, output) = Shell::spawn(spec, size).map_err(|error| {
-            Failure::general(format!("The shell {} cannot be started: {error}.", spec.program))
-        })?;
+        let label = self.shares.label(&label);
+        spec.variables = vec![
+            ("MESH_SHARED", "1".to_owned()),
+            ("MESH_ROOM", super::consent::plain(room)),
+            ("MESH_SHARE_ID", share_id.to_string()),
+        ];
+        let (shell, output) = Shell::spawn(&spec, size)
+            .map_err(|error| Failure::general(format!("{} cannot be started: {error}.", spec.program)))?;
         let (commands, queue) = mpsc::channel(COMMANDS);
+        let to_task = commands.downgrade();
         let share = ShareHandle::new(share_id, room_id.clone(), label.clone(), explicit, commands);
-        let task = ShareTask::new(label, room.to_owned(), explicit, shell, size);
+        let task = ShareTask::new(label, room.to_owned(), explicit, shell, size, to_task);
         let (core, handle) = (self.clone(), share.clone());
         self.shares.insert(share.clone());
         self.tasks.spawn(async move {

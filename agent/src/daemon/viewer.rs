@@ -4,14 +4,15 @@
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use mesh_peer::session::{Binding, OpenSession};
+use mesh_peer::transport::Path;
 use mesh_protocol::capability::Capability;
 use mesh_protocol::channel::Frame;
 use mesh_protocol::signal::{ClientMessage, ControlGrant, Reason, ServerMessage, SessionAnswer};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, timeout};
 
 use super::Core;
-use super::consent::{Question, Verdict};
+use super::consent::Verdict;
 use super::shares::{Command, ShareHandle};
 use super::terminals::Asking;
 
@@ -22,6 +23,7 @@ pub(super) async fn serve(core: &Core, session: OpenSession, share: ShareHandle,
     let OpenSession {
         frames_tx,
         mut frames_rx,
+        link,
         binding,
         judge,
         mut control,
@@ -35,14 +37,19 @@ pub(super) async fn serve(core: &Core, session: OpenSession, share: ShareHandle,
         peer: peer.clone(),
         number,
         name: asking.who.clone(),
+        device: asking.device.clone(),
         frames: frames_tx,
     };
     if commands.send(attach).await.is_err() {
         return;
     }
     let _live = core.count_live();
+    let through = match link.borrow().path {
+        Path::Server => " through the server, which can read along",
+        _ => "",
+    };
     core.tell(format!(
-        "{} watches your terminal in {}.",
+        "{} watches your terminal in {}{through}.",
         asking.who, asking.room
     ));
 
@@ -75,15 +82,10 @@ pub(super) async fn serve(core: &Core, session: OpenSession, share: ShareHandle,
                     if let Err(error) = judged {
                         tracing::info!(%error, who = asking.who, "a wish for control was refused");
                         deny(core, &binding, Reason::Failed).await;
-                    } else if asked.is_some() {
+                    } else if asked.is_some() || is_paused(&commands).await {
                         deny(core, &binding, Reason::Busy).await;
                     } else {
-                        let question = Question {
-                            capability: Capability::TerminalControl,
-                            who: asking.who.clone(),
-                            room: asking.room.clone(),
-                            details: Vec::new(),
-                        };
+                        let question = asking.question(Capability::TerminalControl, Vec::new());
                         let desk = core.desk.clone();
                         asked = Some(async move { desk.ask(question).await }.boxed());
                     }
@@ -122,10 +124,17 @@ pub(super) async fn serve(core: &Core, session: OpenSession, share: ShareHandle,
     core.tell(format!("{} does not watch your terminal any more.", asking.who));
 }
 
+/// Nobody controls what nobody may see.
+async fn is_paused(commands: &mpsc::Sender<Command>) -> bool {
+    let (reply, status) = oneshot::channel();
+    let _ = commands.send(Command::Status { reply }).await;
+    status.await.is_ok_and(|status| status.paused)
+}
+
 async fn settle_control(
     core: &Core,
     binding: &Binding,
-    commands: &tokio::sync::mpsc::Sender<Command>,
+    commands: &mpsc::Sender<Command>,
     verdict: Verdict,
     asking: &Asking,
 ) {

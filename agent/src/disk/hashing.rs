@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use blake3::Hash;
-use mesh_peer::transfer::Subtree;
+use mesh_peer::transfer::{FileHash, Subtree};
 use mesh_protocol::limits::FILE_CHUNK;
 
 use super::{DiskError, SourceFile};
@@ -29,7 +29,10 @@ struct Cursor {
 }
 
 /// Reads all of these files once, and gives their hashes in order; `None` once `go_on` says no.
-pub fn hash(files: &[SourceFile], go_on: impl Fn() -> bool + Sync) -> Result<Option<Vec<Hash>>, DiskError> {
+pub fn hash(
+    files: &[SourceFile],
+    go_on: impl Fn() -> bool + Sync,
+) -> Result<Option<Vec<FileHash>>, DiskError> {
     let cursor = Mutex::new(Cursor::default());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let work = || {
@@ -55,7 +58,7 @@ pub fn hash(files: &[SourceFile], go_on: impl Fn() -> bool + Sync) -> Result<Opt
         let Some(pieces) = pieces? else { return Ok(None) };
         for (number, piece) in pieces {
             match piece {
-                Piece::Whole(hash) => hashes[number] = Some(hash),
+                Piece::Whole(hash) => hashes[number] = Some(hash.into()),
                 Piece::Chunks(from, subtrees) => {
                     large
                         .entry(number)
@@ -66,8 +69,8 @@ pub fn hash(files: &[SourceFile], go_on: impl Fn() -> bool + Sync) -> Result<Opt
         }
     }
     for (number, stretches) in large {
-        let subtrees: Vec<Subtree> = stretches.into_values().flatten().collect();
-        hashes[number] = Some(Subtree::root(&subtrees));
+        let chunks: Vec<Subtree> = stretches.into_values().flatten().collect();
+        hashes[number] = Some(FileHash::of_chunks(chunks));
     }
     Ok(hashes.into_iter().collect())
 }

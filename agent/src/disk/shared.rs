@@ -161,7 +161,7 @@ impl SharedFolder {
         Ok(listing)
     }
 
-    /// How a file looks: an image or the beginning of a text. What could carry a program of a page is not shown at all.
+    /// How a file looks: an image, a terminal's recording or the beginning of a text. What could carry a program of a page is not shown at all.
     pub fn preview(&self, path: &str) -> Result<Preview, SharedError> {
         let (file, size) = self.ordinary(path)?;
         let at = |error| SharedError::Io(path.to_owned(), error);
@@ -171,7 +171,7 @@ impl SharedFolder {
             .take(MAX_PREVIEW_TEXT)
             .read_to_end(&mut start)
             .map_err(at)?;
-        if let Some(media_type) = image(&start) {
+        if let Some(media_type) = image(&start).or_else(|| recording(path, &start)) {
             if size > MAX_PREVIEW_IMAGE {
                 return Err(no_preview());
             }
@@ -384,6 +384,15 @@ fn image(bytes: &[u8]) -> Option<&'static str> {
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
         _ => None,
     }
+}
+
+/// A recording of a terminal, by its name and its first line: asciicast 2 or 3. Whoever plays it checks the rest.
+fn recording(path: &str, bytes: &[u8]) -> Option<&'static str> {
+    let name = path.rsplit('.').next().unwrap_or_default();
+    let first = bytes.split(|byte| *byte == b'\n').next()?;
+    let header: serde_json::Value = serde_json::from_slice(first).ok()?;
+    let version = header.get("version").and_then(serde_json::Value::as_u64);
+    (name.eq_ignore_ascii_case("cast") && matches!(version, Some(2 | 3))).then_some("application/x-asciicast")
 }
 
 /// UTF-8 without controls that no text has; where the file goes on, a last character that was cut is left out.

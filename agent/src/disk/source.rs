@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use mesh_peer::transfer::{FileHash, Source};
 use rustix::fs::{Mode, OFlags};
 
 use super::DiskError;
@@ -110,19 +111,20 @@ impl SourceFile {
         }
     }
 
+    /// What the engine is told of it, under this path.
+    pub fn source(&self, path: String, hash: FileHash) -> Source {
+        Source {
+            path,
+            size: self.stamp.size,
+            hash,
+            modified_at: self.modified_at,
+            mode: self.mode,
+        }
+    }
+
     /// Bytes.
     pub fn size(&self) -> u64 {
         self.stamp.size
-    }
-
-    /// Unix milliseconds.
-    pub fn modified_at(&self) -> Option<u64> {
-        self.modified_at
-    }
-
-    /// The POSIX permission bits.
-    pub fn mode(&self) -> Option<u32> {
-        self.mode
     }
 
     /// What it is called at the other end.

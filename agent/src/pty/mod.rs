@@ -33,20 +33,31 @@ pub struct ShellSpec {
     pub args: Vec<String>,
     /// Where it starts; the home folder when absent.
     pub folder: Option<PathBuf>,
+    /// Added to its environment.
+    pub variables: Vec<(&'static str, String)>,
 }
 
 impl ShellSpec {
-    /// A login shell, or one command run by the shell.
-    pub fn new(shell: &str, command: Option<&str>) -> Self {
-        let args = match command {
-            Some(command) => vec!["-c".into(), command.into()],
-            None => vec!["-l".into()],
+    /// A login shell, or a command with its arguments where there is one.
+    pub fn new(shell: &str, command: &[String]) -> Self {
+        let (program, args) = match command {
+            [program, args @ ..] => (program.clone(), args.to_vec()),
+            [] => (shell.to_owned(), vec!["-l".to_owned()]),
         };
         Self {
-            program: shell.into(),
+            program,
             args,
             folder: None,
+            variables: Vec::new(),
         }
+    }
+
+    /// What it is called: the command as it was typed, or the name of the shell.
+    pub fn label(&self) -> String {
+        let name = self.program.rsplit('/').next().unwrap_or_default();
+        let args = if self.args == ["-l"] { &[][..] } else { &self.args };
+        let words = std::iter::once(name).chain(args.iter().map(String::as_str));
+        words.collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -94,7 +105,9 @@ impl Shell {
         let mut command = CommandBuilder::new(&spec.program);
         command.args(&spec.args);
         command.env("TERM", "xterm-256color");
-        command.env("MESH_SESSION", "1");
+        for (name, value) in &spec.variables {
+            command.env(name, value);
+        }
         command.env_remove(crate::cli::BACKGROUND_VARIABLE);
         if let Some(folder) = spec
             .folder

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use mesh_agent::disk::{self, DiskError, Existing, Inbox, SourceFile};
-use mesh_peer::transfer::{Held, Outcome, Sender, Source};
+use mesh_peer::transfer::{FileHash, Held, Outcome, Sender, Source};
 use mesh_protocol::error_code::ChannelCode;
 
 use crate::transfer::{CHUNK, Transfer, content, entry, inbox, names};
@@ -80,7 +80,7 @@ fn t41_nothing_is_ever_overwritten_and_the_same_content_is_not_received_twice() 
         let source = |path: &str| Source {
             path: path.into(),
             size: 0,
-            hash: blake3::hash(b""),
+            hash: blake3::hash(b"").into(),
             modified_at: None,
             mode: None,
         };
@@ -339,7 +339,7 @@ fn files_of_every_size_are_hashed_in_their_order_and_one_that_changed_is_said() 
         std::fs::write(&path, content).unwrap();
         sources.push(SourceFile::open(&path).unwrap());
     }
-    let expected: Vec<blake3::Hash> = contents.iter().map(|content| blake3::hash(content)).collect();
+    let expected: Vec<FileHash> = contents.iter().map(|content| FileHash::of(content)).collect();
     assert_eq!(disk::hash(&sources, || true).unwrap(), Some(expected));
     assert_eq!(disk::hash(&sources, || false).unwrap(), None);
     std::fs::write(folder.path().join("3"), "changed").unwrap();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mesh_agent::disk::{Folder, Inbox};
-use mesh_peer::transfer::{Accepted, Entry, Outcome, Receiver, ReceiverTask, Sender, Source};
+use mesh_peer::transfer::{Accepted, Entry, FileHash, Outcome, Receiver, ReceiverTask, Sender, Source};
 use mesh_protocol::channel::{FileManifest, Frame, ManifestEntry};
 use mesh_protocol::safe_path::SafePath;
 
@@ -47,7 +47,7 @@ impl<'a> Transfer<'a> {
         let sources = self.files.iter().map(|(path, bytes)| Source {
             path: (*path).into(),
             size: bytes.len() as u64,
-            hash: blake3::hash(bytes),
+            hash: FileHash::of(bytes),
             modified_at: Some(1_000_000_000_000),
             mode: Some(if path.ends_with(".sh") { 0o755 } else { 0o644 }),
         });

@@ -5,13 +5,17 @@
     reason = "shared by several tests; one that cannot go on says so by panicking"
 )]
 
+pub mod distance;
+pub mod onlooker;
+pub mod window;
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use mesh_protocol::ids::RoomId;
 use mesh_testkit::{TestClient, TestServer};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -56,6 +60,26 @@ impl World {
         machine
     }
 
+    /// Another person in the room.
+    pub async fn member(&self, name: &str) -> TestClient {
+        let member = self.server.client(name).await.unwrap();
+        let invites = format!("/rooms/{}/invites", self.home);
+        let invite = self.alice.post(&invites, json!({"max_uses": 1})).await.unwrap();
+        member
+            .post("/rooms/join", json!({"invite": invite["token"]}))
+            .await
+            .unwrap();
+        member
+    }
+
+    /// The machine "host" with a daemon that lets everybody watch and control.
+    pub async fn host(&self) -> (Machine, Running) {
+        let host = self.machine("host").await;
+        let mut daemon = host.mesh(&["up", "--allow", "terminal:view", "--allow", "terminal:control"]);
+        daemon.until("This device is up").await;
+        (host, daemon)
+    }
+
     /// Signs this machine in as alice.
     pub async fn sign_in(&self, machine: &Machine, name: &str) {
         let link = self.alice.post("/auth/links", json!({})).await.unwrap();
@@ -89,6 +113,34 @@ impl Machine {
         }
     }
 
+    /// Where a command finds its daemon.
+    pub fn socket(&self) -> PathBuf {
+        mesh_agent::config::Paths::beneath(&self.home).socket().unwrap()
+    }
+
+    /// Runs a command to its good end; gives its last event.
+    pub async fn done(&self, arguments: &[&str]) -> Value {
+        let (status, said) = self.mesh(&[&["--json"], arguments].concat()).finish().await;
+        assert!(status.success(), "{arguments:?}: {said:?}");
+        serde_json::from_str(said.last().unwrap()).unwrap()
+    }
+
+    /// Runs a command to its bad end; gives the sentence about it.
+    pub async fn fails(&self, arguments: &[&str]) -> String {
+        let (status, said) = self.mesh(&[&["--json"], arguments].concat()).finish().await;
+        assert!(!status.success(), "{arguments:?}: {said:?}");
+        let event: Value = serde_json::from_str(said.last().unwrap()).unwrap();
+        event["detail"].as_str().unwrap().to_owned()
+    }
+
+    /// Shares a terminal that runs a script; gives its label.
+    pub async fn share(&self, options: &[&str], script: &str) -> String {
+        let script = ["--", "sh", "-c", script];
+        let arguments = [&["share", "terminal", "--detach"], options, &script].concat();
+        let shared = self.done(&arguments).await;
+        shared["label"].as_str().unwrap().to_owned()
+    }
+
     pub fn downloads(&self) -> PathBuf {
         self.home.join("downloads")
     }
@@ -115,6 +167,14 @@ impl Machine {
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Running { child, lines }
+    }
+
+    /// Starts `mesh receive` for one offer and waits until it can be found.
+    pub async fn receiving(&self, more: &[&str]) -> Running {
+        let mut receiving = self.mesh(&[&["receive", "--yes", "--once"], more].concat());
+        // For people, or as JSON.
+        receiving.until("aiting").await;
+        receiving
     }
 }
 
@@ -150,14 +210,14 @@ impl Running {
     }
 
     /// Ends it as Ctrl-C does.
-    pub async fn interrupt(self) {
+    pub async fn interrupt(self) -> Ended {
         let pid = rustix::process::Pid::from_raw(self.id().try_into().unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-        self.finish().await;
+        self.finish().await
     }
 
     /// Waits for its end; gives the status and what it still said.
-    pub async fn finish(mut self) -> (std::process::ExitStatus, Vec<String>) {
+    pub async fn finish(mut self) -> Ended {
         let all = async {
             let mut said = Vec::new();
             while let Some(line) = self.lines.next_line().await.unwrap() {
@@ -169,6 +229,14 @@ impl Running {
             .await
             .unwrap_or_else(|_| panic!("did not end within {SOON:?}"))
     }
+}
+
+/// How a command ended, and what it had said since it was last listened to.
+pub type Ended = (std::process::ExitStatus, Vec<String>);
+
+/// The exit code.
+pub fn status(ended: &Ended) -> Option<i32> {
+    ended.0.code()
 }
 
 /// A file whose content nobody could guess; gives its BLAKE3.

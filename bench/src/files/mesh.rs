@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 
 use super::case::Case;
-use super::process::{Running, peak_mib};
 use super::{Moved, Program};
+use crate::process::{Running, peak_mib};
 
 pub(super) const NAME: &str = "mesh";
 const PASSWORD: &str = "bench-password";

@@ -6,7 +6,6 @@
 
 mod case;
 mod mesh;
-mod process;
 mod programs;
 mod report;
 mod wormhole;
@@ -18,6 +17,8 @@ use anyhow::Context;
 use case::{CASES, Case, LARGE};
 use clap::Args;
 use report::{Measured, Reading};
+
+use crate::process;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -88,7 +89,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         report::print_case(&measured);
         results.append(&mut measured);
         // After each case: a run that is stopped has been of use.
-        report::write(&options.results, &options.host, &results)?;
+        crate::results::write(&options.results, &options.host, "files", &results)?;
         process::remove(&source)?;
     }
     Ok(())

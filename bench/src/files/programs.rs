@@ -8,8 +8,8 @@ use std::time::Instant;
 use anyhow::Context;
 
 use super::case::Case;
-use super::process::{Running, finish, free_port, listening, run, start};
 use super::{Moved, Program};
+use crate::process::{Running, finish, free_port, listening, run, start};
 
 /// No file at all: what the way itself carries.
 pub(super) const RAW: &str = "our data channel alone";

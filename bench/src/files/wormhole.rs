@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use super::case::Case;
-use super::process::{Running, finish, free_port, listening, run, start};
 use super::{Moved, Program};
+use crate::process::{Running, finish, free_port, listening, run, start};
 
 pub(super) const NAME: &str = "magic-wormhole";
 const PACKAGES: [&str; 3] = [

@@ -89,7 +89,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         report::print_case(&measured);
         results.append(&mut measured);
         // After each case: a run that is stopped has been of use.
-        report::write(&options.results, &options.host, &results)?;
+        crate::results::write(&options.results, &options.host, "relay", &results)?;
     }
     Ok(())
 }

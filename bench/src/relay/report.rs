@@ -1,9 +1,5 @@
 //! The table, the ratios and the file.
 
-use std::path::Path;
-use std::process::Command;
-
-use anyhow::Context;
 use serde::Serialize;
 
 use super::case::Reading;
@@ -91,15 +87,4 @@ pub(super) fn print_case(measured: &[Measured]) {
             ),
         );
     }
-}
-
-/// Writes `relay.json` into the folder of the day and the host.
-pub(super) fn write(results: &Path, host: &str, measured: &[Measured]) -> anyhow::Result<()> {
-    let date = Command::new("date").arg("+%Y-%m-%d").output().context("date")?;
-    let folder = results.join(format!("{}-{host}", String::from_utf8_lossy(&date.stdout).trim()));
-    std::fs::create_dir_all(&folder)?;
-    let file = folder.join("relay.json");
-    std::fs::write(&file, serde_json::to_string_pretty(measured)? + "\n")?;
-    println!("→ {}", file.display());
-    Ok(())
 }

@@ -3,6 +3,16 @@
 import type { Mesh } from '../state/mesh';
 import { isBusy } from '../state/transferStore';
 
+/** Something goes on that ends with the page: a transfer, a call, a screen that is shown. */
+function isInUse(mesh: Mesh): boolean {
+  const { call, screens } = mesh.calls.getState();
+  return (
+    isBusy(mesh.transfers.getState()) ||
+    call?.phase === 'in' ||
+    Object.values(screens).some((screen) => screen.mine && screen.phase === 'live')
+  );
+}
+
 /** Hidden for so long, or in sight without a key or a touch for so long, its person is away. */
 const HIDDEN_AWAY_MS = 60_000;
 const IDLE_AWAY_MS = 5 * 60_000;
@@ -30,12 +40,12 @@ function watchPresence(mesh: Mesh): void {
   here();
 }
 
-/** A transfer should not die because the screen went dark. */
+/** Neither a transfer nor a call should die because the screen went dark. */
 function keepAwake(mesh: Mesh): void {
   let lock: WakeLockSentinel | undefined;
   let asking = false;
-  mesh.transfers.subscribe(async (state) => {
-    const busy = isBusy(state);
+  const look = async () => {
+    const busy = isInUse(mesh);
     if (busy && !lock && !asking && !document.hidden && 'wakeLock' in navigator) {
       asking = true;
       // Refused on low battery, for example: then it just stays as it is.
@@ -47,7 +57,11 @@ function keepAwake(mesh: Mesh): void {
     } else if (!busy && lock) {
       void lock.release();
     }
-  });
+  };
+  mesh.transfers.subscribe(look);
+  mesh.calls.subscribe(look);
+  // Whoever looks at another page loses it, and asks again on coming back.
+  document.addEventListener('visibilitychange', look);
 }
 
 export function watchPage(mesh: Mesh): void {
@@ -58,6 +72,6 @@ export function watchPage(mesh: Mesh): void {
   });
   window.addEventListener('online', () => mesh.socket.hurry());
   window.addEventListener('beforeunload', (event) => {
-    if (isBusy(mesh.transfers.getState())) event.preventDefault();
+    if (isInUse(mesh)) event.preventDefault();
   });
 }

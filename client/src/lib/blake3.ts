@@ -1,4 +1,4 @@
-// BLAKE3 in plain TypeScript: hash mode, 32-byte output, incremental.
+// BLAKE3 in plain TypeScript: hash mode, 32-byte output, incremental, and of one subtree of a larger input.
 //
 // Why not WebAssembly: the page's policy is `script-src 'self'`, and compiling WebAssembly would need
 // 'wasm-unsafe-eval'. This compression keeps all sixteen state and message words in locals, which V8 turns into
@@ -194,7 +194,7 @@ export class Blake3 {
   /** Chaining values of finished subtrees, eight words each, largest first. 54 levels cover 2^64 bytes. */
   private readonly stack = new Int32Array(54 * 8);
   private depth = 0;
-  private chunks = 0;
+  private chunks: number;
   private readonly cv = Int32Array.from(IV);
   private blocks = 0;
   private readonly block = new Int32Array(16);
@@ -202,13 +202,9 @@ export class Blake3 {
   private filled = 0;
   private readonly pair = new Int32Array(16);
 
-  reset(): this {
-    this.depth = 0;
-    this.chunks = 0;
-    this.cv.set(IV);
-    this.blocks = 0;
-    this.filled = 0;
-    return this;
+  /** `offset`: where the input begins in that of which it is a subtree; a multiple of its size, unless it is the last. */
+  constructor(offset = 0) {
+    this.chunks = offset / CHUNK_BYTES;
   }
 
   update(data: Uint8Array): this {
@@ -230,12 +226,21 @@ export class Blake3 {
   }
 
   digest(): Uint8Array {
+    return this.finish(ROOT);
+  }
+
+  /** What this input contributes to the hash of the larger one (its chaining value, section 2.1). */
+  subtree(): Uint8Array {
+    return this.finish(0);
+  }
+
+  private finish(root: number): Uint8Array {
     this.blockBytes.fill(0, this.filled);
     let flags = (this.blocks === 0 ? CHUNK_START : 0) | CHUNK_END;
     const cv = Int32Array.from(this.cv);
     toNative(this.blockBytes, this.block);
     if (this.depth === 0) {
-      compress(cv, this.block, 0, this.chunks, this.filled, flags | ROOT);
+      compress(cv, this.block, 0, this.chunks, this.filled, flags | root);
       return wordsToBytes(cv);
     }
     compress(cv, this.block, 0, this.chunks, this.filled, flags);
@@ -244,7 +249,7 @@ export class Blake3 {
       this.pair.set(this.stack.subarray(this.depth * 8, this.depth * 8 + 8), 0);
       this.pair.set(cv, 8);
       cv.set(IV);
-      flags = PARENT | (this.depth === 0 ? ROOT : 0);
+      flags = PARENT | (this.depth === 0 ? root : 0);
       compress(cv, this.pair, 0, 0, BLOCK_BYTES, flags);
     }
     return wordsToBytes(cv);
@@ -308,6 +313,18 @@ function wordsToBytes(words: Int32Array): Uint8Array {
   const view = new DataView(out.buffer);
   for (let i = 0; i < 8; i++) view.setInt32(i * 4, words[i] as number, true);
   return out;
+}
+
+/** The subtree that two neighbours make, the left one full; with `root`, the hash of the whole. */
+export function parent(left: Uint8Array, right: Uint8Array, root: boolean): Uint8Array {
+  const block = new Uint8Array(BLOCK_BYTES);
+  block.set(left);
+  block.set(right, HASH_BYTES);
+  const words = new Int32Array(block.buffer);
+  toNative(block, words);
+  const cv = Int32Array.from(IV);
+  compress(cv, words, 0, 0, BLOCK_BYTES, PARENT | (root ? ROOT : 0));
+  return wordsToBytes(cv);
 }
 
 export function blake3(data: Uint8Array): Uint8Array {

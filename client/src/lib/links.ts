@@ -39,8 +39,3 @@ function withoutTrailing(address: string): string {
   }
   return kept;
 }
-
-export function openLink(address: string): void {
-  const href = safeHref(address);
-  if (href) window.open(href, '_blank', 'noopener,noreferrer');
-}

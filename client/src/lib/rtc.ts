@@ -6,9 +6,12 @@ import { decodeFrame, encodeFrame, type Frame } from '../protocol/frames';
 import type { IceCandidate } from '../protocol/generated/IceCandidate';
 import { CAPABILITY, type Feature } from '../protocol/signal';
 import { CapabilityRefused, type Verify } from './capability';
+import { type Carrier, ServerChannel } from './serverChannel';
 
 const HELLO_TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 30_000;
+/** After this a session that may go through the server does. */
+const DIRECT_WITHIN_MS = 10_000;
 /** Frames that arrive while the other end's HELLO is still being verified. More than this is no orderly peer. */
 const MAX_HELD_BYTES = 4 * 1024 * 1024;
 /** Above the high mark `writable` waits until the browser's queue has fallen to the low mark. */
@@ -19,7 +22,8 @@ const STATS_EVERY_MS = 1_000;
 const FAREWELL_MS = 250;
 
 export interface PathInfo {
-  kind: 'direct' | 'relayed';
+  /** `server`: what passes can be read there. */
+  kind: 'direct' | 'relayed' | 'server';
   /** Round trip in milliseconds, where the browser knows it. */
   rttMs?: number;
 }
@@ -72,6 +76,8 @@ export interface LinkOptions {
     offer: (sdp: string, capToken: string) => void;
     answer: (sdp: string, capToken: string) => void;
     candidate: (candidate: IceCandidate | null, capToken: string) => void;
+    /** Sends a piece of the frames through the server, where that is offered. */
+    data?: ((seq: number, data: string) => void) | undefined;
   };
   onOpen: () => void;
   onFrame: (frame: Frame) => void;
@@ -82,7 +88,8 @@ export interface LinkOptions {
 
 export class PeerLink {
   private readonly pc: RTCPeerConnection;
-  private channel: RTCDataChannel | undefined;
+  private channel: Carrier | undefined;
+  private server: ServerChannel | undefined;
   private state: 'new' | 'hello' | 'open' | 'ended' = 'new';
   private helloSeen = false;
   private verified = false;
@@ -101,9 +108,11 @@ export class PeerLink {
       iceServers: options.iceServers,
       certificates: [options.identity.certificate],
     });
-    this.pc.onicecandidate = ({ candidate }) => this.localCandidate(candidate ? plain(candidate) : null);
+    this.pc.onicecandidate = ({ candidate }) =>
+      this.localCandidate(candidate ? plainCandidate(candidate) : null);
     this.pc.onconnectionstatechange = () => {
-      if (this.pc.connectionState === 'failed') this.end('CONNECTION', 'The direct connection was lost.');
+      if (this.pc.connectionState === 'failed' && !this.throughServer())
+        this.end('CONNECTION', 'The direct connection was lost.');
     };
     this.pc.ondatachannel = ({ channel }) => {
       // Exactly one channel, opened by the requester: anything else is not this protocol.
@@ -139,8 +148,25 @@ export class PeerLink {
     await this.guard(async () => {
       await this.takeRemote(sdp, capToken);
       await this.pc.setRemoteDescription({ type: 'answer', sdp });
+      this.after(DIRECT_WITHIN_MS, () => this.throughServer());
       await this.addQueued();
     });
+  }
+
+  /** A piece of the other end's frames, which come through the server. */
+  async takeData(seq: number, data: string): Promise<void> {
+    await this.guard(async () => this.server?.take(seq, data));
+  }
+
+  /** The requester's choice when no direct connection came about; whether it could be made. */
+  private throughServer(): boolean {
+    const { data } = this.options.signal;
+    if (this.state !== 'new' || !data || this.remoteFingerprint === '') return false;
+    if (this.channel) this.channel.onclose = null;
+    this.pc.close();
+    this.server = new ServerChannel(data);
+    this.attach(this.server);
+    return true;
   }
 
   /** The answerer's part. */
@@ -208,6 +234,7 @@ export class PeerLink {
     this.timers.clear();
     this.held = [];
     for (const resolve of this.drained.splice(0)) resolve();
+    this.server?.close();
     if (lingerMs > 0) setTimeout(() => this.pc.close(), lingerMs);
     else this.pc.close();
     this.options.onEnd(end);
@@ -220,6 +247,7 @@ export class PeerLink {
     } catch (error) {
       console.debug('link failed', error);
       if (error instanceof CapabilityRefused) this.bye('CAP_REFUSED', error.message);
+      else if (error instanceof DecodeError) this.bye('PROTOCOL', error.message);
       else this.end('CONNECTION', error instanceof Error ? error.message : String(error));
     }
   }
@@ -241,7 +269,7 @@ export class PeerLink {
     });
   }
 
-  private attach(channel: RTCDataChannel): void {
+  private attach(channel: Carrier): void {
     this.channel = channel;
     channel.binaryType = 'arraybuffer';
     channel.bufferedAmountLowThreshold = BUFFER_LOW_BYTES;
@@ -313,7 +341,9 @@ export class PeerLink {
 
   private async watchPath(): Promise<void> {
     while (this.isOpen) {
-      const path = await readPath(this.pc).catch(() => undefined);
+      const path: PathInfo | undefined = this.server
+        ? { kind: 'server' }
+        : await readPath(this.pc).catch(() => undefined);
       if (path && this.isOpen) this.options.onPath?.(path);
       await new Promise<void>((resolve) => this.after(STATS_EVERY_MS, resolve));
     }
@@ -351,7 +381,12 @@ export class PeerLink {
 }
 
 /** Without the members that are null, as the wire has them. */
-function plain({ candidate, sdpMid, sdpMLineIndex, usernameFragment }: RTCIceCandidate): IceCandidate {
+export function plainCandidate({
+  candidate,
+  sdpMid,
+  sdpMLineIndex,
+  usernameFragment,
+}: RTCIceCandidate): IceCandidate {
   return {
     candidate,
     ...(sdpMid === null ? {} : { sdpMid }),

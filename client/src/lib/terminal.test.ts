@@ -27,6 +27,7 @@ function standIn(): { createTerminal: Create } {
         buffer: { active: { cursorX: 0, cursorY: 0, viewportY: 0, baseY: 0 } },
         focus: () => textarea.focus(),
         onData: () => {},
+        onTitleChange: () => {},
         resize: () => {},
         reset: () => {},
         write: (_bytes: Uint8Array, shown: () => void) => shown(),
@@ -36,7 +37,8 @@ function standIn(): { createTerminal: Create } {
         const { fontSize = 0 } = term.options;
         return { width: 0.6 * fontSize, height: 1.3 * fontSize };
       };
-      return { term, cell } as unknown as ReturnType<Create>;
+      const echo = { path() {}, typed() {}, shown() {}, reset() {}, dispose() {} };
+      return { term, cell, echo } as unknown as ReturnType<Create>;
     },
   };
 }
@@ -61,14 +63,17 @@ describe('a terminal in the page', () => {
     });
     sent.length = 0;
     screen = new TerminalScreen(
-      { send: (frame) => sent.push(frame), size: () => {}, refusedInput: () => {} },
+      { send: (frame) => sent.push(frame), size() {}, title() {}, link() {}, refusedInput() {} },
       () => arrived.then(standIn),
     );
     Object.defineProperty(screen.element, 'offsetWidth', { value: 380, configurable: true });
     Object.defineProperty(screen.element, 'offsetHeight', { value: 500 });
     small(false);
   });
-  afterEach(() => vi.unstubAllGlobals());
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    localStorage.clear();
+  });
 
   const small = (matches: boolean) => vi.stubGlobal('matchMedia', () => ({ matches }));
   const input = () => holder.querySelector('textarea');
@@ -143,6 +148,51 @@ describe('a terminal in the page', () => {
     expect([screen.font, screen.fits]).toEqual([8, false]);
     screen.setFits(false);
     expect(screen.font).toBe(11);
+  });
+
+  it('remembers on this device how large the text is, and whether it is read aloud', async () => {
+    arrive();
+    await screen.attach(holder);
+    screen.zoomBy(1);
+    screen.setReaderMode(true);
+    const other = new TerminalScreen(
+      { send() {}, size() {}, title() {}, link() {}, refusedInput() {} },
+      async () => standIn(),
+    );
+    Object.defineProperty(other.element, 'offsetWidth', { value: 900 });
+    Object.defineProperty(other.element, 'offsetHeight', { value: 900 });
+    await other.attach(holder);
+    expect([other.font, other.readerMode]).toEqual([8, true]);
+  });
+
+  it('sends the keys of the bar and what Ctrl makes of the next one, under the lease only', async () => {
+    arrive();
+    await screen.attach(holder);
+    screen.press('up');
+    expect(sent).toEqual([]);
+    screen.setControl(4);
+    screen.press('up');
+    const used = vi.fn();
+    screen.setSticky({ ctrl: true, alt: false }, used);
+    screen.input('c');
+    screen.press('left');
+    expect(used).toHaveBeenCalledTimes(2);
+    // A word that a phone's keyboard completed is no key.
+    screen.input('words');
+    expect(used).toHaveBeenCalledTimes(2);
+    const typed = sent.map((frame) => frame.type === 'TERM_IN' && new TextDecoder().decode(frame.bytes));
+    expect(typed).toEqual(['\x1b[A', '\x03', '\x1b[1;5D', 'words']);
+  });
+
+  it('shows a new session from its first byte, and acknowledges nothing of the one before', async () => {
+    arrive();
+    await screen.attach(holder);
+    const bytes = new Uint8Array(40_000);
+    screen.frame({ type: 'TERM_OUT', seq: 0, bytes });
+    expect(sent).toEqual([{ type: 'TERM_ACK', seq: 40_000 }]);
+    screen.restart();
+    screen.frame({ type: 'TERM_OUT', seq: 0, bytes: bytes.subarray(0, 33_000) });
+    expect(sent[1]).toEqual({ type: 'TERM_ACK', seq: 33_000 });
   });
 
   it('is drawn anew only where its size changed', async () => {

@@ -4,26 +4,33 @@
 import type { Terminal } from '@xterm/xterm';
 import type { Frame } from '../protocol/frames';
 import { focusIsFree, focusOrigin } from './terminalFocus';
+import { type KeyName, keySequence, type Modifiers, modified } from './terminalKeys';
 import { TerminalPan } from './terminalPan';
-import { fittingFont, pinched, type Size, stepped, type Zoom } from './terminalZoom';
+import { storedReaderMode, storedZoom, storeReaderMode, storeZoom, TERMINAL_FONT } from './terminalSettings';
+import { fittingFont, isSmall, pinched, type Size, stepped, type Zoom } from './terminalZoom';
 import type { createTerminal } from './xterm';
 
 const ACK_EVERY_BYTES = 32 * 1024;
 const ACK_AFTER_MS = 50;
 const MAX_INPUT_BYTES = 32 * 1024;
-const FONT = '"JetBrains Mono Variable", ui-monospace, "SFMono-Regular", Menlo, Consolas, monospace';
 const FONT_DEFAULT_PX = 14;
-/** A phone, upright or not: fitting a whole shell into it would leave nothing to read. */
-const SMALL = '(max-width: 36em), (max-height: 30em)';
+
+/** The host's titles are short and plain; whatever comes is made so. */
+const MAX_TITLE = 256;
+const NO_MODIFIERS: Modifiers = { ctrl: false, alt: false };
 
 interface ScreenEvents {
   send: (frame: Frame) => void;
   size: (cols: number, rows: number) => void;
+  /** What the program calls its window. */
+  title: (title: string) => void;
+  /** Somebody clicked an address. */
+  link: (address: string) => void;
   /** Somebody typed without holding control. */
   refusedInput: () => void;
 }
 
-type Loaded = Pick<ReturnType<typeof createTerminal>, 'cell'> & { term: Terminal };
+type Loaded = ReturnType<typeof createTerminal>;
 
 /** What a screen reader says about the place where keys go. */
 interface Described {
@@ -55,11 +62,14 @@ export class TerminalScreen {
   private acked = 0;
   private ackTimer: number | undefined;
   private epoch: number | undefined;
-  private readerMode = false;
-  private ctrlArmed: ((used: boolean) => void) | undefined;
+  /** Counts sessions: what an earlier one wrote is not acknowledged in a later one. */
+  private session = 0;
+  private reader = storedReaderMode();
+  private sticky = NO_MODIFIERS;
+  private stickyUsed = () => {};
   private disposed = false;
   private follow = false;
-  private zoomed: Zoom = 'auto';
+  private zoomed: Zoom = storedZoom();
   /** Sizes of a character that are known, by font. */
   private readonly cells = new Map<number, Size>();
   private pinchFont = FONT_DEFAULT_PX;
@@ -94,6 +104,7 @@ export class TerminalScreen {
     this.disposed = true;
     window.clearTimeout(this.ackTimer);
     this.element.remove();
+    this.loaded?.echo.dispose();
     this.loaded?.term.dispose();
     this.loaded = undefined;
     this.backlog.length = 0;
@@ -121,6 +132,21 @@ export class TerminalScreen {
     const textarea = this.loaded?.term.textarea;
     textarea?.setAttribute('aria-label', described.label);
     textarea?.setAttribute('aria-describedby', described.describedBy);
+  }
+
+  /** A new session for the same screen: it begins with a snapshot, and what is seen stays until then. */
+  restart(): void {
+    this.session += 1;
+    this.next = 0;
+    this.shown = 0;
+    this.acked = 0;
+    window.clearTimeout(this.ackTimer);
+    this.ackTimer = undefined;
+  }
+
+  /** The path's round trip, as it is measured now. */
+  path(rttMs: number | undefined): void {
+    if (rttMs !== undefined) this.loaded?.echo.path(rttMs);
   }
 
   /** Frames of the terminal that concern the screen. */
@@ -155,14 +181,75 @@ export class TerminalScreen {
     this.focus();
   }
 
-  /** The next typed letter is sent as Ctrl+letter; `used` tells when that happened. */
-  armCtrl(used: ((used: boolean) => void) | undefined): void {
-    this.ctrlArmed = used;
+  /** A key that a phone's keyboard lacks. */
+  press(key: KeyName): void {
+    const { applicationCursorKeysMode = false } = this.loaded?.term.modes ?? {};
+    this.send(keySequence(key, this.sticky, applicationCursorKeysMode));
+    this.stickyUsed();
+    this.focus();
   }
 
-  setScreenReaderMode(on: boolean): void {
-    this.readerMode = on;
+  /** What the next key has beside it; `used` tells that a key was sent so. */
+  setSticky(modifiers: Modifiers, used: () => void): void {
+    this.sticky = modifiers;
+    this.stickyUsed = used;
+  }
+
+  get readerMode(): boolean {
+    return this.reader;
+  }
+
+  setReaderMode(on: boolean): void {
+    this.reader = on;
+    storeReaderMode(on);
     if (this.loaded) this.loaded.term.options.screenReaderMode = on;
+  }
+
+  /** Where to look for a text; nothing before the first screen. */
+  get search(): Loaded['search'] | undefined {
+    return this.loaded?.search;
+  }
+
+  /** Whether a program has the whole screen, and no older lines. */
+  get fullScreenProgram(): boolean {
+    return this.loaded?.term.buffer.active.type === 'alternate';
+  }
+
+  /** What is selected, else the lines in sight. */
+  private text(): string {
+    const { term } = this.loaded ?? {};
+    if (!term) return '';
+    if (term.hasSelection()) return term.getSelection();
+    const { viewportY } = term.buffer.active;
+    const lines = Array.from({ length: term.rows }, (_, row) =>
+      term.buffer.active.getLine(viewportY + row)?.translateToString(true),
+    );
+    return lines.join('\n').trimEnd();
+  }
+
+  get selected(): boolean {
+    return this.loaded?.term.hasSelection() ?? false;
+  }
+
+  clearSelection(): void {
+    this.loaded?.term.clearSelection();
+  }
+
+  /** What is selected, or in sight, goes to the clipboard; false where the browser does not allow it. */
+  async copy(): Promise<boolean> {
+    try {
+      await navigator.clipboard.writeText(this.text());
+      return true;
+    } catch (error) {
+      console.debug('not by the clipboard', error);
+      // Without TLS there is no clipboard: xterm itself answers to the browser's own command, with the selection.
+      this.focus();
+      return this.selected && document.execCommand('copy');
+    }
+  }
+
+  selectAll(): void {
+    this.loaded?.term.selectAll();
   }
 
   /** While in control: ask the host for the size that fills this window at the usual font. */
@@ -188,6 +275,7 @@ export class TerminalScreen {
 
   private setZoom(zoom: Zoom): void {
     this.zoomed = zoom;
+    storeZoom(zoom);
     this.fitFont();
   }
 
@@ -278,6 +366,7 @@ export class TerminalScreen {
     const term = this.loaded?.term;
     if (!term) return;
     if ('cols' in output) {
+      this.loaded?.echo.reset();
       if (output.reset) term.reset();
       this.cols = output.cols;
       this.rows = output.rows;
@@ -286,9 +375,11 @@ export class TerminalScreen {
       this.fitFont();
       return;
     }
+    const { session } = this;
     term.write(output.bytes, () => {
       this.pan.follow();
-      if (output.upTo >= 0) this.acknowledge(output.upTo);
+      this.loaded?.echo.shown();
+      if (output.upTo >= 0 && session === this.session) this.acknowledge(output.upTo);
     });
   }
 
@@ -307,18 +398,21 @@ export class TerminalScreen {
   }
 
   private type(text: string): void {
+    const { ctrl, alt } = this.sticky;
+    // One character at a time: what a phone's keyboard completes is a word, and no key.
+    const typed = (ctrl || alt) && [...text].length === 1 ? modified(text, this.sticky) : undefined;
+    this.send(typed ?? text);
+    if (typed !== undefined) this.stickyUsed();
+  }
+
+  private send(text: string): void {
     if (this.epoch === undefined) {
       this.events.refusedInput();
       return;
     }
-    let typed = text;
-    if (this.ctrlArmed && /^[a-z@[\\\]^_ ]$/i.test(text)) {
-      typed = String.fromCharCode(text.toUpperCase().charCodeAt(0) & 0x1f);
-      this.ctrlArmed(true);
-      this.ctrlArmed = undefined;
-    }
     this.pan.followAgain();
-    const bytes = new TextEncoder().encode(typed);
+    this.loaded?.echo.typed(text);
+    const bytes = new TextEncoder().encode(text);
     for (let at = 0; at < bytes.length; at += MAX_INPUT_BYTES)
       this.events.send({
         type: 'TERM_IN',
@@ -330,24 +424,30 @@ export class TerminalScreen {
   private async load(): Promise<void> {
     const [{ createTerminal }] = await Promise.all([
       this.loadXterm(),
-      document.fonts?.load(`14px ${FONT}`).catch(() => {}),
+      document.fonts?.load(`14px ${TERMINAL_FONT}`).catch(() => {}),
     ]);
     if (this.disposed) return;
-    this.loaded = createTerminal(this.pan.content, {
-      fontFamily: FONT,
+    const options = {
+      fontFamily: TERMINAL_FONT,
       fontSize: FONT_DEFAULT_PX,
       cols: this.cols,
       rows: this.rows,
-      screenReaderMode: this.readerMode,
+      screenReaderMode: this.reader,
       cursorBlink: this.epoch !== undefined,
-    });
+    };
+    this.loaded = createTerminal(this.pan.content, options, this.events.link);
     if (this.described) this.describe(this.described);
     this.offerKeyboard();
     this.loaded.term.onData((text) => this.type(text));
+    this.loaded.term.onTitleChange((title) => this.events.title(plain(title)));
     for (const output of this.backlog.splice(0)) this.show(output);
   }
 }
 
-function isSmall(): boolean {
-  return matchMedia(SMALL).matches;
+/** Without what would hide or turn round other letters. */
+function plain(title: string): string {
+  return title
+    .replace(/[\p{Cc}\p{Cf}]/gu, '')
+    .slice(0, MAX_TITLE)
+    .trim();
 }

@@ -1,4 +1,4 @@
-// How large a terminal is drawn, and which part of it is in view where it is larger than its place. Numbers only, in CSS
+// How large a terminal is drawn, and which part of it is in view where it is larger than its place. Numbers, in CSS
 // pixels: terminal.ts measures and applies.
 
 /** `auto` fits it all, but on a small screen stays readable; `fit` fits at any price; a number is a font size. */
@@ -74,4 +74,11 @@ export function inView(scroll: number, view: number, from: number, to: number, a
 
 function clamp(value: number, { min, max }: { min: number; max: number }): number {
   return Math.min(max, Math.max(min, value));
+}
+
+/** A phone, upright or not: fitting a whole shell into it would leave nothing to read. */
+const SMALL = '(max-width: 36em), (max-height: 30em)';
+
+export function isSmall(): boolean {
+  return matchMedia(SMALL).matches;
 }

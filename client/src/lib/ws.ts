@@ -30,6 +30,8 @@ export interface ConnectionState {
   peerId: string | undefined;
   /** Tries since the last success. */
   attempt: number;
+  /** Whether this server passes terminals on where no direct connection can be made. */
+  terminalData?: boolean;
 }
 
 export class NotConnected extends Error {
@@ -226,7 +228,8 @@ export class Socket {
       // Another peer begins a new row of messages; after a resume it goes on.
       if (event.payload.peer_id !== this.state.peerId) this.received = 0;
       this.resume = event.payload.resume;
-      this.change({ status: 'online', peerId: event.payload.peer_id, attempt: 0 });
+      const { peer_id: peerId, terminal_data: terminalData } = event.payload;
+      this.change({ status: 'online', peerId, attempt: 0, terminalData });
     } else {
       // What this page does not understand it has received all the same.
       this.received++;

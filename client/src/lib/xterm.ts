@@ -2,11 +2,14 @@
 
 import '@xterm/xterm/css/xterm.css';
 import './terminalFont.css';
+import './terminalEcho.css';
+import { SearchAddon } from '@xterm/addon-search';
 import { Unicode11Addon } from '@xterm/addon-unicode11';
 import { WebLinksAddon } from '@xterm/addon-web-links';
 import { WebglAddon } from '@xterm/addon-webgl';
 import { type ITerminalInitOnlyOptions, type ITerminalOptions, Terminal } from '@xterm/xterm';
-import { openLink } from './links';
+import { safeHref } from './links';
+import { EchoView } from './terminalEchoView';
 
 const THEME = {
   background: '#0f1416',
@@ -32,10 +35,22 @@ const THEME = {
   brightWhite: '#f4f8f8',
 };
 const SCROLLBACK_LINES = 5_000;
+/** Finds that are counted and marked; past that there are "more". */
+const MAX_FOUND = 1_000;
 /** Operating-system command 52 writes to the clipboard: never on behalf of somebody else's program. */
 const OSC_CLIPBOARD = 52;
 
-export function createTerminal(element: HTMLElement, options: ITerminalOptions & ITerminalInitOnlyOptions) {
+/** `onLink` gets the addresses, http and https only, that somebody clicks. */
+export function createTerminal(
+  element: HTMLElement,
+  options: ITerminalOptions & ITerminalInitOnlyOptions,
+  onLink: (address: string) => void,
+) {
+  const activate = (_event: MouseEvent, address: string) => {
+    const href = safeHref(address);
+    // Who drags over an address selects it.
+    if (href && !term.hasSelection()) onLink(href);
+  };
   const term = new Terminal({
     ...options,
     theme: THEME,
@@ -43,11 +58,13 @@ export function createTerminal(element: HTMLElement, options: ITerminalOptions &
     allowProposedApi: true,
     convertEol: false,
     minimumContrastRatio: 3,
-    linkHandler: { activate: (_event, address) => openLink(address) },
+    linkHandler: { activate },
   });
   term.loadAddon(new Unicode11Addon());
   term.unicode.activeVersion = '11';
-  term.loadAddon(new WebLinksAddon((_event, address) => openLink(address)));
+  term.loadAddon(new WebLinksAddon(activate));
+  const search = new SearchAddon({ highlightLimit: MAX_FOUND });
+  term.loadAddon(search);
   term.parser.registerOscHandler(OSC_CLIPBOARD, () => true);
   term.open(element);
   try {
@@ -58,7 +75,7 @@ export function createTerminal(element: HTMLElement, options: ITerminalOptions &
   } catch (error) {
     console.debug('terminal without WebGL', error);
   }
-  return { term, cell: () => cellOf(term) };
+  return { term, search, echo: new EchoView(term), cell: () => cellOf(term) };
 }
 
 /** xterm tells nobody how large a character is; its own fit add-on reads it here, too. */

@@ -12,6 +12,7 @@ import {
   id,
   nullable,
   object,
+  oneOf,
   optional,
   string,
   withDefault,
@@ -32,6 +33,7 @@ const lease = object({
   you: withDefault(boolean, false),
 });
 const viewers = object({ viewers: array(object({ peer_id: id, name: string })) });
+const termState = object({ paused: boolean, recording: boolean });
 const manifestFile = object({
   file: count,
   path: string,
@@ -66,6 +68,23 @@ const folder = {
   FOLDER_CHANGED: object({ path: string }),
   FOLDER_FAILED: object({ id: count, code: string, detail: string }),
 };
+/** Of calls and shared screens. */
+const call = {
+  MEDIA_STATE: object({ audio: boolean, video: boolean, recording: boolean }),
+  SCREEN_STATE: object({
+    mode: oneOf('detail', 'motion'),
+    viewers: array(object({ peer_id: id, name: string, recording: boolean })),
+  }),
+  SCREEN_POINTER: object({
+    peer_id: optional(id),
+    name: optional(string),
+    x: optional(count),
+    y: optional(count),
+  }),
+};
+type CallFrame = {
+  [T in keyof typeof call]: { type: T } & Decoded<(typeof call)[T]>;
+}[keyof typeof call];
 type FolderFrame = {
   [T in keyof typeof folder]: { type: T } & Decoded<(typeof folder)[T]>;
 }[keyof typeof folder];
@@ -96,7 +115,9 @@ export type Frame =
   | { type: 'TERM_ACK'; seq: number }
   | { type: 'TERM_EXIT'; code: number | null }
   | ({ type: 'TERM_VIEWERS' } & Decoded<typeof viewers>)
+  | ({ type: 'TERM_STATE' } & Decoded<typeof termState>)
   | FolderFrame
+  | CallFrame
   | { type: 'FOLDER_DATA'; id: number; bytes: Uint8Array }
   | ({ type: 'FILE_MANIFEST' } & Decoded<typeof manifest>)
   | ({ type: 'FILE_WANT' } & Decoded<typeof want>)
@@ -122,6 +143,7 @@ const CODE: Record<FrameType, number> = {
   TERM_ACK: 0x15,
   TERM_EXIT: 0x16,
   TERM_VIEWERS: 0x17,
+  TERM_STATE: 0x18,
   FOLDER_OPEN: 0x30,
   FOLDER_OPENED: 0x31,
   FOLDER_LIST: 0x32,
@@ -140,6 +162,9 @@ const CODE: Record<FrameType, number> = {
   FILE_DONE: 0x25,
   FILE_ERROR: 0x26,
   FILE_PAUSE: 0x27,
+  MEDIA_STATE: 0x40,
+  SCREEN_STATE: 0x41,
+  SCREEN_POINTER: 0x42,
 };
 const NAME = new Map<number, FrameType>(
   Object.entries(CODE).map(([name, code]) => [code, name as FrameType]),
@@ -153,7 +178,9 @@ type JsonFrame = Extract<
   | 'TERM_LEASE'
   | 'TERM_EXIT'
   | 'TERM_VIEWERS'
+  | 'TERM_STATE'
   | keyof typeof folder
+  | keyof typeof call
   | 'FILE_MANIFEST'
   | 'FILE_WANT'
   | 'FILE_DONE'
@@ -167,7 +194,9 @@ const JSON_BODY: Record<JsonFrame, Decoder<object>> = {
   TERM_LEASE: lease,
   TERM_EXIT: object({ code: nullable(exitCode) }),
   TERM_VIEWERS: viewers,
+  TERM_STATE: termState,
   ...folder,
+  ...call,
   FILE_MANIFEST: manifest,
   FILE_WANT: want,
   FILE_DONE: done,

@@ -52,6 +52,8 @@ export type Share = Decoded<typeof share>;
 
 const reason = optional(string);
 const party = { room_id: id, session_id: id };
+/** Of calls and screens: whether it was said to this page alone or to the room. */
+const said = object({ ...party, target: optional(id), reason });
 
 const decoders = {
   'system.welcome': object({
@@ -60,6 +62,7 @@ const decoders = {
     device_id: optional(id),
     resume: optional(string),
     protocol: withDefault(count, 1),
+    terminal_data: optional(boolean),
   }),
   'system.resync': object({}),
   'system.drain': object({}),
@@ -86,6 +89,15 @@ const decoders = {
   ack: object({ ref: string, seq: optional(count) }),
   error: object({ code: string, detail: withDefault(string, ''), ref: optional(string) }),
   'cap.revoked': object({ session_id: id, jti: optional(string), reason }),
+  'call.request': said,
+  'call.accept': said,
+  'call.decline': said,
+  'call.end': said,
+  'call.missed': object({ ...party, user_id: id, name: string }),
+  'screen.share.request': said,
+  'screen.share.accept': said,
+  'screen.share.decline': said,
+  'screen.share.stop': said,
   'chat.message.created': chatMessage,
   'chat.message.edited': chatMessage,
   'chat.message.deleted': object({ room_id: id, seq: count }),
@@ -119,6 +131,7 @@ const decoders = {
   'terminal.share.decline': object({ ...party, reason }),
   'terminal.control.grant': object({ ...party, epoch: count }),
   'terminal.control.deny': object({ ...party, reason }),
+  'terminal.data': object({ ...party, seq: count, data: string }),
   'rtc.offer': object({ ...party, feature, cap_token: string, sdp: string }),
   'rtc.answer': object({ ...party, feature, cap_token: string, sdp: string }),
   'rtc.ice': object({

@@ -50,8 +50,8 @@ describe('channel frames', () => {
   it('covers every type of frame', () => {
     const seen = new Set(frames.map(({ hex }) => Number.parseInt(hex.slice(0, 2), 16)));
     expect([...seen].sort((a, b) => a - b)).toEqual([
-      1, 2, 3, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27,
-      0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39,
+      1, 2, 3, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26,
+      0x27, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x40, 0x41, 0x42,
     ]);
   });
 });
@@ -134,7 +134,13 @@ describe('types', () => {
   type ServerPayload<T extends EventType> = Extract<generated.ServerMessage, { type: T }>['payload'];
   type Simple = Exclude<
     EventType,
-    'rtc.ice' | 'rtc.offer' | 'rtc.answer' | `share.${string}.request` | 'terminal.share.request'
+    | 'rtc.ice'
+    | 'rtc.offer'
+    | 'rtc.answer'
+    | `share.${string}.request`
+    | 'terminal.share.request'
+    | 'call.request'
+    | 'screen.share.request'
   >;
   type Mismatch = { [T in Simple]: ServerPayload<T> extends EventPayload<T> ? never : T }[Simple];
 
@@ -143,6 +149,7 @@ describe('types', () => {
     expectTypeOf<Exclude<EventType, generated.ServerMessage['type']>>().toEqualTypeOf<never>();
     expectTypeOf<generated.Hello>().toExtend<Omit<FrameOf<'HELLO'>, 'type'>>();
     expectTypeOf<generated.FileManifest>().toExtend<Omit<FrameOf<'FILE_MANIFEST'>, 'type'>>();
+    expectTypeOf<generated.TermState>().toExtend<Omit<FrameOf<'TERM_STATE'>, 'type'>>();
     expectTypeOf<generated.FilePause>().toExtend<Omit<FrameOf<'FILE_PAUSE'>, 'type'>>();
     expectTypeOf<generated.FileWant>().toExtend<Omit<FrameOf<'FILE_WANT'>, 'type'>>();
     expectTypeOf<FrameType>().toBeString();

@@ -6,13 +6,15 @@ import { createVerifier } from '../lib/capability';
 import { readUnfinished } from '../lib/transfer/unfinished';
 import { Socket } from '../lib/ws';
 import type { Me } from '../protocol/rest';
+import { createCallLoader } from './callLoader';
+import { createCallStore } from './callStore';
 import { createChatActions } from './chatActions';
 import { createChatStore } from './chatStore';
 import { createRoomActions } from './roomActions';
 import { createRoomStore } from './roomStore';
 import { createSessionStore } from './sessionStore';
 import { SessionRouter } from './sessions';
-import { createTerminalActions } from './terminalActions';
+import { createTerminalLoader } from './terminalLoader';
 import { createTerminalStore } from './terminalStore';
 import { createTransferLoader } from './transferLoader';
 import { createTransferStore } from './transferStore';
@@ -23,6 +25,7 @@ export function createMesh(events: { refusedInput: (sessionId: string) => void }
   const chat = createChatStore();
   const terminals = createTerminalStore();
   const transfers = createTransferStore();
+  const calls = createCallStore();
 
   // What was on its way when the session ended is refused too: that it ended has been told by then.
   const api = createApi(undefined, () => {
@@ -42,8 +45,17 @@ export function createMesh(events: { refusedInput: (sessionId: string) => void }
     void chatActions.refresh(roomId);
     chatActions.flush(roomId);
   });
-  const terminalActions = createTerminalActions({ api, socket, router, store: terminals, verify, ...events });
+  const terminalLoader = createTerminalLoader({ api, socket, router, store: terminals, verify, ...events });
   const transferLoader = createTransferLoader({ api, socket, router, store: transfers, rooms, verify });
+
+  const callLoader = createCallLoader({
+    api,
+    socket,
+    rooms,
+    store: calls,
+    verify,
+    me: () => session.getState().me,
+  });
 
   socket.onEvent((event) => {
     if (router.deliver(event)) return;
@@ -51,6 +63,7 @@ export function createMesh(events: { refusedInput: (sessionId: string) => void }
     // Before the room forgets a peer, its offers are withdrawn.
     transferLoader.handle(event);
     roomActions.handle(event);
+    callLoader.handle(event);
     // The same peer came back: rooms are as they were, only unacknowledged messages go out again.
     if (event.type === 'system.welcome')
       for (const roomId of Object.keys(rooms.getState().rooms)) chatActions.flush(roomId);
@@ -63,12 +76,15 @@ export function createMesh(events: { refusedInput: (sessionId: string) => void }
   function signedIn(me: Me): void {
     session.setState({ phase: 'in', me, ended: false });
     socket.start();
+    callLoader.resume();
     // What this page was sending before it was loaded anew has a card again.
     if (readUnfinished().length > 0) transferLoader.act(() => {});
   }
 
   function signedOut(ended: boolean): void {
+    callLoader.leave();
     socket.stop();
+    terminalLoader.forgetAll();
     roomActions.clear();
     chat.setState({ rooms: {} });
     session.setState({ phase: 'out', me: undefined, ended });
@@ -84,10 +100,12 @@ export function createMesh(events: { refusedInput: (sessionId: string) => void }
     chat,
     terminals,
     transfers,
+    calls,
     chatActions,
     roomActions,
-    terminalActions,
+    terminalLoader,
     withTransfers: transferLoader.act,
+    withCalls: callLoader.act,
     signedIn,
     signedOut,
   };

@@ -1,7 +1,7 @@
 // Presence made fit for people: peers grouped into persons (members, with their pages) and machines (agents).
 
 import type { Role } from '../protocol/rest';
-import type { Peer } from '../protocol/signal';
+import type { Peer, Share } from '../protocol/signal';
 import type { RoomView } from './roomStore';
 
 export type Availability = 'online' | 'away' | 'busy' | 'offline';
@@ -26,8 +26,8 @@ export interface Machine {
   /** Which of the machine's connections answers for what. */
   terminal: Peer | undefined;
   files: Peer | undefined;
-  /** What its owner shares right now, by the owner's label. */
-  sharesTerminal: string | undefined;
+  /** The terminals that its owner shares right now. */
+  terminals: Share[];
 }
 
 const RANK: Record<Availability, number> = { online: 0, busy: 1, away: 2, offline: 3 };
@@ -78,8 +78,7 @@ export function machinesOf(room: RoomView, myUserId: string | undefined): Machin
         availability: availabilityOf(peers),
         terminal: peers.find((peer) => peer.offers.includes('terminal')),
         files: peers.find((peer) => peer.offers.includes('file')),
-        sharesTerminal: room.shares.find((share) => own(share.peer_id) && share.feature === 'terminal')
-          ?.label,
+        terminals: room.shares.filter((share) => own(share.peer_id) && share.feature === 'terminal'),
       };
     })
     .sort((a, b) => Number(b.mine) - Number(a.mine) || a.name.localeCompare(b.name));

@@ -16,7 +16,7 @@ import {
 } from './roomStore';
 
 /** What a page answers requests for. */
-const PAGE_OFFERS: Feature[] = ['file'];
+const PAGE_OFFERS: Feature[] = ['file', 'call', 'screen'];
 
 export function createRoomActions(socket: Socket, store: RoomStore, joined: (roomId: string) => void) {
   let status: Peer['status'] = 'online';

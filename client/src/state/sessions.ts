@@ -94,6 +94,10 @@ export function linkFor(
       offer: (sdp, cap_token) => socket.relay('rtc.offer', { ...party, cap_token, sdp }, refused),
       answer: (sdp, cap_token) => socket.relay('rtc.answer', { ...party, cap_token, sdp }, refused),
       candidate: (candidate, cap_token) => void socket.send('rtc.ice', { ...party, cap_token, candidate }),
+      data:
+        feature === 'terminal' && socket.current.terminalData
+          ? (seq, data) => void socket.send('terminal.data', { room_id, target, session_id, seq, data })
+          : undefined,
     },
     ...on,
   });

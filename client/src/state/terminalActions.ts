@@ -8,15 +8,17 @@ import type { PeerLink } from '../lib/rtc';
 import { TerminalScreen } from '../lib/terminal';
 import type { Socket } from '../lib/ws';
 import type { Frame, Lease } from '../protocol/frames';
-import type { Peer, SignalEvent } from '../protocol/signal';
+import type { Peer, Share, SignalEvent } from '../protocol/signal';
 import { failureOf, linkFor, myPeer, openingFor, type SessionRouter, tokenSource } from './sessions';
-import { patchTerminal, type TerminalStore, type TerminalView } from './terminalStore';
+import { dropTerminal, patchTerminal, type TerminalStore, type TerminalView } from './terminalStore';
 
 /** Leases last 60 s; half of that leaves time for one failed try. */
 const RENEW_EVERY_MS = 30_000;
 
 interface Live {
   screen: TerminalScreen;
+  /** The session on the wire: another one each time that the terminal is asked for. */
+  wireId: string;
   link: PeerLink | undefined;
   stop: () => void;
   fingerprint: string | undefined;
@@ -26,7 +28,7 @@ interface Live {
   granted: number | undefined;
 }
 
-export function createTerminalActions(deps: {
+export interface TerminalDeps {
   api: Pick<Api, 'capability' | 'ice'>;
   socket: Socket;
   router: SessionRouter;
@@ -34,7 +36,11 @@ export function createTerminalActions(deps: {
   verify: Verify;
   /** Called when somebody types without control: the screen says why nothing happens. */
   refusedInput: (sessionId: string) => void;
-}) {
+}
+
+export type TerminalActions = ReturnType<typeof createTerminalActions>;
+
+export function createTerminalActions(deps: TerminalDeps) {
   const { api, socket, router, store, verify } = deps;
   const live = new Map<string, Live>();
   const view = (sessionId: string): TerminalView | undefined => store.getState().terminals[sessionId];
@@ -50,6 +56,10 @@ export function createTerminalActions(deps: {
         phase: 'ended',
         control: 'none',
         holder: undefined,
+        viewers: [],
+        path: undefined,
+        paused: false,
+        recording: false,
         // A shell that exited says so first; the BYE that follows adds nothing.
         end: before.end ?? reason,
       });
@@ -64,12 +74,13 @@ export function createTerminalActions(deps: {
       patch(sessionId, { control: 'held', holder: undefined });
       return;
     }
-    one.granted = undefined;
-    one.controlToken = undefined;
-    one.screen.setControl(undefined);
     const before = view(sessionId)?.control;
+    one.granted = undefined;
+    // Who waits for an answer needs it to renew what is granted then.
+    if (before !== 'asking') one.controlToken = undefined;
+    one.screen.setControl(undefined);
     patch(sessionId, {
-      control: before === 'asking' ? 'asking' : 'none',
+      control: before === 'held' ? 'lost' : (before ?? 'none'),
       holder: lease.holder ? { peerId: lease.holder, name: lease.name ?? '' } : undefined,
     });
   }
@@ -90,6 +101,9 @@ export function createTerminalActions(deps: {
         patch(sessionId, {
           viewers: frame.viewers.map(({ peer_id, name }) => ({ peerId: peer_id, name })),
         });
+        return;
+      case 'TERM_STATE':
+        patch(sessionId, { paused: frame.paused, recording: frame.recording });
         return;
       case 'TERM_EXIT':
         patch(sessionId, {
@@ -137,6 +151,9 @@ export function createTerminalActions(deps: {
       case 'rtc.answer':
         void one.link?.takeAnswer(event.payload.sdp, event.payload.cap_token);
         return;
+      case 'terminal.data':
+        void one.link?.takeData(event.payload.seq, event.payload.data);
+        return;
       case 'rtc.ice':
         void one.link?.takeCandidate(event.payload.candidate);
         return;
@@ -147,34 +164,10 @@ export function createTerminalActions(deps: {
     }
   }
 
-  /** Asks for a terminal; the rest happens as answers come. Returns the session, for the page to show. */
-  function open(roomId: string, peer: Peer): string {
-    const sessionId = newId();
-    const screen = new TerminalScreen({
-      send: (frame) => live.get(sessionId)?.link?.send(frame),
-      size: (cols, rows) => patch(sessionId, { cols, rows }),
-      refusedInput: () => deps.refusedInput(sessionId),
-    });
-    store.setState((state) => ({
-      terminals: {
-        ...state.terminals,
-        [sessionId]: {
-          sessionId,
-          roomId,
-          peerId: peer.peer_id,
-          deviceName: peer.device_name,
-          ownerName: peer.name,
-          phase: 'asking',
-          cols: 80,
-          rows: 24,
-          control: 'none',
-          viewers: [],
-          openedAt: Date.now(),
-        },
-      },
-    }));
-    const one: Live = {
+  function fresh(screen: TerminalScreen): Live {
+    return {
       screen,
+      wireId: newId(),
       link: undefined,
       stop: () => {},
       fingerprint: undefined,
@@ -182,27 +175,50 @@ export function createTerminalActions(deps: {
       controlToken: undefined,
       granted: undefined,
     };
-    live.set(sessionId, one);
-    ask(roomId, peer, sessionId, one).catch((error) => end(sessionId, failureOf(error)));
-    return sessionId;
   }
 
-  async function ask(roomId: string, peer: Peer, sessionId: string, one: Live): Promise<void> {
+  /** Asks for the terminal of a view; the rest happens as answers come. */
+  function open(sessionId: string): void {
+    const now = view(sessionId);
+    if (!now) return;
+    const screen =
+      live.get(sessionId)?.screen ??
+      new TerminalScreen({
+        send: (frame) => live.get(sessionId)?.link?.send(frame),
+        size: (cols, rows) => patch(sessionId, { cols, rows }),
+        title: (title) => patch(sessionId, { title }),
+        link: (link) => patch(sessionId, { link }),
+        refusedInput: () => deps.refusedInput(sessionId),
+      });
+    screen.restart();
+    const one = fresh(screen);
+    live.set(sessionId, one);
+    ask(now, sessionId, one).catch((error) => {
+      if (live.get(sessionId) === one) end(sessionId, failureOf(error));
+    });
+  }
+
+  async function ask(
+    { roomId, peerId: target, share }: TerminalView,
+    sessionId: string,
+    one: Live,
+  ): Promise<void> {
     const self = myPeer(socket);
-    const target = peer.peer_id;
-    const party = { room_id: roomId, target, session_id: sessionId };
+    const { wireId } = one;
+    const party = { room_id: roomId, target, session_id: wireId };
     const opening = await openingFor(api, {
       room_id: roomId,
       peer_id: self,
       caps: ['terminal:view'],
       target_peer_id: target,
-      session_id: sessionId,
+      session_id: wireId,
     });
     one.viewToken = opening.token;
     one.fingerprint = opening.identity.fingerprint;
     const cap_token = await opening.token();
-    if (!live.has(sessionId)) return;
-    const unregister = router.register(sessionId, target, (event) => {
+    const current = () => live.get(sessionId) === one;
+    if (!current()) return;
+    const unregister = router.register(wireId, target, (event) => {
       if (event.type === 'terminal.share.accept') connect();
       else onSignal(sessionId, event);
     });
@@ -212,7 +228,7 @@ export function createTerminalActions(deps: {
       window.clearInterval(timer);
     };
     const refused = (error: Error) => {
-      if (view(sessionId)?.phase !== 'live') {
+      if (current() && view(sessionId)?.phase !== 'live') {
         const failure = failureOf(error);
         if (one.link) one.link.bye('IO', failure.detail);
         end(sessionId, failure);
@@ -222,20 +238,28 @@ export function createTerminalActions(deps: {
     function connect(): void {
       if (one.link || view(sessionId)?.phase !== 'asking') return;
       patch(sessionId, { phase: 'connecting' });
-      const session = { feature: 'terminal' as const, roomId, sessionId, self, remote: target };
+      const session = { feature: 'terminal' as const, roomId, sessionId: wireId, self, remote: target };
       one.link = linkFor({ socket, verify }, session, opening, refused, {
         onOpen: () => {
-          patch(sessionId, { phase: 'live' });
+          patch(sessionId, { phase: 'live', seen: true, tries: 0 });
           timer = window.setInterval(() => void renew(sessionId), RENEW_EVERY_MS);
         },
-        onFrame: (frame) => takeFrame(sessionId, frame),
-        onPath: (path) => patch(sessionId, { path }),
-        onEnd: ({ code, detail }) => end(sessionId, { code, detail }),
+        onFrame: (frame) => {
+          if (current()) takeFrame(sessionId, frame);
+        },
+        onPath: (path) => {
+          one.screen.path(path.rttMs);
+          patch(sessionId, { path });
+        },
+        onEnd: ({ code, detail }) => {
+          if (current()) end(sessionId, { code, detail });
+        },
       });
       void one.link.offer();
     }
 
-    socket.relay('terminal.share.request', { ...party, cap_token }, refused);
+    const chosen = share ? { share_id: share.id } : {};
+    socket.relay('terminal.share.request', { ...party, cap_token, ...chosen }, refused);
   }
 
   return {
@@ -255,14 +279,14 @@ export function createTerminalActions(deps: {
           peer_id: myPeer(socket),
           caps: ['terminal:control'],
           target_peer_id: now.peerId,
-          session_id: sessionId,
+          session_id: one.wireId,
           fingerprint: one.fingerprint,
         });
         const cap_token = await one.controlToken();
         const refused = () => {
           if (view(sessionId)?.control === 'asking') patch(sessionId, { control: 'denied' });
         };
-        const take = { room_id: now.roomId, target: now.peerId, session_id: sessionId, cap_token };
+        const take = { room_id: now.roomId, target: now.peerId, session_id: one.wireId, cap_token };
         socket.relay('terminal.control.take', take, refused);
       } catch (error) {
         console.debug('control not asked', error);
@@ -283,7 +307,7 @@ export function createTerminalActions(deps: {
         socket.send('terminal.control.release', {
           room_id: now.roomId,
           target: now.peerId,
-          session_id: sessionId,
+          session_id: one.wireId,
           cap_token,
         });
       } catch (error) {
@@ -292,11 +316,27 @@ export function createTerminalActions(deps: {
       one.controlToken = undefined;
     },
 
+    /** Asks once more for a terminal that has ended: of the same machine, which may be another peer by now. */
+    again(sessionId: string, machine: Peer, share: Share | undefined, byItself: boolean): void {
+      const now = view(sessionId);
+      if (now?.phase !== 'ended') return;
+      patch(sessionId, {
+        peerId: machine.peer_id,
+        share: share && { id: share.share_id, label: share.label },
+        phase: 'asking',
+        end: undefined,
+        tries: byItself ? now.tries + 1 : 0,
+      });
+      open(sessionId);
+    },
+
     /** Stops watching and forgets the screen. */
     close(sessionId: string): void {
       const one = live.get(sessionId);
       const now = view(sessionId);
+      dropTerminal(store, sessionId);
       if (!one) return;
+      live.delete(sessionId);
       if (one.link) one.link.bye('DONE');
       else if (now?.phase === 'asking') {
         try {
@@ -304,7 +344,7 @@ export function createTerminalActions(deps: {
           socket.send('terminal.share.decline', {
             room_id,
             target,
-            session_id: sessionId,
+            session_id: one.wireId,
             reason: 'cancelled',
           });
         } catch {
@@ -313,11 +353,6 @@ export function createTerminalActions(deps: {
       }
       one.stop();
       one.screen.dispose();
-      live.delete(sessionId);
-      store.setState((state) => {
-        const { [sessionId]: _, ...terminals } = state.terminals;
-        return { terminals };
-      });
     },
   };
 }

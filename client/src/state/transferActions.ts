@@ -8,7 +8,7 @@ import { type ChosenFile, sendable, titleOf } from '../lib/transfer/chosen';
 import type { TransferFault } from '../lib/transfer/fault';
 import { createHashWorker, type HashPort } from '../lib/transfer/hashPort';
 import { Incoming } from '../lib/transfer/incoming';
-import { Outgoing, prepare } from '../lib/transfer/outgoing';
+import { Outgoing, type PreparedFile, prepare } from '../lib/transfer/outgoing';
 import { clearOldParts } from '../lib/transfer/parts';
 import type { Sink } from '../lib/transfer/sink';
 import { readUnfinished } from '../lib/transfer/unfinished';
@@ -55,7 +55,7 @@ export interface TransferDeps {
 /** What is sent, to whomever and however often. */
 interface Source {
   files: ChosenFile[];
-  hashed: Promise<ManifestFile[]>;
+  hashed: Promise<PreparedFile[]>;
   prepared: number;
 }
 
@@ -396,7 +396,7 @@ function createTransferActions(deps: TransferDeps) {
     live.set(sessionId, one);
     let finished = false;
     const show = progressMeter(deps, sessionId);
-    const outgoing = new Outgoing(files, source.hashed, hash, {
+    const outgoing = new Outgoing(files, source.hashed, {
       send: (frame) => one.link?.send(frame),
       writable: () => one.link?.writable() ?? Promise.resolve(),
       manifest: (list) => {
@@ -404,7 +404,15 @@ function createTransferActions(deps: TransferDeps) {
         patch(sessionId, { phase: 'moving' });
       },
       wanted: (wanted, skipped) => {
-        source.hashed.then((list) => showFiles(sessionId, list, skipped)).catch(() => {});
+        source.hashed
+          .then((list) =>
+            showFiles(
+              sessionId,
+              list.map(({ manifest }) => manifest),
+              skipped,
+            ),
+          )
+          .catch(() => {});
         patch(sessionId, { size: wanted });
       },
       progress: (moved) => {

@@ -12,6 +12,7 @@ use mesh_protocol::ids::{PeerId, RoomId, SessionId};
 use tokio::time::Instant;
 use tracing::debug;
 
+use super::carried::Turns;
 use super::{SessionError, SessionRouter, sdp_fingerprint};
 use crate::rtc::{Certificate, IceServer, RtcConfig};
 use crate::signal::{ControlPlane, Keys, SignalError, SignalHandle};
@@ -39,6 +40,7 @@ pub struct SessionContext {
     ice: Arc<Mutex<Option<CachedIce>>>,
     /// The only certificate of another device that is taken, as in SDP; `None`: whichever the server names.
     pin: Option<String>,
+    turns: Turns,
 }
 
 #[derive(Clone, Debug)]
@@ -66,6 +68,7 @@ impl SessionContext {
             clock: unix_now,
             ice: Arc::default(),
             pin: None,
+            turns: Turns::default(),
         }
     }
 
@@ -108,6 +111,11 @@ impl SessionContext {
     /// The routes of all sessions.
     pub fn router(&self) -> &SessionRouter {
         &self.router
+    }
+
+    /// When a piece of a terminal may go through the server.
+    pub(super) fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     pub(super) fn clock(&self) -> UnixClock {

@@ -1,6 +1,6 @@
 //! A session that is open: its frames for an engine, and the task that ends it when it must end.
 //!
-//! Owns [`OpenSession`] and its supervisor. The supervisor holds the connection; it ends with [`SessionControl`].
+//! Owns [`OpenSession`] and its supervisor. The supervisor holds what carries the session; it ends with [`SessionControl`].
 
 use std::time::Duration;
 
@@ -11,8 +11,10 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{debug, info};
 
+use super::carried::Carried;
+use super::message::{Answer, answer_of};
 use super::negotiate::{take_candidate, trickle, turn_away};
-use super::{Binding, Judge, Renewal, SessionContext, SessionEnd, SessionRoute};
+use super::{Binding, Judge, Renewal, SessionContext, SessionEnd, SessionError, SessionRoute};
 use crate::rtc::{Connection, ConnectionEvent};
 use crate::transport::{FrameReceiver, FrameSender, LinkStats};
 
@@ -82,11 +84,71 @@ impl SessionControl {
     }
 }
 
+/// What carries the frames of a session. Dropping it ends them at once.
+#[derive(Debug)]
+pub(super) enum Carrier {
+    Direct(Connection),
+    Server(Carried),
+}
+
+impl Carrier {
+    async fn close(&self) {
+        match self {
+            Self::Direct(connection) => connection.close().await,
+            // It goes with the carrier.
+            Self::Server(_) => {}
+        }
+    }
+
+    /// Takes what is the carrier's of what the other end says over the server; gives the rest back.
+    async fn take(&self, message: ServerMessage) -> Result<Option<ServerMessage>, SessionEnd> {
+        match (self, message) {
+            (Self::Direct(connection), ServerMessage::RtcIce(trickled)) => {
+                take_candidate(connection, trickled).await;
+                Ok(None)
+            }
+            (Self::Server(carried), ServerMessage::TerminalData(piece)) => carried.take(piece).map(|()| None),
+            // A connection is made once; and what crosses its making is late.
+            (
+                _,
+                ServerMessage::RtcOffer(_)
+                | ServerMessage::RtcAnswer(_)
+                | ServerMessage::RtcIce(_)
+                | ServerMessage::TerminalData(_),
+            ) => Ok(None),
+            (_, other) => Ok(Some(other)),
+        }
+    }
+
+    /// Serves the carrier until the two ends know each other; resolves when they must not any more.
+    pub(super) async fn meanwhile(&self, route: &mut SessionRoute) -> SessionError {
+        if matches!(self, Self::Direct(_)) {
+            // What is said now is the supervisor's.
+            return route.ended().await.into();
+        }
+        loop {
+            let message = match route.next().await {
+                Ok((_, message)) => message,
+                Err(end) => return end.into(),
+            };
+            match self.take(message).await {
+                Ok(Some(other)) => {
+                    if let Some(Answer::No(reason)) = answer_of(&other) {
+                        return SessionError::Declined(reason);
+                    }
+                }
+                Ok(None) => {}
+                Err(end) => return end.into(),
+            }
+        }
+    }
+}
+
 /// Starts the task that owns an open connection.
 pub(super) fn supervise(
     ctx: SessionContext,
     binding: Binding,
-    connection: Connection,
+    carrier: Carrier,
     events: mpsc::Receiver<ConnectionEvent>,
     route: SessionRoute,
     cap_token: String,
@@ -97,7 +159,7 @@ pub(super) fn supervise(
     let supervisor = Supervisor {
         ctx,
         binding,
-        connection,
+        carrier,
         events,
         route,
         cap_token,
@@ -122,7 +184,7 @@ pub(super) fn supervise(
 struct Supervisor {
     ctx: SessionContext,
     binding: Binding,
-    connection: Connection,
+    carrier: Carrier,
     events: mpsc::Receiver<ConnectionEvent>,
     route: SessionRoute,
     cap_token: String,
@@ -149,7 +211,7 @@ impl Supervisor {
                     let (from, message) = match said {
                         Ok(said) => said,
                         Err(end) => {
-                            self.connection.close().await;
+                            self.carrier.close().await;
                             break end;
                         }
                     };
@@ -157,13 +219,12 @@ impl Supervisor {
                         turn_away(&self.ctx, &self.binding, from).await;
                         continue;
                     }
-                    match message {
-                        ServerMessage::RtcIce(trickled) => take_candidate(&self.connection, trickled).await,
-                        // A connection is made once.
-                        ServerMessage::RtcOffer(_) | ServerMessage::RtcAnswer(_) => {}
-                        other => if self.to_owner.try_send(other).is_err() {
+                    match self.carrier.take(message).await {
+                        Ok(None) => {}
+                        Ok(Some(other)) => if self.to_owner.try_send(other).is_err() {
                             debug!(session_id = %self.binding.session_id, "a message was dropped: nobody reads them");
-                        }
+                        },
+                        Err(end) => break end,
                     }
                 }
             }
@@ -173,8 +234,8 @@ impl Supervisor {
     }
 }
 
-/// Keeps a connection whose queues were dropped until it has delivered what stands in them, at most [`LINGER`].
-pub(super) fn linger(connection: Connection, mut events: mpsc::Receiver<ConnectionEvent>) {
+/// Keeps what carried a session whose queues were dropped until it has delivered what stands in them, at most [`LINGER`].
+pub(super) fn linger(carrier: Carrier, mut events: mpsc::Receiver<ConnectionEvent>) {
     // Ends by itself: with the connection, or after the time.
     tokio::spawn(async move {
         let closed = async {
@@ -185,6 +246,6 @@ pub(super) fn linger(connection: Connection, mut events: mpsc::Receiver<Connecti
             }
         };
         let _ = timeout(LINGER, closed).await;
-        drop(connection);
+        drop(carrier);
     });
 }

@@ -84,6 +84,7 @@ pub fn session_of(message: &ServerMessage) -> Option<&SessionId> {
             Some(&description.session_id)
         }
         ServerMessage::RtcIce(candidate) => Some(&candidate.session_id),
+        ServerMessage::TerminalData(piece) => Some(&piece.session_id),
         _ => None,
     }
 }

@@ -12,6 +12,7 @@
 //! content goes from device to device. A `room.left` that a dying server sent is told by `system.drain` before it, or by
 //! the cut of our own socket within those five seconds; a peer that is back within them has not left either.
 
+mod carried;
 mod context;
 mod error;
 mod hello;

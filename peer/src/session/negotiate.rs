@@ -1,25 +1,33 @@
 //! Offer, answer and candidates of one session, until the channel is open and both ends have shown who they are.
 //!
 //! Owns one [`Attempt`]. The other end's token is judged against the fingerprint in its description before this end
-//! takes that description.
+//! takes that description. A terminal for which no direct connection comes about goes through the server, where that offers it: the
+//! requester decides, with its first `terminal.data`.
 
-use mesh_protocol::capability::{Capability, CapabilityError};
+use std::time::Duration;
+
+use mesh_protocol::capability::{Capability, CapabilityError, Feature};
 use mesh_protocol::http::CapabilityGrant;
 use mesh_protocol::ids::PeerId;
 use mesh_protocol::signal::{
     ClientMessage, Description, IceCandidate as WireCandidate, Reason, ServerMessage, SessionAnswer,
-    TrickledCandidate,
+    TerminalData, TrickledCandidate,
 };
-use tokio::sync::mpsc;
-use tracing::debug;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, info};
 
+use super::carried::{Carriage, carry};
 use super::hello::{HelloExchange, exchange_hello};
-use super::live::{self, OpenSession};
+use super::live::{self, Carrier, OpenSession};
 use super::message::{self, Answer};
 use super::{Binding, Judge, Renewal, SessionContext, SessionError, SessionRoute, sdp_fingerprint};
 use crate::rtc::{Connection, ConnectionEvent, IceCandidate, RtcTransport, fingerprint_of_sdp};
 use crate::signal::Posted;
-use crate::transport::Transport as _;
+use crate::transport::{FrameReceiver, FrameSender, LinkStats, Transport as _};
+
+/// How long a direct connection may take, both descriptions being there, before a terminal goes through the server.
+const DIRECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Which end this is.
 #[derive(Clone, Debug)]
@@ -28,6 +36,27 @@ pub(super) enum Role {
     Requester { cap_token: String },
     /// Answers, with a token that has these rights.
     Answerer { caps: Vec<Capability> },
+}
+
+/// How the frames of an attempt go.
+enum Way {
+    Direct(RtcTransport),
+    /// Through the server, with the certificate that the other end's token and description name, and its first piece.
+    Server {
+        fingerprint: String,
+        first: Option<TerminalData>,
+    },
+}
+
+/// Frames and what carries them.
+struct Joined {
+    frames_tx: FrameSender,
+    frames_rx: FrameReceiver,
+    link: watch::Receiver<LinkStats>,
+    events: mpsc::Receiver<ConnectionEvent>,
+    carrier: Carrier,
+    /// Of the other end's certificate.
+    fingerprint: String,
 }
 
 /// Everything of a session that is being opened.
@@ -44,41 +73,42 @@ pub(super) struct Attempt {
 impl Attempt {
     /// Runs it to the open session. The caller sets the time limit.
     pub(super) async fn open(mut self, role: Role) -> Result<OpenSession, SessionError> {
-        let (transport, cap_token) = self.connect(role).await?;
+        let (way, cap_token) = self.connect(role).await?;
+        let renewal = self.renewal();
         let Self {
             ctx,
             binding,
             connection,
             events,
-            route,
+            mut route,
             ..
         } = self;
+        let Joined {
+            frames_tx,
+            mut frames_rx,
+            link,
+            events,
+            carrier,
+            fingerprint,
+        } = join(&ctx, &binding, way, connection, events)?;
         // What was presented counts, whatever was announced.
-        ctx.check_pin(transport.remote_fingerprint())?;
-        let judge = Judge::new(
-            ctx.keys().clone(),
-            ctx.clock(),
-            binding.clone(),
-            transport.remote_fingerprint(),
-        );
-        let exchange = HelloExchange::new(binding.clone(), cap_token.clone(), transport.remote_fingerprint());
-        let link = transport.link();
-        let (frames_tx, mut frames_rx) = transport.split();
+        ctx.check_pin(&fingerprint)?;
+        let judge = Judge::new(ctx.keys().clone(), ctx.clock(), binding.clone(), &fingerprint);
+        let exchange = HelloExchange::new(binding.clone(), cap_token.clone(), &fingerprint);
         let claims = tokio::select! {
             claims = exchange_hello(&exchange, &frames_tx, &mut frames_rx, ctx.keys(), ctx.clock()) => claims,
-            end = route.ended() => return Err(end.into()),
+            error = carrier.meanwhile(&mut route) => return Err(error),
         };
         let claims = match claims {
             Ok(claims) => claims,
             Err(error) => {
                 // The BYE is to arrive: the connection closes by itself once the queue is delivered.
                 drop((frames_tx, frames_rx));
-                live::linger(connection, events);
+                live::linger(carrier, events);
                 return Err(error.into());
             }
         };
-        let renewal = Renewal::new(ctx.clone(), binding.clone(), connection.fingerprint());
-        let control = live::supervise(ctx, binding.clone(), connection, events, route, cap_token);
+        let control = live::supervise(ctx, binding.clone(), carrier, events, route, cap_token);
         Ok(OpenSession {
             frames_tx,
             frames_rx,
@@ -92,10 +122,14 @@ impl Attempt {
     }
 
     /// Until the channel is open. Gives our own token too.
-    async fn connect(&mut self, role: Role) -> Result<(RtcTransport, String), SessionError> {
+    async fn connect(&mut self, role: Role) -> Result<(Way, String), SessionError> {
         // Our candidates can go once we have a token to send them with.
         let mut token: Option<String> = None;
-        let mut described = false;
+        // Of the other end's certificate, once its description was judged.
+        let mut described: Option<String> = None;
+        let mut direct_until = None;
+        let mut direct_failed = false;
+        let otherwise = self.binding.feature == Feature::Terminal && self.ctx.signal().carries_terminals();
         if let Role::Requester { cap_token } = &role {
             let sdp = self.connection.offer().await?;
             self.post(ClientMessage::RtcOffer(self.description(sdp, cap_token)))
@@ -103,17 +137,33 @@ impl Attempt {
             token = Some(cap_token.clone());
         }
         loop {
+            let given_up = async {
+                match direct_until {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
-                event = self.events.recv(), if token.is_some() => match (event, &token) {
+                event = self.events.recv(), if token.is_some() && !direct_failed => match (event, &token) {
                     (Some(ConnectionEvent::Candidate(candidate)), Some(token)) => {
                         trickle(&self.ctx, &self.binding, token, Some(candidate)).await;
                     }
                     (Some(ConnectionEvent::EndOfCandidates), Some(token)) => {
                         trickle(&self.ctx, &self.binding, token, None).await;
                     }
-                    (Some(ConnectionEvent::Open(transport)), Some(token)) => return Ok((transport, token.clone())),
+                    (Some(ConnectionEvent::Open(transport)), Some(token)) => {
+                        return Ok((Way::Direct(transport), token.clone()));
+                    }
+                    (Some(ConnectionEvent::Closed(why)), _) if otherwise => {
+                        info!(why, "no direct connection; the terminal may go through the server");
+                        direct_failed = true;
+                        direct_until = direct_until.map(|_| Instant::now());
+                    }
                     (Some(ConnectionEvent::Closed(why)), _) => return Err(SessionError::Closed(why)),
                     (None, _) | (_, None) => return Err(SessionError::Closed("the connection ended".to_owned())),
+                },
+                () = given_up => if let (Some(token), Some(fingerprint)) = (&token, described.take()) {
+                    return Ok((Way::Server { fingerprint, first: None }, token.clone()));
                 },
                 said = self.route.next() => {
                     let (from, message) = said?;
@@ -124,21 +174,33 @@ impl Attempt {
                     match message {
                         ServerMessage::RtcOffer(offer) => {
                             let Role::Answerer { caps } = &role else { continue };
-                            if described {
+                            if described.is_some() {
                                 continue;
                             }
-                            described = true;
+                            let fingerprint = self.judge(&offer).await?;
+                            described = Some(fingerprint);
                             token = Some(self.answer(&offer, caps.clone()).await?);
                         }
                         ServerMessage::RtcAnswer(answer) => {
-                            if described || matches!(role, Role::Answerer { .. }) {
+                            if described.is_some() || matches!(role, Role::Answerer { .. }) {
                                 continue;
                             }
-                            described = true;
-                            self.judge(&answer).await?;
-                            self.connection.accept_answer(&answer.sdp).await?;
+                            described = Some(self.judge(&answer).await?);
+                            match self.connection.accept_answer(&answer.sdp).await {
+                                Err(error) if !otherwise => return Err(error.into()),
+                                accepted => direct_failed |= accepted.is_err(),
+                            }
+                            let within = if direct_failed { Duration::ZERO } else { DIRECT_WITHIN };
+                            direct_until = otherwise.then(|| Instant::now() + within);
                         }
                         ServerMessage::RtcIce(trickled) => take_candidate(&self.connection, trickled).await,
+                        ServerMessage::TerminalData(first) => {
+                            let wanted = otherwise && matches!(role, Role::Answerer { .. });
+                            if let (true, Some(token), Some(fingerprint)) = (wanted, &token, &described) {
+                                let (fingerprint, first) = (fingerprint.clone(), Some(first));
+                                return Ok((Way::Server { fingerprint, first }, token.clone()));
+                            }
+                        }
                         other => if let Some(Answer::No(reason)) = message::answer_of(&other) {
                             return Err(SessionError::Declined(reason));
                         }
@@ -149,9 +211,8 @@ impl Attempt {
         }
     }
 
-    /// Judges the offer, gets our own token and answers. Gives that token.
+    /// Gets our own token for an offer that was judged, and answers. Gives that token.
     async fn answer(&mut self, offer: &Description, caps: Vec<Capability>) -> Result<String, SessionError> {
-        self.judge(offer).await?;
         let CapabilityGrant { cap_token, .. } = self.renewal().renew(&caps).await?;
         let sdp = self.connection.accept_offer(&offer.sdp).await?;
         self.post(ClientMessage::RtcAnswer(self.description(sdp, &cap_token)))
@@ -159,9 +220,9 @@ impl Attempt {
         Ok(cap_token)
     }
 
-    /// The token that came with a description, against the certificate that this description promises. The transport
-    /// holds the certificate that is then presented against the same promise.
-    async fn judge(&self, description: &Description) -> Result<(), SessionError> {
+    /// The token that came with a description, against the certificate that this description promises; gives its fingerprint.
+    /// The transport holds the certificate that is then presented against the same promise.
+    async fn judge(&self, description: &Description) -> Result<String, SessionError> {
         let unusable = || SessionError::Protocol("a description without one SHA-256 fingerprint".to_owned());
         let fingerprint = fingerprint_of_sdp(&description.sdp).ok_or_else(unusable)?;
         self.ctx.check_pin(&fingerprint)?;
@@ -176,7 +237,8 @@ impl Attempt {
             binding.clone(),
             &sdp_fingerprint(&fingerprint),
         );
-        judge.judge(token, binding.feature.capability()).await.map(drop)
+        judge.judge(token, binding.feature.capability()).await?;
+        Ok(fingerprint)
     }
 
     pub(super) fn renewal(&self) -> Renewal {
@@ -208,6 +270,48 @@ impl Attempt {
     async fn post(&mut self, message: ClientMessage) -> Result<(), SessionError> {
         self.posted = Some(self.ctx.signal().post(message).await?);
         Ok(())
+    }
+}
+
+/// The frames of a way that was found. What is not taken any more ends here.
+fn join(
+    ctx: &SessionContext,
+    binding: &Binding,
+    way: Way,
+    connection: Connection,
+    events: mpsc::Receiver<ConnectionEvent>,
+) -> Result<Joined, SessionError> {
+    match way {
+        Way::Direct(transport) => {
+            let (fingerprint, link) = (transport.remote_fingerprint().to_owned(), transport.link());
+            let (frames_tx, frames_rx) = transport.split();
+            Ok(Joined {
+                frames_tx,
+                frames_rx,
+                link,
+                events,
+                carrier: Carrier::Direct(connection),
+                fingerprint,
+            })
+        }
+        Way::Server { fingerprint, first } => {
+            let Carriage {
+                frames_tx,
+                frames_rx,
+                link,
+                events,
+                carried,
+            } = carry(ctx, binding);
+            first.map_or(Ok(()), |first| carried.take(first))?;
+            Ok(Joined {
+                frames_tx,
+                frames_rx,
+                link,
+                events,
+                carrier: Carrier::Server(carried),
+                fingerprint,
+            })
+        }
     }
 }
 

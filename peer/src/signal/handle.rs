@@ -47,6 +47,11 @@ impl SignalHandle {
         self.shared.current_peer()
     }
 
+    /// Whether the server passes a terminal's frames on where no direct connection can be made, as it said last.
+    pub fn carries_terminals(&self) -> bool {
+        self.shared.carries_terminals()
+    }
+
     /// The rooms that are joined again after each reconnect.
     pub fn rooms(&self) -> Vec<RoomId> {
         self.shared.rooms()

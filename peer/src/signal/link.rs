@@ -191,7 +191,7 @@ pub(super) async fn run(mut socket: Socket, welcome: Welcome, seen: &mut u64, ar
         events,
         stop,
     } = around;
-    let (connection, replay) = shared.connected(welcome.peer_id.clone());
+    let (connection, replay) = shared.connected(&welcome);
     // At most one event is held while the queue of events is full, and nothing more is read then: the server's queue
     // fills instead, and it closes this socket (4408) rather than let others wait.
     let mut held = Some(SignalEvent::Connected(welcome));

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mesh_protocol::ids::{MessageId, PeerId, RoomId};
-use mesh_protocol::signal::{Ack, ClientMessage, Envelope, InRoom, RoomState, ServerMessage, SetPresence};
+use mesh_protocol::signal::{
+    Ack, ClientMessage, Envelope, InRoom, RoomState, ServerMessage, SetPresence, Welcome,
+};
 use tokio::sync::{oneshot, watch};
 
 use super::SignalError;
@@ -58,6 +60,8 @@ struct State {
     /// Counts connections; 0 is none.
     connection: u64,
     online: bool,
+    /// The server passes `terminal.data` on.
+    terminal_data: bool,
     /// A room was left while there was no connection: the server does not know, and must not put the old peer back.
     left_offline: bool,
 }
@@ -86,6 +90,10 @@ impl Shared {
 
     pub(super) fn current_peer(&self) -> Option<PeerId> {
         self.peer.borrow().clone()
+    }
+
+    pub(super) fn carries_terminals(&self) -> bool {
+        self.state().terminal_data
     }
 
     pub(super) fn rooms(&self) -> Vec<RoomId> {
@@ -154,11 +162,12 @@ impl Shared {
     }
 
     /// A connection stands: gives its number and the messages that put everything back as it was.
-    pub(super) fn connected(&self, peer: PeerId) -> (u64, Vec<String>) {
+    pub(super) fn connected(&self, welcome: &Welcome) -> (u64, Vec<String>) {
         let mut guard = self.state();
         let state = &mut *guard;
         state.connection += 1;
         state.online = true;
+        state.terminal_data = welcome.terminal_data;
         state.left_offline = false;
         let mut replay = Vec::new();
         for (room_id, presence) in &state.rooms {
@@ -177,7 +186,7 @@ impl Shared {
         }
         let connection = state.connection;
         drop(guard);
-        self.peer.send_replace(Some(peer));
+        self.peer.send_replace(Some(welcome.peer_id.clone()));
         (connection, replay)
     }
 

@@ -25,6 +25,8 @@ pub(super) struct History {
     open_lines: usize,
     /// Whether the last line goes on in the first row of the screen.
     folded: bool,
+    /// Whether lines that leave the screen are forgotten.
+    hidden: bool,
     lines: usize,
     bytes: usize,
 }
@@ -41,6 +43,15 @@ impl History {
         self.blocks.clear();
         self.open = Vec::new();
         (self.open_lines, self.lines, self.bytes, self.folded) = (0, 0, 0, false);
+    }
+
+    /// Whether lines that leave the screen from now on are forgotten.
+    pub(super) fn hide(&mut self, hidden: bool) {
+        self.hidden = hidden;
+        if std::mem::take(&mut self.folded) {
+            self.open.extend_from_slice(b"\r\n");
+            self.bytes += 2;
+        }
     }
 
     /// The number that the next block will have.
@@ -66,6 +77,9 @@ impl History {
     }
 
     pub(super) fn push(&mut self, line: &avt::Line) {
+        if self.hidden {
+            return;
+        }
         let before = self.open.len();
         // The second row of a folded line has a cell at least: without one there would be no second row.
         write_line(line, usize::from(self.folded), &mut self.open);
@@ -75,6 +89,9 @@ impl History {
 
     /// Adds whole lines of text without colours.
     pub(super) fn push_text(&mut self, text: &str, lines: usize) {
+        if self.hidden {
+            return;
+        }
         self.folded = false;
         let (mut rest, mut lines_left) = (text, lines);
         while rest.len() > PIECE_BYTES {

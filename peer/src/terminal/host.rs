@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
-use mesh_protocol::channel::{Frame, TermIn, TermResize, TermSize};
+use mesh_protocol::channel::{Frame, TermIn, TermResize, TermSize, TermState};
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::ids::PeerId;
 use mesh_protocol::limits::LEASE;
@@ -113,17 +113,63 @@ impl Host {
     /// A viewer whose HELLO was good. The first frame that it gets is a snapshot.
     pub fn attach(&mut self, viewer: PeerId, name: impl Into<String>, now: Instant) {
         self.drop_control_of(&viewer);
+        let state_due = self.state() != TermState::default();
         self.watchers
-            .insert(viewer, Watcher::new(name.into(), now + LEASE));
+            .insert(viewer, Watcher::new(name.into(), Some(now + LEASE), state_due));
         self.viewers_changed();
+    }
+
+    /// A recording begins: it is sent what a viewer is, by [`Host::poll_frame`], and ends by [`Host::detach`]. Every viewer
+    /// learns of both.
+    pub fn attach_recorder(&mut self, recorder: PeerId) {
+        self.watchers.insert(
+            recorder,
+            Watcher::new(String::new(), None, self.shared.is_paused()),
+        );
+        self.state_changed();
     }
 
     /// A viewer whose link is gone.
     pub fn detach(&mut self, viewer: &PeerId) {
-        if self.watchers.remove(viewer).is_some() {
-            self.drop_control_of(viewer);
+        let Some(watcher) = self.watchers.remove(viewer) else {
+            return;
+        };
+        self.drop_control_of(viewer);
+        if watcher.view_until.is_none() {
+            self.state_changed();
+        } else {
             self.viewers_changed();
         }
+    }
+
+    /// From now on viewers see nothing more of what happens, neither now nor later in the scrollback, and nobody controls.
+    pub fn pause(&mut self) {
+        if self.shared.pause() {
+            self.set_control(None);
+            self.state_changed();
+        }
+    }
+
+    /// Ends the pause: every viewer gets the screen as it is.
+    pub fn resume(&mut self) {
+        if self.shared.resume() {
+            self.watchers.values_mut().for_each(Watcher::outdate);
+            self.state_changed();
+        }
+    }
+
+    /// Whether sharing is paused, and whether somebody records.
+    pub fn state(&self) -> TermState {
+        let records = |watcher: &Watcher| watcher.view_until.is_none() && !watcher.is_cut();
+        TermState {
+            paused: self.shared.is_paused(),
+            recording: self.watchers.values().any(records),
+        }
+    }
+
+    /// The scrollback and the screen as they are, paused or not, for a terminal of the owner that was made as new.
+    pub fn screen(&mut self) -> Bytes {
+        self.shared.whole()
     }
 
     /// Ends one viewer: nothing but BYE is sent to it from now on.
@@ -155,15 +201,18 @@ impl Host {
         match frame {
             Frame::TermIn(input) => self.input(viewer, input),
             Frame::TermResize(wish) => self.resize_wish(viewer, wish),
-            Frame::TermAck(ack) if watcher.acknowledge(ack.seq) => {}
+            Frame::TermAck(ack) if watcher.acknowledge(ack.seq, now) => {}
             Frame::Bye(_) => self.detach(viewer),
             _ => self.cut(viewer, ChannelCode::Protocol, "a viewer does not send this"),
         }
     }
 
-    /// Gives control to a viewer, taking it from whoever has it. `None` when there is no such viewer.
+    /// Gives control to a viewer, taking it from whoever has it. `None` when there is no such viewer, and during a pause.
     pub fn grant(&mut self, viewer: &PeerId, now: Instant) -> Option<u32> {
-        self.watchers.get(viewer).filter(|watcher| !watcher.is_cut())?;
+        let watcher = self.watchers.get(viewer).filter(|watcher| !watcher.is_cut())?;
+        if watcher.view_until.is_none() || self.shared.is_paused() {
+            return None;
+        }
         // Zero is the host's own; after four thousand million grants, begin again.
         self.epoch = self.epoch.checked_add(1).unwrap_or(1);
         self.set_control(Some(Control {
@@ -187,8 +236,12 @@ impl Host {
     /// The session verified a fresh `terminal:view` of this viewer.
     pub fn renew_view(&mut self, viewer: &PeerId, now: Instant) {
         self.handle_timeout(now);
-        if let Some(watcher) = self.watchers.get_mut(viewer) {
-            watcher.view_until = now + LEASE;
+        let until = self
+            .watchers
+            .get_mut(viewer)
+            .and_then(|watcher| watcher.view_until.as_mut());
+        if let Some(until) = until {
+            *until = now + LEASE;
         }
     }
 
@@ -224,8 +277,8 @@ impl Host {
     }
 
     /// The next message for a viewer; ask only when its path takes one.
-    pub fn poll_frame(&mut self, viewer: &PeerId) -> Option<Bytes> {
-        let frame = self.next_frame(viewer);
+    pub fn poll_frame(&mut self, viewer: &PeerId, now: Instant) -> Option<Bytes> {
+        let frame = self.next_frame(viewer, now);
         let bye = self.watchers.get(viewer).and_then(Watcher::bye);
         if frame.is_none() && bye.is_some() {
             self.detach(viewer);
@@ -241,7 +294,10 @@ impl Host {
 
     /// Who watches, with their names.
     pub fn viewers(&self) -> impl Iterator<Item = (&PeerId, &str)> {
-        let watching = self.watchers.iter().filter(|(_, watcher)| !watcher.is_cut());
+        let watching = self
+            .watchers
+            .iter()
+            .filter(|(_, watcher)| watcher.view_until.is_some() && !watcher.is_cut());
         watching.map(|(peer, watcher)| (peer, watcher.name.as_str()))
     }
 
@@ -265,7 +321,7 @@ impl Host {
             .watchers
             .values()
             .filter(|watcher| !watcher.is_cut())
-            .map(|watcher| watcher.view_until);
+            .filter_map(|watcher| watcher.view_until);
         views
             .chain(self.control.as_ref().map(|control| control.until))
             .min()
@@ -276,7 +332,9 @@ impl Host {
         if self.control.as_ref().is_some_and(|control| control.until <= now) {
             self.set_control(None);
         }
-        let lapsed = |(_, watcher): &(&PeerId, &Watcher)| watcher.view_until <= now && !watcher.is_cut();
+        let lapsed = |(_, watcher): &(&PeerId, &Watcher)| {
+            watcher.view_until.is_some_and(|until| until <= now) && !watcher.is_cut()
+        };
         let lapsed: Vec<PeerId> = self
             .watchers
             .iter()
@@ -302,7 +360,7 @@ impl Host {
         self.shared.screen.size()
     }
 
-    fn next_frame(&mut self, viewer: &PeerId) -> Option<Bytes> {
+    fn next_frame(&mut self, viewer: &PeerId, now: Instant) -> Option<Bytes> {
         let watcher = self
             .watchers
             .get_mut(viewer)
@@ -325,7 +383,14 @@ impl Host {
                 .get_mut(viewer)
                 .map(|watcher| watcher.tell_viewers(names));
         }
-        watcher.next_frame(&mut self.shared)
+        if watcher.is_shown() && watcher.state_due() {
+            let state = self.state();
+            return self
+                .watchers
+                .get_mut(viewer)
+                .map(|watcher| watcher.tell_state(state));
+        }
+        watcher.next_frame(&mut self.shared, now)
     }
 
     fn input(&mut self, viewer: &PeerId, input: TermIn) {
@@ -383,6 +448,10 @@ impl Host {
             self.control = control;
             self.watchers.values_mut().for_each(Watcher::lease_changed);
         }
+    }
+
+    fn state_changed(&mut self) {
+        self.watchers.values_mut().for_each(Watcher::state_changed);
     }
 
     fn viewers_changed(&mut self) {

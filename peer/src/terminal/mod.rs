@@ -4,9 +4,10 @@
 //! sequences pass. Knows no PTY, no clock and no runtime: `now` is passed in. Enter by [`Host::new`] and [`Viewer::new`].
 //!
 //! **Invariant**: a byte of input reaches the PTY only from the holder of control, with the epoch of its grant, before
-//! the lease lapses (`sim::terminal::view_only_input_never_reaches_the_shell`).
+//! the lease lapses (`sim::terminal::t32_view_only_input_never_reaches_the_shell`).
 //! **Invariant**: a viewer costs the host a position and a snapshot in the making, however slow it is; what it missed
 //! is replaced by the screen as it is now (`sim::terminal::a_stalled_viewer_costs_no_memory_and_catches_up`).
+//! **Invariant**: what happens during a pause reaches nobody, neither then nor later (`sim::pauses`).
 //! **Invariant**: only allowed sequences pass, at the host and again at the viewer (`sim::filter`).
 
 mod bulk;
@@ -16,6 +17,8 @@ mod history;
 mod host;
 mod modes;
 mod osc;
+mod pace;
+mod recording;
 mod ring;
 mod screen;
 mod snapshot;
@@ -24,6 +27,7 @@ mod watcher;
 
 pub use filter::{EscapeFilter, Event, Filtered, Query};
 pub use host::{Host, HostConfig, PTY_QUEUE, PtyAction};
+pub use recording::Recording;
 pub use viewer::{Viewer, ViewerError, ViewerEvent};
 
 use mesh_protocol::channel::TermSize;

@@ -47,6 +47,11 @@ impl Screen {
         &self.history
     }
 
+    /// Whether what leaves the screen from now on is forgotten.
+    pub(super) fn hide(&mut self, hidden: bool) {
+        self.history.hide(hidden);
+    }
+
     pub(super) fn title(&self) -> &str {
         self.modes.title()
     }

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use mesh_protocol::channel::{Bye, Frame, TermAck, TermIn, TermLease, TermResize, TermSize, TermViewer};
+use mesh_protocol::channel::{
+    Bye, Frame, TermAck, TermIn, TermLease, TermResize, TermSize, TermState, TermViewer,
+};
 use mesh_protocol::limits::MAX_CHANNEL_DATA;
 
 use super::clamped;
@@ -30,6 +32,8 @@ pub enum ViewerEvent {
     Lease(TermLease),
     /// Who watches now.
     Viewers(Vec<TermViewer>),
+    /// Whether the host has paused, and whether it records.
+    State(TermState),
     /// The shell ended.
     Exit(Option<i32>),
     /// The host ended the session; close the link.
@@ -136,6 +140,7 @@ impl Viewer {
                 self.events.push_back(ViewerEvent::Lease(lease));
             }
             Frame::TermViewers(list) => self.events.push_back(ViewerEvent::Viewers(list.viewers)),
+            Frame::TermState(state) => self.events.push_back(ViewerEvent::State(state)),
             Frame::TermExit(exit) => self.events.push_back(ViewerEvent::Exit(exit.code)),
             Frame::Bye(bye) => self.events.push_back(ViewerEvent::Ended(bye)),
             _ => return Err(ViewerError::Unexpected),

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use mesh_protocol::channel::{
-    Bye, Frame, TermExit, TermLease, TermOut, TermResize, TermSize, TermViewer, TermViewers,
+    Bye, Frame, TermExit, TermLease, TermOut, TermResize, TermSize, TermState, TermViewer, TermViewers,
 };
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::ids::PeerId;
 use mesh_protocol::limits::{MAX_CHANNEL_DATA, TERMINAL_WINDOW};
 
+use super::pace::Pace;
 use super::ring::Ring;
 use super::screen::Screen;
 use super::snapshot::Snapshot;
@@ -33,6 +34,20 @@ pub(super) struct Shared {
     frame: Option<(u64, u64, Bytes)>,
     /// The last dump made, with the output position and the number of resizes that it stands for.
     dump: Option<(u64, u64, Bytes)>,
+    pause: Option<Pause>,
+}
+
+/// What viewers see for as long as a pause lasts: everything as it was when it began.
+#[derive(Debug)]
+struct Pause {
+    /// Output before it goes on to be sent.
+    at: u64,
+    /// Changes of size before it go on to be told.
+    resizes: u64,
+    size: TermSize,
+    /// Blocks of history before it.
+    blocks: u64,
+    dump: Bytes,
 }
 
 impl Shared {
@@ -45,6 +60,7 @@ impl Shared {
             first_resize: 0,
             frame: None,
             dump: None,
+            pause: None,
         }
     }
 
@@ -60,6 +76,53 @@ impl Shared {
         }
     }
 
+    /// From here on viewers are shown nothing, and what happens does not reach the history. `false` when that is so already.
+    pub(super) fn pause(&mut self) -> bool {
+        if self.pause.is_some() {
+            return false;
+        }
+        let dump = self.dump();
+        self.pause = Some(Pause {
+            at: self.ring.end(),
+            resizes: self.resizes_end(),
+            size: self.screen.size(),
+            blocks: self.screen.history().end(),
+            dump,
+        });
+        self.screen.hide(true);
+        true
+    }
+
+    /// `false` when there was no pause. Every viewer needs the screen anew.
+    pub(super) fn resume(&mut self) -> bool {
+        let paused = self.pause.take().is_some();
+        if paused {
+            self.screen.hide(false);
+        }
+        paused
+    }
+
+    pub(super) const fn is_paused(&self) -> bool {
+        self.pause.is_some()
+    }
+
+    /// The history and the screen as they are, for a terminal that was made as new.
+    pub(super) fn whole(&mut self) -> Bytes {
+        let dump = self.dump();
+        let history = self.screen.history();
+        let blocks = std::iter::successors(history.block(0), |(number, _)| history.block(number + 1));
+        let mut whole: Vec<u8> = blocks.flat_map(|(_, bytes)| bytes).collect();
+        whole.extend_from_slice(&dump);
+        whole.into()
+    }
+
+    /// The position up to which viewers are shown the output.
+    fn shown_end(&self) -> u64 {
+        self.pause
+            .as_ref()
+            .map_or_else(|| self.ring.end(), |pause| pause.at)
+    }
+
     fn settle(&mut self) {
         if let Some(settling) = self.screen.settle() {
             self.ring.push(settling.as_bytes());
@@ -71,6 +134,9 @@ impl Shared {
     }
 
     fn resize_number(&self, number: u64) -> Option<(u64, TermSize)> {
+        if self.pause.as_ref().is_some_and(|pause| number >= pause.resizes) {
+            return None;
+        }
         self.resizes
             .get(number.checked_sub(self.first_resize)? as usize)
             .copied()
@@ -111,11 +177,14 @@ impl Shared {
 #[derive(Debug)]
 pub(super) struct Watcher {
     pub(super) name: String,
-    pub(super) view_until: Instant,
+    /// When its lease lapses. Without one it is the host's own: nobody is told of it, and it begins with the screen alone.
+    pub(super) view_until: Option<Instant>,
     /// Everything before it has been sent.
     sent: u64,
     /// Everything before it has been shown.
     acked: u64,
+    /// What of it may be on its way.
+    pace: Pace,
     /// The number of the next change of size to tell.
     next_resize: u64,
     /// The snapshot that is on its way out.
@@ -124,8 +193,11 @@ pub(super) struct Watcher {
     unshown: Option<u64>,
     /// Whether it has had a snapshot at all.
     begun: bool,
+    /// Whether what it shows is of before a pause.
+    stale: bool,
     lease_due: bool,
     viewers_due: bool,
+    state_due: bool,
     exit_told: bool,
     end: End,
 }
@@ -137,18 +209,22 @@ enum End {
 }
 
 impl Watcher {
-    pub(super) const fn new(name: String, view_until: Instant) -> Self {
+    /// `state_due`: whether it has to be told the state beside the first snapshot.
+    pub(super) const fn new(name: String, view_until: Option<Instant>, state_due: bool) -> Self {
         Self {
             name,
             view_until,
             sent: 0,
             acked: 0,
+            pace: Pace::new(),
             next_resize: 0,
             snapshot: None,
             unshown: None,
             begun: false,
+            stale: false,
             lease_due: true,
             viewers_due: true,
+            state_due,
             exit_told: false,
             end: End::No,
         }
@@ -191,6 +267,24 @@ impl Watcher {
         self.viewers_due
     }
 
+    pub(super) const fn state_due(&self) -> bool {
+        self.state_due
+    }
+
+    pub(super) const fn state_changed(&mut self) {
+        self.state_due = true;
+    }
+
+    /// A pause is over.
+    pub(super) const fn outdate(&mut self) {
+        self.stale = true;
+    }
+
+    pub(super) fn tell_state(&mut self, state: TermState) -> Bytes {
+        self.state_due = false;
+        Frame::TermState(state).encode()
+    }
+
     pub(super) const fn lease_changed(&mut self) {
         self.lease_due = true;
     }
@@ -214,11 +308,12 @@ impl Watcher {
     }
 
     /// The viewer has shown everything before `seq`; `false` when it cannot have.
-    pub(super) fn acknowledge(&mut self, seq: u64) -> bool {
+    pub(super) fn acknowledge(&mut self, seq: u64, now: Instant) -> bool {
         if seq > self.sent {
             return false;
         }
         self.acked = self.acked.max(seq);
+        self.pace.shown(seq, now);
         if self.snapshot.is_none() && self.unshown.is_some_and(|position| position <= seq) {
             self.unshown = None;
         }
@@ -226,7 +321,7 @@ impl Watcher {
     }
 
     /// Snapshot, size, output or exit, whichever is next.
-    pub(super) fn next_frame(&mut self, shared: &mut Shared) -> Option<Bytes> {
+    pub(super) fn next_frame(&mut self, shared: &mut Shared, now: Instant) -> Option<Bytes> {
         if self.snapshot.is_none() && self.is_behind(shared) {
             // The one before has not been shown: another would only lengthen the queue.
             if self.unshown.is_some() {
@@ -246,15 +341,17 @@ impl Watcher {
             self.next_resize += 1;
             return Some(Frame::TermResize(TermResize { epoch: 0, size }).encode());
         }
-        let until = resize.map_or_else(|| shared.ring.end(), |(position, _)| position);
-        let window = TERMINAL_WINDOW.saturating_sub(self.sent - self.acked);
-        let len = (until - self.sent).min(window).min(MAX_CHANNEL_DATA as u64);
+        let until = resize.map_or_else(|| shared.shown_end(), |(position, _)| position);
+        let window = self.window().saturating_sub(self.sent - self.acked);
+        let piece = self.pace.piece().min(MAX_CHANNEL_DATA as u64);
+        let len = (until - self.sent).min(window).min(piece);
         if len > 0 {
             let frame = shared.output(self.sent, self.sent + len);
             self.sent += len;
+            self.pace.sent(self.sent, self.sent - self.acked, now);
             return Some(frame);
         }
-        let code = shared.exit.filter(|_| self.sent == shared.ring.end())?;
+        let code = shared.exit.filter(|_| self.sent == shared.shown_end())?;
         if !std::mem::replace(&mut self.exit_told, true) {
             return Some(Frame::TermExit(TermExit { code }).encode());
         }
@@ -262,24 +359,58 @@ impl Watcher {
         None
     }
 
-    /// Whether output or sizes that it has not been sent are gone.
+    /// The host's own is on no path, and misses nothing.
+    const fn window(&self) -> u64 {
+        match self.view_until {
+            Some(_) => self.pace.window(),
+            None => TERMINAL_WINDOW,
+        }
+    }
+
+    /// Whether output or sizes that it has not been sent are gone, or would come too late.
     fn is_behind(&self, shared: &Shared) -> bool {
-        !self.begun || self.sent < shared.ring.start() || self.next_resize < shared.first_resize
+        // Who has seen all that there was before a pause is not behind, however much is gone since.
+        let complete = shared.is_paused()
+            && self.sent == shared.shown_end()
+            && shared
+                .pause
+                .as_ref()
+                .is_none_or(|pause| self.next_resize >= pause.resizes);
+        let gone = self.sent < shared.ring.start() || self.next_resize < shared.first_resize;
+        let late = self.view_until.is_some()
+            && self.sent - self.acked < self.window()
+            && self
+                .pace
+                .is_too_much(shared.shown_end().saturating_sub(self.sent));
+        !self.begun || self.stale || (gone && !complete) || late
     }
 
     fn begin_snapshot(&mut self, shared: &mut Shared) {
-        let dump = shared.dump();
-        let end = shared.screen.history().end();
-        let blocks = if self.begun {
+        let dump = match &shared.pause {
+            Some(pause) => pause.dump.clone(),
+            None => shared.dump(),
+        };
+        let (size, seq, resizes, end) = match &shared.pause {
+            Some(pause) => (pause.size, pause.at, pause.resizes, pause.blocks),
+            None => (
+                shared.screen.size(),
+                shared.ring.end(),
+                shared.resizes_end(),
+                shared.screen.history().end(),
+            ),
+        };
+        let blocks = if self.view_until.is_none() || (self.begun && !self.stale && self.pace.is_slow()) {
+            end..end
+        } else if self.begun && !self.stale {
             end.saturating_sub(CATCH_UP_BLOCKS)..end
         } else {
             0..end
         };
-        let seq = shared.ring.end();
-        self.snapshot = Some(Snapshot::new(shared.screen.size(), seq, blocks, dump));
+        self.snapshot = Some(Snapshot::new(size, seq, blocks, dump));
         self.unshown = Some(seq);
-        self.begun = true;
+        (self.begun, self.stale) = (true, false);
         (self.sent, self.acked) = (seq, seq);
-        self.next_resize = shared.resizes_end();
+        self.pace.forget();
+        self.next_resize = resizes;
     }
 }

@@ -8,8 +8,6 @@ use mesh_protocol::limits::MAX_CHANNEL_DATA;
 
 use super::tree::Subtree;
 
-/// The bytes of a FILE_CHUNK frame.
-const ANNOUNCEMENT: usize = 45;
 /// The bytes of a FILE_DATA frame before its content.
 const DATA_HEADER: usize = 13;
 /// Pieces of a chunk that are kept as they came; smaller ones are gathered, so that a sender of one-byte frames costs
@@ -25,71 +23,62 @@ pub struct ReadChunk {
     pub offset: u64,
     /// Bytes, 1 to 1 MiB.
     pub len: u32,
+    /// What the receiver checks it by.
+    pub(super) digest: [u8; 32],
 }
 
 impl ReadChunk {
     /// Calls `read(position, buffer)` until the chunk is there, in order and without gaps, straight into the messages
-    /// that will be sent; then takes the digest.
+    /// that will be sent.
     pub fn fill<E>(self, mut read: impl FnMut(u64, &mut [u8]) -> Result<(), E>) -> Result<PreparedChunk, E> {
-        let len = self.len as usize;
-        let pieces = len.div_ceil(MAX_CHANNEL_DATA);
-        let mut wire = BytesMut::zeroed(ANNOUNCEMENT + pieces * DATA_HEADER + len);
-        let mut hasher = blake3::Hasher::new();
-        let (announcement, messages) = wire.split_at_mut(ANNOUNCEMENT);
-        let mut offset = self.offset;
-        for message in messages.chunks_mut(DATA_HEADER + MAX_CHANNEL_DATA) {
-            let (header, content) = message.split_at_mut(DATA_HEADER);
-            read(offset, content)?;
-            hasher.update(content);
-            header.copy_from_slice(
-                &Frame::FileData(FileData {
-                    file: self.file,
-                    offset,
-                    bytes: Bytes::new(),
-                })
-                .encode(),
-            );
-            offset += content.len() as u64;
-        }
-        let digest = *hasher.finalize().as_bytes();
-        let frame = Frame::FileChunk(FileChunk {
+        let announcement = Frame::FileChunk(FileChunk {
             file: self.file,
             chunk: self.chunk,
             len: self.len,
-            digest,
+            digest: self.digest,
         });
-        announcement.copy_from_slice(&frame.encode());
+        let mut messages = Vec::with_capacity(1 + (self.len as usize).div_ceil(MAX_CHANNEL_DATA));
+        messages.push(announcement.encode());
+        let (mut offset, mut left) = (self.offset, self.len as usize);
+        while left > 0 {
+            let len = left.min(MAX_CHANNEL_DATA);
+            let header = Frame::FileData(FileData {
+                file: self.file,
+                offset,
+                bytes: Bytes::new(),
+            });
+            // Each message is an allocation of its own, which the path takes over without a copy.
+            let mut message = BytesMut::zeroed(DATA_HEADER + len);
+            let (start, content) = message.split_at_mut(DATA_HEADER);
+            start.copy_from_slice(&header.encode());
+            read(offset, content)?;
+            messages.push(message.freeze());
+            offset += len as u64;
+            left -= len;
+        }
         Ok(PreparedChunk {
             file: self.file,
             chunk: self.chunk,
-            rest: wire.freeze(),
+            rest: messages.into_iter(),
             announced: false,
         })
     }
 }
 
-/// A chunk that was read and laid out: one allocation that holds every message.
+/// A chunk that was read and laid out.
 #[derive(Debug)]
 pub struct PreparedChunk {
     pub(super) file: u32,
     pub(super) chunk: u32,
-    rest: Bytes,
+    rest: std::vec::IntoIter<Bytes>,
     announced: bool,
 }
 
 impl PreparedChunk {
-    /// The next message, a slice of the whole.
+    /// The next message.
     pub(super) fn next_frame(&mut self) -> Option<Bytes> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let len = if self.announced {
-            DATA_HEADER + MAX_CHANNEL_DATA
-        } else {
-            ANNOUNCEMENT
-        };
         self.announced = true;
-        Some(self.rest.split_to(len.min(self.rest.len())))
+        self.rest.next()
     }
 
     /// Whether the other end has been told of it.
@@ -98,7 +87,7 @@ impl PreparedChunk {
     }
 
     pub(super) fn is_sent(&self) -> bool {
-        self.rest.is_empty()
+        self.rest.as_slice().is_empty()
     }
 }
 
@@ -109,6 +98,8 @@ pub(super) struct Assembly {
     pub(super) chunk: u32,
     pub(super) offset: u64,
     pub(super) len: u64,
+    /// Whether it is all of its file.
+    only: bool,
     digest: [u8; 32],
     received: u64,
     pieces: Vec<Bytes>,
@@ -116,12 +107,13 @@ pub(super) struct Assembly {
 }
 
 impl Assembly {
-    pub(super) fn new(announced: &FileChunk, offset: u64) -> Self {
+    pub(super) fn new(announced: &FileChunk, offset: u64, only: bool) -> Self {
         Self {
             file: announced.file,
             chunk: announced.chunk,
             offset,
             len: u64::from(announced.len),
+            only,
             digest: announced.digest,
             received: 0,
             pieces: Vec::new(),
@@ -163,6 +155,7 @@ impl Assembly {
             file,
             chunk,
             offset,
+            only,
             digest,
             pieces,
             ..
@@ -171,6 +164,7 @@ impl Assembly {
             file,
             chunk,
             offset,
+            only,
             digest,
             pieces,
         }
@@ -183,6 +177,7 @@ pub struct WriteChunk {
     file: u32,
     chunk: u32,
     offset: u64,
+    only: bool,
     digest: [u8; 32],
     pieces: Vec<Bytes>,
 }
@@ -195,18 +190,21 @@ impl WriteChunk {
 
     /// Compares the digest; gives the bytes free only if it is right.
     pub fn verify(self) -> Result<VerifiedChunk, CorruptChunk> {
-        let mut hasher = blake3::Hasher::new();
-        for piece in &self.pieces {
-            hasher.update(piece);
-        }
         let Self {
             file,
             chunk,
             offset,
+            only,
             digest,
             pieces,
         } = self;
-        if hasher.finalize() != blake3::Hash::from_bytes(digest) {
+        let parts = pieces.iter().map(|piece| &piece[..]);
+        let subtree = if only {
+            Subtree::only(parts)
+        } else {
+            Subtree::of(chunk, parts)
+        };
+        if subtree.as_bytes() != &digest {
             return Err(CorruptChunk { file, chunk });
         }
         Ok(VerifiedChunk {
@@ -214,6 +212,7 @@ impl WriteChunk {
             chunk,
             offset,
             pieces,
+            subtree,
         })
     }
 }
@@ -233,22 +232,22 @@ pub struct VerifiedChunk {
     chunk: u32,
     offset: u64,
     pieces: Vec<Bytes>,
+    subtree: Subtree,
 }
 
 impl VerifiedChunk {
-    /// Calls `write(position, bytes)` until the chunk is written, in order; then works out its part in the file's hash.
+    /// Calls `write(position, bytes)` until the chunk is written, in order.
     pub fn write<E>(self, mut write: impl FnMut(u64, &[u8]) -> Result<(), E>) -> Result<WrittenChunk, E> {
         let mut position = self.offset;
         for piece in &self.pieces {
             write(position, piece)?;
             position += piece.len() as u64;
         }
-        let subtree = Subtree::of(self.chunk, self.pieces.iter().map(|piece| &piece[..]));
         Ok(WrittenChunk {
             file: self.file,
             chunk: self.chunk,
             len: position - self.offset,
-            subtree,
+            subtree: self.subtree,
         })
     }
 }

@@ -5,6 +5,7 @@ use mesh_protocol::channel::{FileManifest, Frame, ManifestEntry};
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::safe_path::{PathError, PathSet, SafePath};
 
+use super::tree::FileHash;
 use super::{Failure, chunk_count};
 
 /// What the entries of one manifest frame take as JSON, beside the frame itself.
@@ -18,8 +19,7 @@ pub struct Source {
     /// Relative, with `/`; see `docs/protocol.md`, section 5.
     pub path: String,
     pub size: u64,
-    /// BLAKE3 of the content.
-    pub hash: blake3::Hash,
+    pub hash: FileHash,
     /// Unix milliseconds.
     pub modified_at: Option<u64>,
     /// The POSIX permission bits.
@@ -104,7 +104,7 @@ impl Offer {
                 file: self.next,
                 path,
                 size,
-                hash: hash.to_hex().to_string(),
+                hash: hash.whole().to_hex().to_string(),
                 modified_at,
                 mode,
             });

@@ -26,7 +26,7 @@ pub use receiver::Receiver;
 pub use resume::{PartRecord, RECORD_BYTES};
 pub use sender::Sender;
 pub use task::{Accepted, Held, ReceiverTask};
-pub use tree::Subtree;
+pub use tree::{FileHash, Subtree};
 
 use mesh_protocol::channel::{Bye, FileError, Frame};
 use mesh_protocol::error_code::ChannelCode;

@@ -394,7 +394,8 @@ impl Receiver {
         if u64::from(announced.len) != len {
             return Err(too_large("a chunk of another length than declared", file));
         }
-        if entry.size == len && entry.hash != announced.digest {
+        let only = entry.size == len;
+        if only && entry.hash != announced.digest {
             return Err(Failure {
                 code: ChannelCode::HashMismatch,
                 ..protocol("the file is not the one of the manifest", file)
@@ -406,7 +407,8 @@ impl Receiver {
         self.received_bytes += len;
         self.writing += 1;
         self.writing_bytes += len;
-        self.current = Some(Assembly::new(announced, u64::from(announced.chunk) * FILE_CHUNK));
+        let offset = u64::from(announced.chunk) * FILE_CHUNK;
+        self.current = Some(Assembly::new(announced, offset, only));
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use mesh_protocol::limits::{FILE_CHUNK, FILE_WINDOW, FILE_WINDOW_CHUNKS};
 use super::chunk::{PreparedChunk, ReadChunk};
 use super::manifest::{Offer, Source, SourceError};
 use super::pause::Pause;
+use super::tree::FileHash;
 use super::{Failure, HELD_BYTES, Outcome, Progress, TASKS, chunk_count, chunk_len, farewell};
 
 /// Sends files; see the module for how to drive it.
@@ -46,7 +47,7 @@ type Fault = (ChannelCode, String, Option<u32>);
 #[derive(Debug)]
 struct Sent {
     size: u64,
-    hash: blake3::Hash,
+    hash: FileHash,
     wanted_chunks: u64,
     done: bool,
     skipped: bool,
@@ -65,7 +66,7 @@ impl Sender {
     pub fn new(sources: Vec<Source>) -> Result<Self, SourceError> {
         let sent = |source: &Source| Sent {
             size: source.size,
-            hash: source.hash,
+            hash: source.hash.clone(),
             wanted_chunks: 0,
             done: false,
             skipped: false,
@@ -100,7 +101,8 @@ impl Sender {
         }
         let range = self.wants.front_mut()?;
         let (file, chunk) = (range.file, range.from);
-        let len = chunk_len(self.files.get(file as usize)?.size, chunk);
+        let sent = self.files.get(file as usize)?;
+        let (len, digest) = (chunk_len(sent.size, chunk), sent.hash.digest(chunk));
         if self.held + len > HELD_BYTES
             || self.issued_bytes + len - self.acked_bytes > FILE_WINDOW
             || self.unacked_ends.len() >= FILE_WINDOW_CHUNKS
@@ -125,6 +127,7 @@ impl Sender {
             chunk,
             offset: u64::from(chunk) * FILE_CHUNK,
             len: len as u32,
+            digest,
         })
     }
 
@@ -309,7 +312,7 @@ impl Sender {
             .get_mut(done.file as usize)
             .filter(|file| !file.done && !file.skipped)
             .ok_or_else(|| refuse(ChannelCode::Protocol, "there is no such file to be done"))?;
-        if blake3::Hash::from_hex(&done.hash).ok() != Some(file.hash) {
+        if blake3::Hash::from_hex(&done.hash).ok() != Some(file.hash.whole()) {
             return Err(refuse(
                 ChannelCode::HashMismatch,
                 "the receiver has other content",

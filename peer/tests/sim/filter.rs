@@ -88,7 +88,7 @@ const UNCHANGED: &[&str] = &[
 ];
 
 #[test]
-fn the_corpus_wherever_it_is_cut() {
+fn t36_the_corpus_wherever_it_is_cut() {
     for (input, expected) in CORPUS {
         let whole = filtered(input.as_bytes());
         assert_eq!(String::from_utf8_lossy(&whole), *expected, "{input:?}");

@@ -1,7 +1,7 @@
 //! Senders that break the rules: refused, before a byte is written.
 
 use bytes::Bytes;
-use mesh_peer::transfer::{Accepted, Outcome, Receiver, ReceiverTask};
+use mesh_peer::transfer::{Accepted, Outcome, Receiver, ReceiverTask, Subtree};
 use mesh_protocol::channel::{FileChunk, FileData, FileManifest, Frame, ManifestEntry};
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::limits::MAX_CHANNEL_DATA;
@@ -143,8 +143,9 @@ fn waiting(content: &[u8], disk: &mut Disk) -> Receiver {
     receiver
 }
 
+/// Of a file of several chunks.
 fn announce(chunk: u32, content: &[u8]) -> Frame {
-    let digest = *blake3::hash(content).as_bytes();
+    let digest = *Subtree::of(chunk, [content]).as_bytes();
     Frame::FileChunk(FileChunk {
         file: 0,
         chunk,
@@ -203,12 +204,14 @@ fn t42_more_than_declared_is_stopped_within_the_chunk() {
 
 #[test]
 fn a_sender_of_tiny_frames_costs_one_chunk() {
-    let content = Rng::new(5).bytes(MIB);
+    let content = Rng::new(6).bytes(2 * MIB);
     let mut disk = Disk::default();
     let mut receiver = waiting(&content, &mut disk);
-    receiver.handle(announce(0, &content));
-    for (i, byte) in content.chunks(3).enumerate() {
-        receiver.handle(data(i * 3, byte));
+    for (number, chunk) in (0..).zip(content.chunks(MIB)) {
+        receiver.handle(announce(number, chunk));
+        for (i, bytes) in chunk.chunks(3).enumerate() {
+            receiver.handle(data(number as usize * MIB + i * 3, bytes));
+        }
     }
     while let Some(task) = receiver.poll_task() {
         let pieces = format!("{task:?}").matches("b\"").count();

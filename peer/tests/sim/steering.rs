@@ -165,7 +165,7 @@ fn of_the_permissions_only_the_owners_execution_counts() {
         let source = Source {
             path: "run".into(),
             size: 0,
-            hash: blake3::hash(b""),
+            hash: blake3::hash(b"").into(),
             modified_at: None,
             mode,
         };

@@ -18,7 +18,7 @@ fn typing(epoch: u32, bytes: &'static [u8]) -> Frame {
 }
 
 #[test]
-fn view_only_input_never_reaches_the_shell() {
+fn t32_view_only_input_never_reaches_the_shell() {
     let now = Instant::now();
     let mut host = host();
     let mut seat = Seat::take(&mut host, 0, now);
@@ -71,7 +71,7 @@ fn view_only_input_never_reaches_the_shell() {
 }
 
 #[test]
-fn twenty_race_for_control_and_there_is_never_a_second_holder() {
+fn t33_twenty_race_for_control_and_there_is_never_a_second_holder() {
     let mut rng = Rng::new(20);
     let mut now = Instant::now();
     let mut host = host();
@@ -124,7 +124,7 @@ fn twenty_race_for_control_and_there_is_never_a_second_holder() {
 }
 
 #[test]
-fn leases_lapse_unless_they_are_renewed() {
+fn t34_leases_lapse_unless_they_are_renewed() {
     let start = Instant::now();
     let mut host = host();
     let mut seat = Seat::take(&mut host, 0, start);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use mesh_peer::terminal::{EscapeFilter, Event, Host, HostConfig, PtyAction, Viewer, ViewerEvent};
-use mesh_protocol::channel::{Bye, Frame, TermLease, TermSize};
+use mesh_protocol::channel::{Bye, Frame, TermLease, TermSize, TermState};
 use mesh_protocol::ids::PeerId;
 
 use crate::rng::Rng;
@@ -116,6 +116,7 @@ pub(crate) struct Seat {
     pub(crate) viewer: Viewer,
     pub(crate) terminal: Terminal,
     pub(crate) lease: Option<TermLease>,
+    pub(crate) state: TermState,
     pub(crate) exit: Option<Option<i32>>,
     pub(crate) bye: Option<Bye>,
     pub(crate) resets: usize,
@@ -131,6 +132,7 @@ impl Seat {
             viewer: Viewer::new(),
             terminal: Terminal::new(SIZE),
             lease: None,
+            state: TermState::default(),
             exit: None,
             bye: None,
             resets: 0,
@@ -142,25 +144,42 @@ impl Seat {
     pub(crate) fn pump(&mut self, host: &mut Host, now: Instant, frames: usize) -> usize {
         let mut moved = 0;
         while moved < frames
-            && let Some(frame) = host.poll_frame(&self.peer)
+            && let Some(frame) = host.poll_frame(&self.peer, now)
         {
             moved += 1;
-            self.bytes += frame.len();
-            self.viewer
-                .handle(Frame::decode(&frame).expect("a frame"))
-                .expect("in order");
-            while let Some(event) = self.viewer.poll_event() {
-                self.show(event, now);
-            }
-            while let Some(frame) = self.viewer.poll_frame(now) {
-                host.handle(&self.peer, Frame::decode(&frame).expect("a frame"), now);
-            }
+            self.take_in(host, &frame, now);
         }
         moved
     }
 
+    /// Shows a frame that has arrived, and takes the answers back.
+    pub(crate) fn take_in(&mut self, host: &mut Host, frame: &bytes::Bytes, now: Instant) {
+        self.bytes += frame.len();
+        self.viewer
+            .handle(Frame::decode(frame).expect("a frame"))
+            .expect("in order");
+        while let Some(event) = self.viewer.poll_event() {
+            self.show(event, now);
+        }
+        while let Some(frame) = self.viewer.poll_frame(now) {
+            host.handle(&self.peer, Frame::decode(&frame).expect("a frame"), now);
+        }
+    }
+
     pub(crate) fn catch_up(&mut self, host: &mut Host, now: Instant) {
-        while self.pump(host, now, 1) > 0 {}
+        while self.pump(host, now, 1) > 0 || self.answer_late(host) {}
+    }
+
+    /// The answer that the viewer gives after a while, if it owes one.
+    pub(crate) fn answer_late(&mut self, host: &mut Host) -> bool {
+        let Some(at) = self.viewer.poll_timeout() else {
+            return false;
+        };
+        let Some(frame) = self.viewer.poll_frame(at) else {
+            return false;
+        };
+        host.handle(&self.peer, Frame::decode(&frame).expect("a frame"), at);
+        true
     }
 
     fn show(&mut self, event: ViewerEvent, now: Instant) {
@@ -178,6 +197,7 @@ impl Seat {
             ViewerEvent::Resize(size) => self.terminal.resize(size),
             ViewerEvent::Lease(lease) => self.lease = Some(lease),
             ViewerEvent::Viewers(_) => {}
+            ViewerEvent::State(state) => self.state = state,
             ViewerEvent::Exit(code) => self.exit = Some(code),
             ViewerEvent::Ended(bye) => self.bye = Some(bye),
         }

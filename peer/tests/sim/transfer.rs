@@ -341,7 +341,7 @@ fn a_list_that_no_receiver_would_take_is_not_offered() {
     let source = |path: &str, size| Source {
         path: path.into(),
         size,
-        hash: blake3::hash(b""),
+        hash: blake3::hash(b"").into(),
         modified_at: None,
         mode: None,
     };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use mesh_peer::transfer::{
-    Accepted, Entry, Held, Outcome, PartRecord, ReadChunk, Receiver, ReceiverTask, Sender, Source,
+    Accepted, Entry, FileHash, Held, Outcome, PartRecord, ReadChunk, Receiver, ReceiverTask, Sender, Source,
 };
 use mesh_protocol::channel::Frame;
 use mesh_protocol::error_code::ChannelCode;
@@ -62,7 +62,7 @@ pub(crate) fn sources(files: &Files) -> Vec<Source> {
     let source = |(path, content): &(String, Vec<u8>)| Source {
         path: path.clone(),
         size: content.len() as u64,
-        hash: blake3::hash(content),
+        hash: FileHash::of(content),
         modified_at: None,
         mode: None,
     };

@@ -48,11 +48,12 @@ macro_rules! frame_types {
 frame_types! {
     Hello = 0x01, Bye = 0x02, Renew = 0x03,
     TermSnapshot = 0x10, TermOut = 0x11, TermIn = 0x12, TermResize = 0x13, TermLease = 0x14, TermAck = 0x15,
-    TermExit = 0x16, TermViewers = 0x17,
+    TermExit = 0x16, TermViewers = 0x17, TermState = 0x18,
     FolderOpen = 0x30, FolderOpened = 0x31, FolderList = 0x32, FolderEntries = 0x33, FolderSearch = 0x34,
     FolderPreview = 0x35, FolderPreviewed = 0x36, FolderData = 0x37, FolderChanged = 0x38, FolderFailed = 0x39,
     FileManifest = 0x20, FileWant = 0x21, FileChunk = 0x22, FileData = 0x23, FileAck = 0x24, FileDone = 0x25,
     FileError = 0x26, FilePause = 0x27,
+    MediaState = 0x40, ScreenState = 0x41, ScreenPointer = 0x42,
 }
 
 const FIRST: u8 = 1;
@@ -72,6 +73,7 @@ pub(super) fn decode(message: &Bytes) -> Result<Frame, FrameError> {
         FrameType::TermLease => Frame::TermLease(body.json()?),
         FrameType::TermExit => Frame::TermExit(body.json()?),
         FrameType::TermViewers => Frame::TermViewers(body.json()?),
+        FrameType::TermState => Frame::TermState(body.json()?),
         FrameType::FolderOpen => Frame::FolderOpen(body.json()?),
         FrameType::FolderOpened => Frame::FolderOpened(body.json()?),
         FrameType::FolderList => Frame::FolderList(body.json()?),
@@ -93,6 +95,9 @@ pub(super) fn decode(message: &Bytes) -> Result<Frame, FrameError> {
         FrameType::FileDone => Frame::FileDone(body.json()?),
         FrameType::FileError => Frame::FileError(body.json()?),
         FrameType::FilePause => Frame::FilePause(body.json()?),
+        FrameType::MediaState => Frame::MediaState(body.json()?),
+        FrameType::ScreenState => Frame::ScreenState(body.json()?),
+        FrameType::ScreenPointer => Frame::ScreenPointer(body.json()?),
         FrameType::TermSnapshot => {
             body.need(13)?;
             let flags = body.rest.get_u8();
@@ -216,6 +221,7 @@ pub(super) fn encode(frame: &Frame) -> Bytes {
         Frame::TermLease(body) => json(kind, body),
         Frame::TermExit(body) => json(kind, body),
         Frame::TermViewers(body) => json(kind, body),
+        Frame::TermState(body) => json(kind, body),
         Frame::FolderOpen(body) => json(kind, body),
         Frame::FolderOpened(body) => json(kind, body),
         Frame::FolderList(body) => json(kind, body),
@@ -234,6 +240,9 @@ pub(super) fn encode(frame: &Frame) -> Bytes {
         Frame::FileDone(body) => json(kind, body),
         Frame::FileError(body) => json(kind, body),
         Frame::FilePause(body) => json(kind, body),
+        Frame::MediaState(body) => json(kind, body),
+        Frame::ScreenState(body) => json(kind, body),
+        Frame::ScreenPointer(body) => json(kind, body),
         Frame::TermSnapshot(body) => binary(kind, 13 + body.bytes.len(), |out| {
             out.put_u8(if body.first { FIRST } else { 0 } | if body.last { LAST } else { 0 });
             put_size(out, body.size);

@@ -3,12 +3,14 @@
 mod codec;
 mod file;
 mod folder;
+mod media;
 mod session;
 mod terminal;
 
 pub use codec::{FrameError, FrameType};
 pub use file::*;
 pub use folder::*;
+pub use media::*;
 pub use session::*;
 pub use terminal::*;
 
@@ -30,6 +32,7 @@ pub enum Frame {
     TermAck(TermAck),
     TermExit(TermExit),
     TermViewers(TermViewers),
+    TermState(TermState),
     FolderOpen(FolderOpen),
     FolderOpened(FolderOpened),
     FolderList(FolderList),
@@ -48,6 +51,9 @@ pub enum Frame {
     FileDone(FileDone),
     FileError(FileError),
     FilePause(FilePause),
+    MediaState(MediaState),
+    ScreenState(ScreenState),
+    ScreenPointer(ScreenPointer),
 }
 
 impl Frame {
@@ -78,6 +84,7 @@ impl Frame {
             Self::TermAck(_) => FrameType::TermAck,
             Self::TermExit(_) => FrameType::TermExit,
             Self::TermViewers(_) => FrameType::TermViewers,
+            Self::TermState(_) => FrameType::TermState,
             Self::FolderOpen(_) => FrameType::FolderOpen,
             Self::FolderOpened(_) => FrameType::FolderOpened,
             Self::FolderList(_) => FrameType::FolderList,
@@ -96,6 +103,9 @@ impl Frame {
             Self::FileDone(_) => FrameType::FileDone,
             Self::FileError(_) => FrameType::FileError,
             Self::FilePause(_) => FrameType::FilePause,
+            Self::MediaState(_) => FrameType::MediaState,
+            Self::ScreenState(_) => FrameType::ScreenState,
+            Self::ScreenPointer(_) => FrameType::ScreenPointer,
         }
     }
 }

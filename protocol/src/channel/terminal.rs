@@ -91,6 +91,16 @@ pub struct TermViewers {
     pub viewers: Vec<TermViewer>,
 }
 
+/// `18`: what the host does with what is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+pub struct TermState {
+    /// Nothing more is shown for now; a snapshot comes first when it goes on.
+    pub paused: bool,
+    /// What viewers see is kept by the host.
+    pub recording: bool,
+}
+
 /// One viewer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]

@@ -84,6 +84,7 @@ client_messages! {
     TerminalControlGrant(ControlGrant) = "terminal.control.grant",
     TerminalControlDeny(SessionAnswer) = "terminal.control.deny",
     TerminalControlRelease(SessionRequest) = "terminal.control.release",
+    TerminalData(TerminalData) = "terminal.data",
     RtcOffer(Description) = "rtc.offer",
     RtcAnswer(Description) = "rtc.answer",
     RtcIce(TrickledCandidate) = "rtc.ice",
@@ -142,7 +143,9 @@ impl ClientType {
             Self::TerminalControlTake | Self::TerminalControlRelease => {
                 Admission::Capability(Capability::TerminalControl)
             }
-            Self::TerminalControlGrant | Self::TerminalControlDeny => Party(Feature::Terminal),
+            Self::TerminalControlGrant | Self::TerminalControlDeny | Self::TerminalData => {
+                Party(Feature::Terminal)
+            }
             Self::RtcOffer | Self::RtcAnswer | Self::RtcIce => NamedFeature,
         }
     }
@@ -180,6 +183,7 @@ impl ClientType {
             | Self::TerminalControlGrant
             | Self::TerminalControlDeny
             | Self::TerminalControlRelease
+            | Self::TerminalData
             | Self::RtcOffer
             | Self::RtcAnswer
             | Self::RtcIce => Destination::Target,

@@ -167,6 +167,32 @@ pub struct ControlGrant {
     pub epoch: u32,
 }
 
+/// `terminal.data`: a piece of a terminal's frames, which go through the server where no direct connection could be made and its
+/// operator allows it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+pub struct TerminalData {
+    pub room_id: RoomId,
+    #[serde(alias = "target_peer_id")]
+    pub target: PeerId,
+    pub session_id: SessionId,
+    /// Counts the pieces of this direction from 0.
+    #[cfg_attr(feature = "typescript", ts(type = "number"))]
+    pub seq: u64,
+    /// Base64: of the frames one after the other, each after its length (u32, big-endian), the next bytes. Empty: this
+    /// direction has ended.
+    pub data: String,
+}
+
+impl std::fmt::Debug for TerminalData {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TerminalData")
+            .field("session_id", &self.session_id)
+            .field("seq", &self.seq)
+            .finish_non_exhaustive()
+    }
+}
+
 /// `terminal.share.started`, `share.folder.started`, and their `.ended`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]

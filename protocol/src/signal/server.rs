@@ -22,6 +22,9 @@ pub struct Welcome {
     /// Goes into `?resume=` after a cut.
     pub resume: String,
     pub protocol: u32,
+    /// Whether this server passes `terminal.data` on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub terminal_data: bool,
 }
 
 impl std::fmt::Debug for Welcome {
@@ -183,6 +186,8 @@ pub enum ServerMessage {
     TerminalControlDeny(SessionAnswer),
     #[serde(rename = "terminal.control.release")]
     TerminalControlRelease(SessionRequest),
+    #[serde(rename = "terminal.data")]
+    TerminalData(TerminalData),
     #[serde(rename = "rtc.offer")]
     RtcOffer(Description),
     #[serde(rename = "rtc.answer")]

@@ -100,6 +100,13 @@ fn frames() -> Vec<(&'static str, Frame)> {
                 }],
             }),
         ),
+        (
+            "term_state",
+            Frame::TermState(TermState {
+                paused: true,
+                recording: false,
+            }),
+        ),
         ("folder_browse", Frame::FolderOpen(FolderOpen::Browse)),
         (
             "folder_pull",
@@ -278,6 +285,34 @@ fn frames() -> Vec<(&'static str, Frame)> {
             }),
         ),
         ("file_pause", Frame::FilePause(FilePause { paused: true })),
+        (
+            "media_state",
+            Frame::MediaState(MediaState {
+                audio: true,
+                video: false,
+                recording: true,
+            }),
+        ),
+        (
+            "screen_state",
+            Frame::ScreenState(ScreenState {
+                mode: ScreenMode::Detail,
+                viewers: vec![ScreenViewer {
+                    peer_id: id("peer-bob"),
+                    name: "bob".into(),
+                    recording: false,
+                }],
+            }),
+        ),
+        (
+            "screen_pointer",
+            Frame::ScreenPointer(ScreenPointer {
+                peer_id: Some(id("peer-bob")),
+                name: Some("bob".into()),
+                x: Some(2_500),
+                y: Some(10_000),
+            }),
+        ),
     ]
 }
 

@@ -129,6 +129,13 @@ fn client_messages() -> Vec<ClientMessage> {
         }),
         M::TerminalControlDeny(answer(Some(Reason::Declined))),
         M::TerminalControlRelease(request()),
+        M::TerminalData(TerminalData {
+            room_id: id("r1"),
+            target: id("p2"),
+            session_id: id("s1"),
+            seq: 0,
+            data: "AAAAAzIAAQ==".into(),
+        }),
         M::RtcOffer(description()),
         M::RtcAnswer(description()),
         M::RtcIce(TrickledCandidate {
@@ -150,6 +157,7 @@ fn server_messages() -> Vec<ServerMessage> {
         device_id: id("d1"),
         resume: "r".into(),
         protocol: 1,
+        terminal_data: true,
     };
     let state = RoomState {
         room_id: id("r1"),

@@ -84,6 +84,8 @@ pub struct Config {
     pub local_login: bool,
     pub oidc: Option<Oidc>,
     pub allow_query_token: bool,
+    /// Whether terminals go through this server where no direct connection can be made.
+    pub terminal_fallback: bool,
     /// Beside the public URL.
     pub allowed_origins: Vec<String>,
     pub log_format: LogFormat,
@@ -113,6 +115,7 @@ impl Config {
             local_login: true,
             oidc: None,
             allow_query_token: false,
+            terminal_fallback: false,
             allowed_origins: Vec::new(),
             log_format: LogFormat::Text,
             metrics_listen: None,

@@ -96,6 +96,7 @@ const SETTINGS: &[Setting] = &[
     plain("oidc_name", "OIDC_NAME"),
     plain("oidc_register", "OIDC_REGISTER"),
     plain("allow_query_token", "MESH_ALLOW_QUERY_TOKEN"),
+    plain("terminal_fallback", "MESH_TERMINAL_FALLBACK"),
     plain("allowed_origins", "MESH_ALLOWED_ORIGINS"),
     plain("log_format", "MESH_LOG_FORMAT"),
     plain("frames_per_second", "MESH_FRAMES_PER_SECOND"),
@@ -320,6 +321,7 @@ fn parse(layer: &Layer) -> Result<Config, ConfigError> {
     config.notify_private_addresses = flag("notify_private_addresses", false)?;
     config.dev_login = flag("dev_login", false)?;
     config.allow_query_token = flag("allow_query_token", false)?;
+    config.terminal_fallback = flag("terminal_fallback", false)?;
     config.local_login = flag("local_login", true)?;
     config.oidc = oidc::read(&text, flag("oidc_register", false)?)?;
     config.allowed_origins = list("allowed_origins")

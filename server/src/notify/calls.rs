@@ -39,14 +39,17 @@ impl From<Call> for Happening {
     }
 }
 
-/// The calls that ring, each with the time until which it does. A session is known by its id and its caller, as in the hub.
+/// The calls that ring, each with the time until which it does. A session is known by its id and its caller, as in the hub;
+/// somebody may be called on several of their devices, and one of these answers for all.
 #[derive(Default)]
-pub(super) struct Calls(HashMap<(SessionId, PeerId), (Call, u64)>);
+pub(super) struct Calls(HashMap<Key, (Call, u64)>);
+
+type Key = (SessionId, PeerId, Option<PeerId>);
 
 impl Calls {
     /// Asking again for the same session rings no longer.
     pub(super) fn requested(&mut self, call: Call, now: u64) {
-        let key = (call.session_id.clone(), call.caller.clone());
+        let key = (call.session_id.clone(), call.caller.clone(), call.target.clone());
         if self.0.len() < MOST || self.0.contains_key(&key) {
             self.0.entry(key).or_insert((call, now + RINGS_MS));
         }
@@ -54,29 +57,45 @@ impl Calls {
 
     /// Whoever was called accepted.
     pub(super) fn accepted(&mut self, session: &SessionId, by: &PeerId) {
-        self.0.retain(|_, (call, _)| !call.is_answered_by(session, by));
+        self.answered(session, by, |_| true);
     }
 
     /// The one who was called declined. One of a room leaves the call to the others.
     pub(super) fn declined(&mut self, session: &SessionId, by: &PeerId) {
+        self.answered(session, by, |call| call.target.is_some());
+    }
+
+    fn answered(&mut self, session: &SessionId, by: &PeerId, counts: impl Fn(&Call) -> bool) {
+        let answered: Vec<Call> = self
+            .0
+            .values()
+            .filter(|(call, _)| counts(call) && call.is_answered_by(session, by))
+            .map(|(call, _)| call.clone())
+            .collect();
         self.0
-            .retain(|_, (call, _)| call.target.is_none() || !call.is_answered_by(session, by));
+            .retain(|_, (call, _)| !answered.iter().any(|one| one.rings_for_the_same(call)));
     }
 
     /// A party ended it: a call that still rang is missed where that was the caller.
-    pub(super) fn ended(&mut self, session: &SessionId, by: &PeerId) -> Option<Call> {
+    pub(super) fn ended(&mut self, session: &SessionId, by: &PeerId) -> Vec<Call> {
         self.declined(session, by);
-        let (call, _) = self.0.remove(&(session.clone(), by.clone()))?;
-        Some(call)
+        self.take(|(call, _)| call.session_id == *session && call.caller == *by)
     }
 
     /// Those that nobody answers any more: their time is over, or the caller is not `there`.
     pub(super) fn missed(&mut self, now: u64, there: impl Fn(&RoomId, &PeerId) -> bool) -> Vec<Call> {
-        let over = |(call, until): &(Call, u64)| *until <= now || !there(&call.room_id, &call.caller);
-        self.0
-            .extract_if(|_, ringing| over(ringing))
-            .map(|(_, (call, _))| call)
-            .collect()
+        self.take(|(call, until)| *until <= now || !there(&call.room_id, &call.caller))
+    }
+
+    /// Removes them; of those that rang on several devices of somebody, one.
+    fn take(&mut self, over: impl Fn(&(Call, u64)) -> bool) -> Vec<Call> {
+        let mut taken: Vec<Call> = Vec::new();
+        for (_, (call, _)) in self.0.extract_if(|_, ringing| over(ringing)) {
+            if !taken.iter().any(|one| one.rings_for_the_same(&call)) {
+                taken.push(call);
+            }
+        }
+        taken
     }
 }
 
@@ -85,6 +104,10 @@ impl Call {
         self.session_id == *session
             && self.caller != *by
             && self.target.as_ref().is_none_or(|target| target == by)
+    }
+
+    fn rings_for_the_same(&self, other: &Self) -> bool {
+        self.session_id == other.session_id && self.caller == other.caller && self.to == other.to
     }
 }
 
@@ -151,14 +174,14 @@ mod tests {
     fn hanging_up_or_going_away_before_an_answer_is_a_missed_call() {
         assert_eq!(
             ringing(Some("b")).ended(&id("s"), &id("a")),
-            Some(call("a", Some("b")))
+            [call("a", Some("b"))]
         );
         let mut declined = ringing(Some("b"));
-        assert_eq!(declined.ended(&id("s"), &id("b")), None);
+        assert_eq!(declined.ended(&id("s"), &id("b")), []);
         assert!(declined.0.is_empty());
         let mut answered = ringing(Some("b"));
         answered.accepted(&id("s"), &id("b"));
-        assert_eq!(answered.ended(&id("s"), &id("a")), None);
+        assert_eq!(answered.ended(&id("s"), &id("a")), []);
         assert_eq!(ringing(Some("b")).missed(1, |_, _| false).len(), 1);
     }
 
@@ -166,8 +189,24 @@ mod tests {
     fn a_borrowed_session_id_ends_nobody_elses_call() {
         let mut calls = ringing(Some("b"));
         calls.requested(call("m", Some("x")), 0);
-        assert_eq!(calls.ended(&id("s"), &id("m")), Some(call("m", Some("x"))));
+        assert_eq!(calls.ended(&id("s"), &id("m")), [call("m", Some("x"))]);
         assert_eq!(calls.missed(30_000, THERE), [call("a", Some("b"))]);
+    }
+
+    #[test]
+    fn one_of_somebodys_devices_answers_for_all_and_a_call_to_several_is_missed_once() {
+        let devices = || {
+            let mut calls = ringing(Some("b1"));
+            calls.requested(call("a", Some("b2")), 0);
+            calls
+        };
+        for answer in [Calls::accepted, Calls::declined] {
+            let mut calls = devices();
+            answer(&mut calls, &id("s"), &id("b2"));
+            assert!(calls.0.is_empty());
+        }
+        assert_eq!(devices().missed(30_000, THERE).len(), 1);
+        assert_eq!(devices().ended(&id("s"), &id("a")).len(), 1);
     }
 
     #[test]

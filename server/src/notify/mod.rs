@@ -223,14 +223,14 @@ impl Notices {
             ClientType::CallEnd => self.calls.lock().ended(id, &from.id),
             ClientType::CallAccept => {
                 self.calls.lock().accepted(id, &from.id);
-                None
+                Vec::new()
             }
             _ => {
                 self.calls.lock().declined(id, &from.id);
-                None
+                Vec::new()
             }
         };
-        if let Some(call) = missed {
+        for call in missed {
             self.tell(call.into());
         }
     }

@@ -58,6 +58,7 @@ pub(super) fn serve(
         device_id: peer.device_id.clone(),
         resume: peer.resume_token(),
         protocol: mesh_protocol::PROTOCOL_VERSION,
+        terminal_data: app.config.terminal_fallback,
     };
     let welcome = ServerMessage::Welcome(welcome);
     socket.send(&event(&*app.clock, peer.id.as_str(), welcome));

@@ -8,7 +8,7 @@ use mesh_protocol::limits::{MAX_CHAT_CHARS, MAX_LISTED_FILES};
 use mesh_protocol::safe_path::SafePath;
 use mesh_protocol::signal::{
     ClientType, ControlGrant, CreateMessage, Description, Destination, InRoom, SessionAnswer, SessionRequest,
-    SetPresence, ShareNotice, TransferRequest, TrickledCandidate, Typing,
+    SetPresence, ShareNotice, TerminalData, TransferRequest, TrickledCandidate, Typing,
 };
 use serde::Deserialize;
 
@@ -138,6 +138,14 @@ fn decode_form(kind: ClientType, text: &str) -> Result<Payload<'static>, BadPayl
             Payload {
                 target: Some(grant.target),
                 session_id: Some(grant.session_id),
+                ..PLAIN
+            }
+        }
+        T::TerminalData => {
+            let piece: TerminalData = read(text)?;
+            Payload {
+                target: Some(piece.target),
+                session_id: Some(piece.session_id),
                 ..PLAIN
             }
         }

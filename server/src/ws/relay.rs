@@ -126,6 +126,12 @@ impl Relay {
         let Some(kind) = ClientType::parse(&incoming.kind) else {
             return refuse(SignalCode::UnknownType, "clients do not send this type");
         };
+        if kind == ClientType::TerminalData && !self.app.config.terminal_fallback {
+            return refuse(
+                SignalCode::UnknownType,
+                "this server carries no content (MESH_TERMINAL_FALLBACK is off)",
+            );
+        }
         self.app.metrics.message(kind);
         // Rule 3.
         let (head, decoded) = match signal::decode(kind, incoming.payload) {

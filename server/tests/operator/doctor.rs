@@ -1,7 +1,7 @@
 //! What the doctor finds: a healthy server, a real coturn, and what people get wrong.
 
 use std::fs;
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -47,7 +47,7 @@ impl Drop for Coturn {
     }
 }
 
-fn coturn(dir: &Path, port: u16) -> Result<Coturn> {
+fn coturn(dir: &Path, address: SocketAddrV4) -> Result<Coturn> {
     let child = Command::new("turnserver")
         .current_dir(dir)
         .args([
@@ -60,7 +60,7 @@ fn coturn(dir: &Path, port: u16) -> Result<Coturn> {
         ])
         .args([
             "--listening-ip",
-            "127.0.0.1",
+            &address.ip().to_string(),
             "--relay-ip",
             "127.0.0.1",
             "--no-tls",
@@ -68,7 +68,12 @@ fn coturn(dir: &Path, port: u16) -> Result<Coturn> {
             "--no-cli",
         ])
         // One thread: by default each core has a socket of its own at this port, and any of them may get a request.
-        .args(["--relay-threads", "1", "--listening-port", &port.to_string()])
+        .args([
+            "--relay-threads",
+            "1",
+            "--listening-port",
+            &address.port().to_string(),
+        ])
         .args(["--userdb", "turn.db", "--pidfile", "turn.pid"])
         .args(["--verbose", "--log-file", "stdout"])
         .stdin(Stdio::null())
@@ -93,12 +98,13 @@ fn a_healthy_server_passes_and_a_real_relay_is_asked() -> Result<()> {
     }
     has(&found, "turn", "warning", "TURN_URL is unset");
 
-    // A port that nobody has at the moment; coturn takes it for UDP and TCP.
-    let port = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
-    let relay = coturn(dir, port)?;
+    // An address of this process alone: a port that is free for UDP may be some connection's over TCP.
+    let own = Ipv4Addr::from(0x7f40_0000 | (std::process::id() & 0x3f_ffff));
+    let address = SocketAddrV4::new(own, 3478);
+    let relay = coturn(dir, address)?;
     let (stun, turn) = (
-        format!("stun:127.0.0.1:{port}"),
-        format!("turn:127.0.0.1:{port},turn:127.0.0.1:{port}?transport=tcp"),
+        format!("stun:{address}"),
+        format!("turn:{address},turn:{address}?transport=tcp"),
     );
     let with = |secret| {
         findings(

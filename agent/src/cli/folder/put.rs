@@ -53,13 +53,7 @@ async fn read(paths: Vec<PathBuf>) -> Outcome<(Vec<SourceFile>, Vec<Source>)> {
             .map_err(|error| disk_failure(&error))?
             .ok_or_else(Failure::interrupted)?;
         let sources = names.into_iter().zip(&files).zip(hashes);
-        let sources = sources.map(|((path, file), hash)| Source {
-            path,
-            size: file.size(),
-            hash,
-            modified_at: file.modified_at(),
-            mode: file.mode(),
-        });
+        let sources = sources.map(|((path, file), hash)| file.source(path, hash));
         let sources = sources.collect();
         Ok((files, sources))
     });
@@ -77,7 +71,7 @@ async fn send(
     let found = find(online, &place.share)?;
     let verified: Vec<(String, u64, blake3::Hash)> = sources
         .iter()
-        .map(|source| (source.path.clone(), source.size, source.hash))
+        .map(|source| (source.path.clone(), source.size, source.hash.whole()))
         .collect();
     let total = files.iter().map(SourceFile::size).sum();
     let sender =

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mesh_peer::session::{Binding, OpenSession, SessionError, new_session_id};
-use mesh_peer::transfer::{Sender, SourceError};
+use mesh_peer::transfer::{FileHash, Sender, SourceError};
 use mesh_peer::transport::LinkStats;
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::signal::Reason;
@@ -28,7 +28,7 @@ pub(super) struct Delivery<'a> {
     context: &'a Context,
     args: &'a SendArgs,
     parcel: &'a Parcel,
-    hashes: &'a [blake3::Hash],
+    hashes: &'a [FileHash],
     to: Candidate,
     /// What is typed, where somebody can.
     lines: Option<mpsc::Receiver<String>>,
@@ -53,7 +53,7 @@ impl<'a> Delivery<'a> {
         context: &'a Context,
         args: &'a SendArgs,
         parcel: &'a Parcel,
-        hashes: &'a [blake3::Hash],
+        hashes: &'a [FileHash],
         to: Candidate,
     ) -> Self {
         let steered = parcel::reads_no_stdin(args) && steer::can_steer(context.output);

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mesh_peer::transfer::Source;
+use mesh_peer::transfer::{FileHash, Source};
 use mesh_protocol::limits::MAX_LISTED_FILES;
 use mesh_protocol::safe_path::{PathError, PathSet};
 use mesh_protocol::signal::OfferedFile;
@@ -101,21 +101,15 @@ impl Parcel {
     }
 
     /// What the engine is told.
-    pub(super) fn sources(&self, hashes: &[blake3::Hash]) -> Vec<Source> {
+    pub(super) fn sources(&self, hashes: &[FileHash]) -> Vec<Source> {
         let files = self.files.iter().zip(hashes);
         files
-            .map(|(file, hash)| Source {
-                path: file.name().to_owned(),
-                size: file.size(),
-                hash: *hash,
-                modified_at: file.modified_at(),
-                mode: file.mode(),
-            })
+            .map(|(file, hash)| file.source(file.name().to_owned(), hash.clone()))
             .collect()
     }
 
     /// Hashes all files on threads of their own, while nobody has accepted yet.
-    pub(super) fn hash(&self, stop: CancellationToken) -> JoinHandle<Outcome<Vec<blake3::Hash>>> {
+    pub(super) fn hash(&self, stop: CancellationToken) -> JoinHandle<Outcome<Vec<FileHash>>> {
         let files = self.files.clone();
         tokio::task::spawn_blocking(move || {
             disk::hash(&files, || !stop.is_cancelled())

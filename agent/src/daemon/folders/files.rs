@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mesh_peer::session::OpenSession;
-use mesh_peer::transfer::{Accepted, Sender, Source};
+use mesh_peer::transfer::{Accepted, Sender};
 use mesh_peer::transport::FrameSender;
 use mesh_protocol::channel::{Bye, FolderOpened, Frame};
 use mesh_protocol::error_code::ChannelCode;
@@ -93,13 +93,7 @@ async fn prepare(
             .map_err(|error| (error.code(), error.to_string()))?
             .ok_or((ChannelCode::Stopped, STOPPED.to_owned()))?;
         let sources = names.into_iter().zip(&files).zip(hashes);
-        let sources = sources.map(|((path, file), hash)| Source {
-            path,
-            size: file.size(),
-            hash,
-            modified_at: file.modified_at(),
-            mode: file.mode(),
-        });
+        let sources = sources.map(|((path, file), hash)| file.source(path, hash));
         let sources = sources.collect();
         let sender = Sender::new(sources).map_err(|error| (ChannelCode::BadPath, error.to_string()))?;
         Ok((sender, files))

@@ -1,12 +1,18 @@
-// How a file looks: text as text and images as images, from memory. Nothing of a shared folder is ever run or opened as a page.
+// How a file looks: text as text, images as images, a terminal's recording played, from memory. Nothing of a shared folder is ever run or opened as a page.
 
 import { Trans, useLingui } from '@lingui/react/macro';
 import { Loader, Modal, Text } from '@mantine/core';
+import { useMediaQuery } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
-import { useEffect, useState } from 'react';
+import { lazy, Suspense, useEffect, useState } from 'react';
+import { NARROW } from '../rooms/Shell';
 import type { FolderBrowser } from './browser';
 import classes from './folders.module.css';
 
+const Recording = lazy(() =>
+  import('../terminal/recording/Recording').then((module) => ({ default: module.Recording })),
+);
+const RECORDING = 'application/x-asciicast';
 const IMAGES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
 
 interface Props {
@@ -24,11 +30,13 @@ export function PreviewPane({ browser, queryKey, path, onClose }: Props) {
     queryFn: async () => {
       const { content, mediaType, more } = await browser.preview(path);
       const image = IMAGES.includes(mediaType);
-      return { content, image, more, text: image ? '' : await content.text() };
+      const recording = mediaType === RECORDING;
+      return { content, image, recording, more, text: image ? '' : await content.text() };
     },
     retry: false,
     gcTime: 0,
   });
+  const narrow = useMediaQuery(NARROW, window.matchMedia(NARROW).matches, { getInitialValueInEffect: false });
   const address = useAddress(preview.data?.image ? preview.data.content : undefined);
   return (
     <Modal
@@ -36,6 +44,7 @@ export function PreviewPane({ browser, queryKey, path, onClose }: Props) {
       onClose={onClose}
       title={name}
       size="xl"
+      fullScreen={narrow && preview.data?.recording === true}
       closeButtonProps={{ 'aria-label': t`Close the preview` }}
     >
       {preview.isPending && <Loader size="sm" aria-label={t`Loading`} />}
@@ -45,7 +54,12 @@ export function PreviewPane({ browser, queryKey, path, onClose }: Props) {
         </Text>
       )}
       {address && <img className={classes.image} src={address} alt={name} />}
-      {preview.data && !preview.data.image && (
+      {preview.data?.recording && (
+        <Suspense fallback={<Loader size="sm" aria-label={t`Loading`} />}>
+          <Recording text={preview.data.text} />
+        </Suspense>
+      )}
+      {preview.data && !preview.data.image && !preview.data.recording && (
         <pre className={classes.text} tabIndex={0}>
           {preview.data.text}
         </pre>

@@ -85,7 +85,7 @@ export function put(
   const size = chosen.reduce((sum, file) => sum + file.size, 0);
   let done = false;
   const hashed = prepare(files, hashPort(), (moved) => show({ moved }));
-  const outgoing = new Outgoing(files, hashed, hashPort(), {
+  const outgoing = new Outgoing(files, hashed, {
     send: (frame) => link.send(frame),
     writable: () => link.writable(),
     wanted: () => show({ phase: 'moving' }),

@@ -3,8 +3,9 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { ActionIcon, Badge, Button, Text, Tooltip } from '@mantine/core';
 import { IconDeviceDesktop, IconFileUpload, IconTerminal2 } from '@tabler/icons-react';
+import { lazy, Suspense } from 'react';
 import { useSession } from '../../app/mesh';
-import type { Peer } from '../../protocol/signal';
+import type { Peer, Share } from '../../protocol/signal';
 import { type Availability, type Machine, machinesOf, type Person } from '../../state/presence';
 import type { RoomView } from '../../state/roomStore';
 import { Avatar } from '../../ui/Avatar';
@@ -12,10 +13,13 @@ import ui from '../../ui/ui.module.css';
 import { NoMachine } from './NoMachine';
 import classes from './people.module.css';
 
+const CallPerson = lazy(() => import('../call/Entries').then((module) => ({ default: module.CallPerson })));
+
 interface Props {
   room: RoomView;
   people: Person[];
-  onTerminal: (peer: Peer) => void;
+  /** The machine's terminal; where it shares several, the one that is meant. */
+  onTerminal: (peer: Peer, share?: Share) => void;
   onSend: (peer: Peer) => void;
 }
 
@@ -51,7 +55,7 @@ export function PeoplePanel({ room, people, onTerminal, onSend }: Props) {
         </h2>
         <ul className={classes.list}>
           {people.map((person) => (
-            <PersonItem key={person.userId} person={person} onSend={onSend} />
+            <PersonItem key={person.userId} room={room} person={person} onSend={onSend} />
           ))}
         </ul>
       </section>
@@ -66,8 +70,9 @@ function MachineItem({
   onSend,
 }: { machine: Machine; room: RoomView } & Pick<Props, 'onTerminal' | 'onSend'>) {
   const { t } = useLingui();
-  const { name, mine, sharesTerminal, terminal, files } = machine;
+  const { name, mine, terminals, terminal, files } = machine;
   const { role, settings } = room;
+  const only = terminals.length === 1 ? terminals[0] : undefined;
   const allowed = role === 'owner' || settings.policy[role].includes('terminal:view');
   const terminalReason = !allowed
     ? t`Your role may not open terminals in this room.`
@@ -97,38 +102,43 @@ function MachineItem({
           </Tooltip>
         )}
       </div>
-      {sharesTerminal !== undefined && (
+      {only && (
         <Text size="xs" c="dimmed" className={classes.share} truncate>
-          {sharesTerminal ? (
-            <Trans>Shares its terminal: {sharesTerminal}</Trans>
-          ) : (
-            <Trans>Shares its terminal</Trans>
-          )}
+          {only.label ? <Trans>Shares its terminal: {only.label}</Trans> : <Trans>Shares its terminal</Trans>}
         </Text>
       )}
-      <Tooltip label={terminalReason} disabled={!terminalReason} multiline maw={260}>
-        <Button
-          fullWidth
-          size="xs"
-          h={32}
-          variant="light"
-          leftSection={<IconTerminal2 size={16} />}
-          data-disabled={terminalReason ? true : undefined}
-          aria-disabled={terminalReason ? true : undefined}
-          aria-description={terminalReason ?? t`Asks ${name} for its terminal`}
-          onClick={(event) => {
-            event.preventDefault();
-            if (terminal && !terminalReason) onTerminal(terminal);
-          }}
+      {(terminals.length > 1 ? terminals : [undefined]).map((share) => (
+        <Tooltip
+          key={share?.share_id ?? ''}
+          label={terminalReason}
+          disabled={!terminalReason}
+          multiline
+          maw={260}
         >
-          <Trans>Terminal</Trans>
-        </Button>
-      </Tooltip>
+          <Button
+            fullWidth
+            size="xs"
+            h={32}
+            variant="light"
+            leftSection={<IconTerminal2 size={16} />}
+            data-disabled={terminalReason ? true : undefined}
+            aria-disabled={terminalReason ? true : undefined}
+            aria-description={terminalReason ?? t`Asks ${name} for its terminal`}
+            onClick={(event) => {
+              event.preventDefault();
+              const peer = share ? room.peers[share.peer_id] : terminal;
+              if (peer && !terminalReason) onTerminal(peer, share);
+            }}
+          >
+            {share ? <Trans>Terminal: {share.label}</Trans> : <Trans>Terminal</Trans>}
+          </Button>
+        </Tooltip>
+      ))}
     </li>
   );
 }
 
-function PersonItem({ person, onSend }: { person: Person } & Pick<Props, 'onSend'>) {
+function PersonItem({ room, person, onSend }: { person: Person } & Pick<Props, 'room' | 'onSend'>) {
   const { t } = useLingui();
   const page = person.pages.find((peer) => peer.offers.includes('file'));
   const device = person.pages.map((peer) => peer.device_name).find((one) => one !== '');
@@ -161,6 +171,11 @@ function PersonItem({ person, onSend }: { person: Person } & Pick<Props, 'onSend
           {device ? ` · ${device}` : ''}
         </Text>
       </div>
+      {!person.isMe && person.pages.some((peer) => peer.offers.includes('call')) && (
+        <Suspense>
+          <CallPerson room={room} person={person} />
+        </Suspense>
+      )}
       {page && (
         <Tooltip label={t`Send a file to ${person.name}`}>
           <ActionIcon aria-label={t`Send a file to ${person.name}`} onClick={() => onSend(page)}>

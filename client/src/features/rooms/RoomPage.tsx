@@ -6,13 +6,14 @@ import { ActionIcon, Button, Center, Indicator, Loader } from '@mantine/core';
 import { useDisclosure, useMediaQuery } from '@mantine/hooks';
 import { IconAdjustments, IconDoorOff, IconUserPlus } from '@tabler/icons-react';
 import { Link, useParams } from '@tanstack/react-router';
-import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react';
+import { lazy, Suspense, useEffect, useEffectEvent, useMemo, useRef, useState } from 'react';
 import { flushSync } from 'react-dom';
 import { useStore } from 'zustand';
 import { explain } from '../../app/failures';
 import { useMesh, useRoom, useSession } from '../../app/mesh';
 import { peopleOf } from '../../state/presence';
 import type { RoomView } from '../../state/roomStore';
+import { shareNamed } from '../../state/terminalLoader';
 import { terminalsIn } from '../../state/terminalStore';
 import { EmptyState } from '../../ui/EmptyState';
 import { ChatPanel } from '../chat/ChatPanel';
@@ -36,6 +37,8 @@ const TransfersPanel = lazy(() =>
 const SharedFolders = lazy(() =>
   import('../folders/SharedFolders').then((module) => ({ default: module.SharedFolders })),
 );
+const CallRoom = lazy(() => import('../call/Entries').then((module) => ({ default: module.CallRoom })));
+const GoingOn = lazy(() => import('../call/Entries').then((module) => ({ default: module.GoingOn })));
 const Invite = lazy(() => import('./Invite').then((module) => ({ default: module.Invite })));
 const TerminalPane = lazy(() =>
   import('../terminal/TerminalPane').then((module) => ({ default: module.TerminalPane })),
@@ -88,6 +91,11 @@ function Room({ room }: { room: RoomView }) {
   const myPeerId = useSession((state) => state.connection.peerId);
   const narrow = useMediaQuery(NARROW, window.matchMedia(NARROW).matches, { getInitialValueInEffect: false });
   const [view, setView] = useState<View>({ kind: 'chat' });
+  const comeBack = useEffectEvent(() => {
+    const front = mesh.terminalLoader.comeBack(room);
+    if (front) setView({ kind: 'terminal', sessionId: front });
+  });
+  useEffect(() => comeBack(), []);
   const [inviting, invite] = useDisclosure(false);
   const [setting, settings] = useDisclosure(false);
   const sending = useSendFiles(room);
@@ -132,10 +140,12 @@ function Room({ room }: { room: RoomView }) {
     <PeoplePanel
       room={room}
       people={people}
-      onTerminal={(peer) => {
-        // One terminal of a machine is enough: the second click leads back to it.
-        const open = terminals.find((one) => one.peerId === peer.peer_id && one.phase !== 'ended');
-        const sessionId = open?.sessionId ?? mesh.terminalActions.open(room.roomId, peer);
+      onTerminal={(peer, share) => {
+        // One view of a terminal is enough: the second click leads back to it.
+        const open = terminals.find(
+          (one) => one.peerId === peer.peer_id && one.share?.id === share?.share_id && one.phase !== 'ended',
+        );
+        const sessionId = open?.sessionId ?? mesh.terminalLoader.open(room.roomId, peer, share);
         setView({ kind: 'terminal', sessionId });
       }}
       onSend={sending.chooseFor}
@@ -156,6 +166,9 @@ function Room({ room }: { room: RoomView }) {
             <Trans>Invite</Trans>
           </Button>
         )}
+        <Suspense>
+          <CallRoom room={room} />
+        </Suspense>
         <SendFiles sending={sending} />
         <Indicator label={room.waiting} disabled={room.waiting === 0} size={16}>
           <ActionIcon size="lg" aria-label={t`Room settings`} onClick={settings.open}>
@@ -165,6 +178,9 @@ function Room({ room }: { room: RoomView }) {
       </PageHeader>
       <div className={classes.room}>
         <main id="main" className={classes.roomMain}>
+          <Suspense>
+            <GoingOn room={room} />
+          </Suspense>
           <Offers roomId={room.roomId} />
           {(!narrow || (shown.kind === 'terminal' && terminals.length > 1)) && (
             <MainTabs terminals={terminals} view={shown} onView={setView} />
@@ -177,27 +193,26 @@ function Room({ room }: { room: RoomView }) {
               onInvite={invite.open}
             />
           </div>
-          {terminals.map((terminal) => (
-            <div
-              key={terminal.sessionId}
-              className={classes.panel}
-              hidden={shown.kind !== 'terminal' || shown.sessionId !== terminal.sessionId}
-              id={`panel-${terminal.sessionId}`}
-            >
-              <Suspense>
-                <TerminalPane
-                  terminal={terminal}
-                  visible={shown.kind === 'terminal' && shown.sessionId === terminal.sessionId}
-                  onAgain={() => {
-                    const peer = room.peers[terminal.peerId] ?? sameMachine(room, terminal.deviceName);
-                    mesh.terminalActions.close(terminal.sessionId);
-                    if (peer)
-                      setView({ kind: 'terminal', sessionId: mesh.terminalActions.open(room.roomId, peer) });
-                  }}
-                />
-              </Suspense>
-            </div>
-          ))}
+          {terminals.map((terminal) => {
+            const machine = room.peers[terminal.peerId] ?? sameMachine(room, terminal.deviceId);
+            return (
+              <div
+                key={terminal.sessionId}
+                className={classes.panel}
+                hidden={shown.kind !== 'terminal' || shown.sessionId !== terminal.sessionId}
+                id={`panel-${terminal.sessionId}`}
+              >
+                <Suspense>
+                  <TerminalPane
+                    terminal={terminal}
+                    visible={shown.kind === 'terminal' && shown.sessionId === terminal.sessionId}
+                    machine={machine}
+                    share={shareNamed(room, machine?.peer_id, terminal.share?.label)}
+                  />
+                </Suspense>
+              </div>
+            );
+          })}
           {narrow && shown.kind === 'people' && <div className={classes.panel}>{peoplePanel}</div>}
           {narrow && shown.kind === 'files' && (
             <div className={classes.panel}>
@@ -247,6 +262,8 @@ function useWaiting(): number {
 }
 
 /** After a reconnect the same machine is another peer. */
-function sameMachine(room: RoomView, deviceName: string) {
-  return Object.values(room.peers).find((peer) => peer.kind === 'agent' && peer.device_name === deviceName);
+function sameMachine(room: RoomView, deviceId: string) {
+  return Object.values(room.peers).find(
+    (peer) => peer.device_id === deviceId && peer.offers.includes('terminal'),
+  );
 }

@@ -4,7 +4,7 @@ import { IconArrowsUpDown, IconMessage, IconTerminal2, IconUsers, IconX } from '
 import type { ReactNode } from 'react';
 import { useStore } from 'zustand';
 import { useMesh } from '../../app/mesh';
-import type { TerminalView } from '../../state/terminalStore';
+import { nameOf, type TerminalView } from '../../state/terminalStore';
 import { isOpen } from '../../state/transferStore';
 import classes from './rooms.module.css';
 
@@ -56,13 +56,13 @@ export function MainTabs({ terminals, view, onView }: TabsProps) {
               onClick={() => onView({ kind: 'terminal', sessionId: terminal.sessionId })}
             >
               <IconTerminal2 size={16} aria-hidden="true" />
-              <span className={classes.truncate}>{terminal.deviceName || terminal.ownerName}</span>
+              <span className={classes.truncate}>{nameOf(terminal)}</span>
               <span className={classes.phase} data-phase={terminal.phase} aria-hidden="true" />
             </UnstyledButton>
             <ActionIcon
               size="xs"
-              aria-label={t`Close the terminal of ${terminal.deviceName}`}
-              onClick={() => mesh.terminalActions.close(terminal.sessionId)}
+              aria-label={t`Close the terminal of ${nameOf(terminal)}`}
+              onClick={() => mesh.terminalLoader.close(terminal.sessionId)}
             >
               <IconX size={13} />
             </ActionIcon>

@@ -7,6 +7,7 @@ import { Outlet, useLocation, useNavigate } from '@tanstack/react-router';
 import { createContext, lazy, Suspense, useContext, useEffect } from 'react';
 import { useStore } from 'zustand';
 import { useMesh, useSession } from '../../app/mesh';
+import { coversPage, hasCalls } from '../../state/callStore';
 import { useShortcuts } from '../shortcuts/useShortcuts';
 import { ConnectionBanner } from './ConnectionBanner';
 import classes from './rooms.module.css';
@@ -21,6 +22,8 @@ const TransfersEverywhere = lazy(() =>
   import('../files/tray/Everywhere').then((module) => ({ default: module.Everywhere })),
 );
 
+const CallLayer = lazy(() => import('../call/CallLayer').then((module) => ({ default: module.CallLayer })));
+
 const OpenRooms = createContext<() => void>(() => {});
 /** Opens the list of rooms where it is not in sight. */
 export const useOpenRooms = () => useContext(OpenRooms);
@@ -32,6 +35,9 @@ export function Shell() {
   const [listing, list] = useDisclosure(false);
   const phase = useSession((state) => state.phase);
   const transferring = useStore(useMesh().transfers, (state) => Object.keys(state.transfers).length > 0);
+  const calls = useStore(useMesh().calls, hasCalls);
+  // What a call covers takes neither keys nor touches.
+  const covered = useStore(useMesh().calls, coversPage);
   const navigate = useNavigate();
   const { pathname } = useLocation();
   const ended = useSession((state) => state.ended);
@@ -74,12 +80,19 @@ export function Shell() {
       )}
       <div className={classes.content}>
         <ConnectionBanner />
-        <OpenRooms.Provider value={drawer.open}>
-          <Outlet />
-        </OpenRooms.Provider>
-        {transferring && (
+        <div className={classes.covered} inert={covered}>
+          <OpenRooms.Provider value={drawer.open}>
+            <Outlet />
+          </OpenRooms.Provider>
+          {transferring && (
+            <Suspense>
+              <TransfersEverywhere />
+            </Suspense>
+          )}
+        </div>
+        {calls && (
           <Suspense>
-            <TransfersEverywhere />
+            <CallLayer />
           </Suspense>
         )}
       </div>

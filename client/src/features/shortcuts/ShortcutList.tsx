@@ -2,6 +2,7 @@ import { Trans, useLingui } from '@lingui/react/macro';
 import { Kbd, Modal, Stack, Switch, Text } from '@mantine/core';
 import { Fragment, type ReactNode, useState } from 'react';
 import { isMac, leaveKeys, setSingleKeys, singleKeys } from '../../lib/shortcuts';
+import { searchKeys } from '../../lib/terminalShortcuts';
 import ui from '../../ui/ui.module.css';
 import { useFocusBack } from '../../ui/useFocusBack';
 import classes from './shortcuts.module.css';
@@ -39,6 +40,11 @@ export function ShortcutList({ onClose }: { onClose: () => void }) {
         <Keys title={<Trans>In a terminal</Trans>}>
           <Row keys={<Chord keys={leaveKeys(mac)} />} what={<Trans>Leave it for the bar above</Trans>} />
           <Row keys={<Kbd>Tab</Kbd>} what={<Trans>Leave it, while you only watch</Trans>} />
+          <Row keys={<Chord keys={searchKeys(mac)} />} what={<Trans>Search in it</Trans>} />
+          <Row
+            keys={<Chord keys={mac ? ['Command', 'C'] : ['Ctrl', 'Shift', 'C']} />}
+            what={<Trans>Copy what is selected</Trans>}
+          />
         </Keys>
         <Keys title={<Trans>Everywhere</Trans>}>
           <Row off={!single} keys={<Kbd>?</Kbd>} what={<Trans>This list</Trans>} />

@@ -1,30 +1,38 @@
 import { Plural, Trans, useLingui } from '@lingui/react/macro';
-import { ActionIcon, Button, Group, Menu, Text, Tooltip } from '@mantine/core';
-import { IconDots, IconEye, IconKeyboard, IconLock } from '@tabler/icons-react';
-import { type Ref, useEffect, useState } from 'react';
+import { Button, Group, Text, Tooltip } from '@mantine/core';
+import { IconEye, IconKeyboard, IconLock } from '@tabler/icons-react';
+import { type ReactNode, type Ref, useEffect, useState } from 'react';
+import { explain } from '../../app/failures';
 import { useMesh } from '../../app/mesh';
+import { isAway } from '../../state/terminalReturn';
 import type { TerminalView } from '../../state/terminalStore';
 import { PathBadge } from '../../ui/PathBadge';
 import { onRefusedInput } from './refusedInput';
 import { TextSize } from './TextSize';
 import classes from './terminal.module.css';
+import { useTerminals } from './useTerminals';
 
 const NUDGE_MS = 1_200;
 
 export function TerminalBar({
   ref,
   terminal,
+  machineThere,
   onAgain,
+  menu,
 }: {
   ref: Ref<HTMLDivElement>;
   terminal: TerminalView;
+  /** Whether there is a machine that can be asked again. */
+  machineThere: boolean;
   onAgain: () => void;
+  menu: ReactNode;
 }) {
   const { t } = useLingui();
   const { sessionId, phase, control, viewers } = terminal;
   const nudged = useNudge(sessionId);
   const names = viewers.map((viewer) => viewer.name).join(', ');
-  const mode = phase === 'ended' ? 'ended' : control === 'held' ? 'held' : 'view';
+  const mode = phase === 'live' ? (control === 'held' ? 'held' : 'view') : 'ended';
   return (
     <div ref={ref} className={classes.bar} data-mode={mode} data-nudged={nudged || undefined}>
       <div className={classes.mode} role="status">
@@ -57,49 +65,71 @@ export function TerminalBar({
         >
           {terminal.cols}×{terminal.rows}
         </Text>
+        {terminal.title !== '' && (
+          <Text span size="xs" c="dimmed" truncate className={classes.title} title={terminal.title}>
+            {terminal.title}
+          </Text>
+        )}
       </div>
       <div className={classes.control}>
-        <Control terminal={terminal} onAgain={onAgain} />
+        <Control terminal={terminal} machineThere={machineThere} onAgain={onAgain} />
       </div>
       <TextSize sessionId={sessionId} />
-      {phase === 'live' && <More terminal={terminal} />}
+      {menu}
     </div>
   );
 }
 
 function Mode({ terminal }: { terminal: TerminalView }) {
-  if (terminal.phase === 'ended') {
-    const code = terminal.end?.exit;
-    return code === undefined ? (
+  const { i18n } = useLingui();
+  const { phase, end, control, holder } = terminal;
+  if (phase === 'ended') {
+    if (end?.code !== 'EXIT') return explain(i18n, end ?? { code: 'CONNECTION', detail: '' });
+    const { exit } = end;
+    if (exit === undefined) return <Trans>The shell was killed</Trans>;
+    return exit === 0 ? (
       <Trans>The shell has ended</Trans>
     ) : (
-      <Trans>The shell has ended with code {code}</Trans>
+      <Trans>The shell has ended with code {exit}</Trans>
     );
   }
-  if (terminal.control === 'held') return <Trans>You control this terminal</Trans>;
-  if (terminal.control === 'asking') return <Trans>Asking for control</Trans>;
-  if (terminal.holder) return <Trans>View only · {terminal.holder.name} is in control</Trans>;
-  if (terminal.control === 'denied') return <Trans>View only · control was not granted</Trans>;
+  if (phase !== 'live') return <Trans>Asking for it again</Trans>;
+  if (control === 'held') return <Trans>You control this terminal</Trans>;
+  if (control === 'asking') return <Trans>Asking for control</Trans>;
+  if (holder) return <Trans>View only · {holder.name} is in control</Trans>;
+  if (control === 'denied') return <Trans>View only · control was not granted</Trans>;
+  if (control === 'lost') return <Trans>View only · your control has ended</Trans>;
   return <Trans>View only</Trans>;
 }
 
-function Control({ terminal, onAgain }: { terminal: TerminalView; onAgain: () => void }) {
+function Control({
+  terminal,
+  machineThere,
+  onAgain,
+}: {
+  terminal: TerminalView;
+  machineThere: boolean;
+  onAgain: () => void;
+}) {
   const mesh = useMesh();
+  const terminals = useTerminals();
   const { sessionId, phase, control } = terminal;
-  if (phase === 'ended')
+  if (phase !== 'live')
     return (
       <Group gap={8} wrap="nowrap">
-        <Button size="xs" variant="default" onClick={() => mesh.terminalActions.close(sessionId)}>
+        <Button size="xs" variant="default" onClick={() => mesh.terminalLoader.close(sessionId)}>
           <Trans>Close</Trans>
         </Button>
-        <Button size="xs" onClick={onAgain}>
-          <Trans>Open again</Trans>
-        </Button>
+        {phase === 'ended' && machineThere && (
+          <Button size="xs" onClick={onAgain}>
+            {isAway(terminal.end?.code) ? <Trans>Try now</Trans> : <Trans>Open again</Trans>}
+          </Button>
+        )}
       </Group>
     );
   if (control === 'held')
     return (
-      <Button size="xs" variant="default" onClick={() => void mesh.terminalActions.release(sessionId)}>
+      <Button size="xs" variant="default" onClick={() => void terminals.release(sessionId)}>
         <Trans>Give back control</Trans>
       </Button>
     );
@@ -108,65 +138,11 @@ function Control({ terminal, onAgain }: { terminal: TerminalView; onAgain: () =>
       size="xs"
       loading={control === 'asking'}
       loaderProps={{ type: 'dots' }}
-      onClick={() => void mesh.terminalActions.askControl(sessionId)}
+      disabled={terminal.paused}
+      onClick={() => void terminals.askControl(sessionId)}
     >
       <Trans>Ask for control</Trans>
     </Button>
-  );
-}
-
-function More({ terminal }: { terminal: TerminalView }) {
-  const { t } = useLingui();
-  const mesh = useMesh();
-  const [reader, setReader] = useState(false);
-  const [follow, setFollow] = useState(false);
-  const screen = () => mesh.terminalActions.screen(terminal.sessionId);
-  const held = terminal.control === 'held';
-
-  // The right to resize goes with control.
-  useEffect(() => {
-    if (!held) setFollow(false);
-  }, [held]);
-
-  return (
-    <Menu position="bottom-end" withinPortal>
-      <Menu.Target>
-        <ActionIcon className={classes.more} aria-label={t`More about this terminal`}>
-          <IconDots size={18} />
-        </ActionIcon>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.CheckboxItem
-          closeMenuOnClick
-          checked={follow}
-          disabled={!held}
-          onChange={(on: boolean) => {
-            setFollow(on);
-            screen()?.setFollowWindow(on);
-          }}
-        >
-          {held ? (
-            <Trans>Fit the shell to my window</Trans>
-          ) : (
-            <Trans>Fit the shell to my window (needs control)</Trans>
-          )}
-        </Menu.CheckboxItem>
-        <Menu.CheckboxItem
-          closeMenuOnClick
-          checked={reader}
-          onChange={(on: boolean) => {
-            setReader(on);
-            screen()?.setScreenReaderMode(on);
-          }}
-        >
-          <Trans>Screen reader mode</Trans>
-        </Menu.CheckboxItem>
-        <Menu.Divider />
-        <Menu.Item color="red" onClick={() => mesh.terminalActions.close(terminal.sessionId)}>
-          <Trans>Stop watching</Trans>
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
   );
 }
 

@@ -2,18 +2,18 @@ import { Trans, useLingui } from '@lingui/react/macro';
 import { ActionIcon, Button, Group, Popover, Stack, Text } from '@mantine/core';
 import { IconArrowAutofitWidth, IconMinus, IconPlus, IconTextSize } from '@tabler/icons-react';
 import { useReducer, useState } from 'react';
-import { useMesh } from '../../app/mesh';
 import { FONT_CHOSEN } from '../../lib/terminalZoom';
 import classes from './terminal.module.css';
+import { useTerminals } from './useTerminals';
 
 /** Larger, smaller, or whatever fits. Two fingers on the terminal do the same. */
 export function TextSize({ sessionId }: { sessionId: string }) {
   const { t } = useLingui();
-  const mesh = useMesh();
+  const terminals = useTerminals();
   const [opened, setOpened] = useState(false);
   // The screen knows its text; here it is only read again.
   const [, readAgain] = useReducer((count: number) => count + 1, 0);
-  const screen = mesh.terminalActions.screen(sessionId);
+  const screen = terminals.screen(sessionId);
   const font = Math.round(screen?.font ?? 0);
   function step(by: 1 | -1) {
     screen?.zoomBy(by);

@@ -1,10 +1,10 @@
 // Hashing away from the page's thread. Buffers are handed over and handed back, never copied.
 
-import { Blake3, blake3 } from '../blake3';
+import { CHUNK_BYTES } from '../../protocol/frames';
+import { FileHash } from './fileHash';
 import type { HashReply, HashRequest } from './hashPort';
 
-const READ_BYTES = 4 * 1024 * 1024;
-const streams = new Map<string, Blake3>();
+const streams = new Map<string, FileHash>();
 
 function reply(message: HashReply, transfer: Transferable[] = []): void {
   self.postMessage(message, { transfer });
@@ -13,16 +13,14 @@ function reply(message: HashReply, transfer: Transferable[] = []): void {
 async function run(request: HashRequest): Promise<void> {
   switch (request.op) {
     case 'chunk': {
-      const digest = blake3(request.bytes);
-      if (request.stream !== undefined) {
-        const stream = streams.get(request.stream) ?? new Blake3();
-        streams.set(request.stream, stream.update(request.bytes));
-      }
+      const stream = streams.get(request.stream) ?? new FileHash(request.size);
+      streams.set(request.stream, stream);
+      const digest = stream.add(request.bytes);
       reply({ id: request.id, digest, bytes: request.bytes }, [request.bytes.buffer]);
       return;
     }
     case 'finish': {
-      const digest = (streams.get(request.stream) ?? new Blake3()).digest();
+      const digest = (streams.get(request.stream) ?? new FileHash(0)).digest();
       streams.delete(request.stream);
       reply({ id: request.id, digest });
       return;
@@ -31,14 +29,14 @@ async function run(request: HashRequest): Promise<void> {
       streams.delete(request.stream);
       return;
     case 'blob': {
-      const hasher = new Blake3();
-      for (let at = 0; at < request.blob.size; at += READ_BYTES) {
-        hasher.update(new Uint8Array(await request.blob.slice(at, at + READ_BYTES).arrayBuffer()));
-        reply({ id: request.id, progress: Math.min(at + READ_BYTES, request.blob.size) });
+      const file = new FileHash(request.size);
+      for (let at = 0; at < request.blob.size; at += CHUNK_BYTES) {
+        file.add(new Uint8Array(await request.blob.slice(at, at + CHUNK_BYTES).arrayBuffer()));
+        reply({ id: request.id, progress: Math.min(at + CHUNK_BYTES, request.blob.size) });
       }
-      if (request.stream === undefined) reply({ id: request.id, digest: hasher.digest() });
+      if (request.stream === undefined) reply({ id: request.id, digest: file.digest(), chunks: file.chunks });
       else {
-        streams.set(request.stream, hasher);
+        streams.set(request.stream, file);
         reply({ id: request.id });
       }
     }

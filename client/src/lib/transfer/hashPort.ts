@@ -1,32 +1,40 @@
 // What the transfer drivers need of hashing, and the worker that does it.
 
 export type HashRequest = { id: number } & (
-  | { op: 'chunk'; bytes: Uint8Array<ArrayBuffer>; stream?: string }
+  | { op: 'chunk'; bytes: Uint8Array<ArrayBuffer>; stream: string; size: number }
   | { op: 'finish'; stream: string }
   | { op: 'drop'; stream: string }
-  | { op: 'blob'; blob: Blob; stream?: string }
+  | { op: 'blob'; blob: Blob; size: number; stream?: string }
 );
 
 export interface HashReply {
   id: number;
   digest?: Uint8Array;
+  chunks?: Uint8Array[];
   bytes?: Uint8Array<ArrayBuffer>;
   progress?: number;
   error?: string;
 }
 
+/** The hash of a file as hexadecimal, and the digest of each of its chunks. */
+interface Hashed {
+  hash: string;
+  chunks: readonly Uint8Array[];
+}
+
 export interface HashPort {
-  /** The digest of one chunk; gives the bytes back. With `stream`, the chunk also counts towards that whole. */
+  /** The digest of the next chunk of a file of this size; gives the bytes back. */
   chunk(
+    stream: string,
+    size: number,
     bytes: Uint8Array<ArrayBuffer>,
-    stream?: string,
   ): Promise<{ digest: Uint8Array; bytes: Uint8Array<ArrayBuffer> }>;
-  /** Ends a stream: the hash of everything that went into it, as hexadecimal. */
+  /** Ends a stream: the hash of the file whose chunks went into it, as hexadecimal. */
   finish(stream: string): Promise<string>;
   drop(stream: string): void;
-  blob(blob: Blob, progress: (bytes: number) => void): Promise<string>;
-  /** Begins a stream with content that is there already. */
-  begin(stream: string, blob: Blob, progress: (bytes: number) => void): Promise<void>;
+  blob(blob: Blob, progress: (bytes: number) => void): Promise<Hashed>;
+  /** Begins the stream of a file of this size with whole chunks that are there already. */
+  begin(stream: string, size: number, blob: Blob, progress: (bytes: number) => void): Promise<void>;
 }
 
 export function hex(bytes: Uint8Array): string {
@@ -82,15 +90,17 @@ export function createHashWorker(): HashPort {
 
   const digestOf = (reply: HashReply) => reply.digest ?? new Uint8Array();
   return {
-    async chunk(bytes, stream) {
-      const reply = await ask({ op: 'chunk', bytes, ...(stream === undefined ? {} : { stream }) }, [
-        bytes.buffer,
-      ]);
+    async chunk(stream, size, bytes) {
+      const reply = await ask({ op: 'chunk', bytes, stream, size }, [bytes.buffer]);
       return { digest: digestOf(reply), bytes: reply.bytes ?? new Uint8Array() };
     },
     finish: async (stream) => hex(digestOf(await ask({ op: 'finish', stream }))),
     drop: (stream) => worker?.postMessage({ op: 'drop', stream, id: ++lastId }),
-    begin: async (stream, blob, progress) => void (await ask({ op: 'blob', blob, stream }, [], progress)),
-    blob: async (blob, progress) => hex(digestOf(await ask({ op: 'blob', blob }, [], progress))),
+    begin: async (stream, size, blob, progress) =>
+      void (await ask({ op: 'blob', blob, stream, size }, [], progress)),
+    async blob(blob, progress) {
+      const reply = await ask({ op: 'blob', blob, size: blob.size }, [], progress);
+      return { hash: hex(digestOf(reply)), chunks: reply.chunks ?? [] };
+    },
   };
 }

@@ -133,7 +133,7 @@ export class Incoming {
     const bytes = left.size >= file.size ? file.size : left.size - (left.size % CHUNK_BYTES);
     if (bytes === 0) return 0;
     const before = this.heldBytes;
-    await this.hash.begin(this.key(file.file), left.slice(0, bytes), (read) =>
+    await this.hash.begin(this.key(file.file), file.size, left.slice(0, bytes), (read) =>
       this.events.progress(before + read),
     );
     const sink = await this.sink.open(file, bytes).catch(() => undefined);
@@ -151,7 +151,7 @@ export class Incoming {
   private async store(chunk: Chunk): Promise<void> {
     const file = this.receiver.files[chunk.file] as ManifestFile;
     const length = chunk.bytes.length;
-    const { digest, bytes } = await this.hash.chunk(chunk.bytes, this.key(chunk.file));
+    const { digest, bytes } = await this.hash.chunk(this.key(chunk.file), file.size, chunk.bytes);
     if (hex(digest) !== hex(chunk.digest))
       throw new TransferFault('HASH_MISMATCH', 'A part of the file arrived damaged.', chunk.file);
     const sink = this.sinks.get(chunk.file) ?? (await this.sink.open(file, 0));

@@ -1,5 +1,5 @@
-// Drives a Sender: hashes the files, announces them, then reads, hashes and sends what the receiver lacks, never faster
-// than the channel and the window allow.
+// Drives a Sender: hashes the files, announces them, then reads and sends what the receiver lacks, never faster than the
+// channel and the window allow.
 
 import { CHUNK_BYTES, type Frame, MAX_DATA_BYTES, type ManifestFile } from '../../protocol/frames';
 import type { ChosenFile } from './chosen';
@@ -21,22 +21,31 @@ export interface OutgoingEvents {
   fault: (fault: TransferFault) => void;
 }
 
+/** What the manifest says of a file, and FILE_CHUNK of its chunks. */
+export interface PreparedFile {
+  manifest: ManifestFile;
+  chunks: readonly Uint8Array[];
+}
+
 /** Computes what the manifest says of the files. Once is enough for any number of receivers and attempts. */
 export async function prepare(
   files: readonly ChosenFile[],
   hash: HashPort,
   prepared: (bytes: number) => void,
-): Promise<ManifestFile[]> {
-  const list: ManifestFile[] = [];
+): Promise<PreparedFile[]> {
+  const list: PreparedFile[] = [];
   let before = 0;
   for (const [index, { path, content }] of files.entries()) {
-    const digest = await hash
+    const { hash: whole, chunks } = await hash
       .blob(content, (bytes) => prepared(before + bytes))
       .catch(() => {
         throw new TransferFault('SOURCE_GONE', `${path} can no longer be read.`, index);
       });
     before += content.size;
-    list.push({ file: index, path, size: content.size, hash: digest, modified_at: content.lastModified });
+    list.push({
+      manifest: { file: index, path, size: content.size, hash: whole, modified_at: content.lastModified },
+      chunks,
+    });
   }
   return list;
 }
@@ -52,8 +61,7 @@ export class Outgoing {
   /** `hashed` may still be in work while the other side thinks about the offer. */
   constructor(
     private readonly files: readonly ChosenFile[],
-    private readonly hashed: Promise<readonly ManifestFile[]>,
-    private readonly hash: HashPort,
+    private readonly hashed: Promise<readonly PreparedFile[]>,
     private readonly events: OutgoingEvents,
   ) {
     this.hashed.catch((error) => this.fail(error));
@@ -62,7 +70,7 @@ export class Outgoing {
   /** The channel is open: announce. */
   async start(): Promise<void> {
     try {
-      const files = await this.hashed;
+      const files = (await this.hashed).map(({ manifest }) => manifest);
       if (this.stopped) return;
       this.sender = new Sender(files);
       this.events.manifest(files);
@@ -157,7 +165,8 @@ export class Outgoing {
         // Browsers refuse to read a file that changed on the disk since it was chosen.
         throw new TransferFault('SOURCE_CHANGED', `${source.path} changed while it was sent.`, file);
       });
-    const { digest, bytes } = await this.hash.chunk(new Uint8Array(content));
+    const digest = (await this.hashed)[file]?.chunks[index] as Uint8Array;
+    const bytes = new Uint8Array(content);
     this.events.send({ type: 'FILE_CHUNK', file, chunk: index, len: length, digest });
     for (let at = 0; at < length; at += MAX_DATA_BYTES) {
       await this.events.writable();

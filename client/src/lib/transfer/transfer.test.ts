@@ -2,9 +2,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { CHUNK_BYTES, decodeFrame, encodeFrame, type Frame } from '../../protocol/frames';
-import { Blake3, blake3 } from '../blake3';
+import { blake3 } from '../blake3';
 import { sendable, titleOf } from './chosen';
 import type { TransferFault } from './fault';
+import { FileHash } from './fileHash';
 import { type HashPort, hex } from './hashPort';
 import { Incoming } from './incoming';
 import { Outgoing, prepare } from './outgoing';
@@ -14,24 +15,32 @@ import { Sender, WINDOW_BYTES, WINDOW_CHUNKS } from './sender';
 import { placeFor, type Sink } from './sink';
 
 function localHash(): HashPort {
-  const streams = new Map<string, Blake3>();
+  const streams = new Map<string, FileHash>();
+  const fill = async (size: number, blob: Blob) => {
+    const file = new FileHash(size);
+    for (let at = 0; at < blob.size; at += CHUNK_BYTES)
+      file.add(new Uint8Array(await blob.slice(at, at + CHUNK_BYTES).arrayBuffer()));
+    return file;
+  };
   return {
-    async chunk(bytes, stream) {
-      if (stream !== undefined) streams.set(stream, (streams.get(stream) ?? new Blake3()).update(bytes));
-      return { digest: blake3(bytes), bytes };
+    async chunk(stream, size, bytes) {
+      const file = streams.get(stream) ?? new FileHash(size);
+      streams.set(stream, file);
+      return { digest: file.add(bytes), bytes };
     },
     async finish(stream) {
-      const digest = hex((streams.get(stream) ?? new Blake3()).digest());
+      const digest = hex((streams.get(stream) ?? new FileHash(0)).digest());
       streams.delete(stream);
       return digest;
     },
     drop: (stream) => void streams.delete(stream),
-    async begin(stream, blob) {
-      streams.set(stream, new Blake3().update(new Uint8Array(await blob.arrayBuffer())));
+    async begin(stream, size, blob) {
+      streams.set(stream, await fill(size, blob));
     },
     async blob(blob, progress) {
       progress(blob.size);
-      return hex(blake3(new Uint8Array(await blob.arrayBuffer())));
+      const file = await fill(blob.size, blob);
+      return { hash: hex(file.digest()), chunks: file.chunks };
     },
   };
 }
@@ -133,7 +142,6 @@ function run(files: { name: string; bytes: Uint8Array<ArrayBuffer> }[], options:
     const outgoing: Outgoing = new Outgoing(
       chosen,
       prepare(chosen, localHash(), () => {}),
-      localHash(),
       {
         send: (frame) =>
           queueMicrotask(() => {
@@ -278,6 +286,17 @@ describe('a transfer', () => {
     expect(delivered).toBe(true);
     expect(whilePaused).toBeLessThanOrEqual(1);
   });
+});
+
+describe('FileHash', () => {
+  it.each([0, 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES, 5 * CHUNK_BYTES + 17])(
+    'is the hash of the whole at %i bytes',
+    async (size) => {
+      const bytes = pseudoRandom(size);
+      const { hash } = await localHash().blob(new Blob([bytes]), () => {});
+      expect(hash).toBe(hex(blake3(bytes)));
+    },
+  );
 });
 
 describe('Receiver', () => {

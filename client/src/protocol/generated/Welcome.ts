@@ -10,4 +10,8 @@ export type Welcome = { peer_id: PeerId, user_id: UserId, device_id: DeviceId,
 /**
  * Goes into `?resume=` after a cut.
  */
-resume: string, protocol: number, };
+resume: string, protocol: number, 
+/**
+ * Whether this server passes `terminal.data` on.
+ */
+terminal_data?: boolean, };

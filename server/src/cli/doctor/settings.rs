@@ -13,7 +13,9 @@ use crate::Config;
 const WAIT: Duration = Duration::from_secs(5);
 
 pub(super) async fn look(config: &Config) -> Vec<Finding> {
-    vec![public_url(config), secrets(config), port(config).await]
+    let mut findings = vec![public_url(config), secrets(config), port(config).await];
+    findings.extend(content(config));
+    findings
 }
 
 fn public_url(config: &Config) -> Finding {
@@ -58,6 +60,16 @@ fn secrets(config: &Config) -> Finding {
         "sign-in",
         "nobody comes in without an account, a link or an invitation",
     )
+}
+
+fn content(config: &Config) -> Option<Finding> {
+    config.terminal_fallback.then(|| {
+        warning(
+            "content",
+            "MESH_TERMINAL_FALLBACK lets terminals that find no direct way pass through this server, where they can be read; a relay \
+             (TURN_URL) needs no such trust",
+        )
+    })
 }
 
 /// The server itself answers there, nobody does, or somebody else.

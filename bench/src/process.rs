@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 
 /// A process that ends with this value.
-pub(super) struct Running(pub(super) Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -18,30 +18,30 @@ impl Drop for Running {
 }
 
 /// Starts it.
-pub(super) fn start(command: &mut Command) -> anyhow::Result<Running> {
+pub(crate) fn start(command: &mut Command) -> anyhow::Result<Running> {
     let program = command.get_program().display().to_string();
     Ok(Running(command.spawn().with_context(|| program)?))
 }
 
 /// Runs it to its end, which must be a good one.
-pub(super) fn run(command: &mut Command) -> anyhow::Result<()> {
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     finish(start(command)?)
 }
 
 /// Waits for its end, which must be a good one.
-pub(super) fn finish(mut running: Running) -> anyhow::Result<()> {
+pub(crate) fn finish(mut running: Running) -> anyhow::Result<()> {
     let status = running.0.wait()?;
     ensure!(status.success(), "ended with {status}");
     Ok(())
 }
 
 /// A port that is free now.
-pub(super) fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// Waits until somebody listens, without connecting: some programs take one connection only.
-pub(super) fn listening(port: u16) -> anyhow::Result<()> {
+pub(crate) fn listening(port: u16) -> anyhow::Result<()> {
     let begun = Instant::now();
     let wanted = format!(":{port:04X} 00000000:0000 0A");
     while !std::fs::read_to_string("/proc/net/tcp")?.contains(&wanted) {
@@ -54,19 +54,29 @@ pub(super) fn listening(port: u16) -> anyhow::Result<()> {
 }
 
 /// The most memory that it ever held, MiB, as far as it was looked at.
-pub(super) fn peak_mib(process: u32) -> Option<f64> {
+pub(crate) fn peak_mib(process: u32) -> Option<f64> {
+    memory_mib(process, "VmHWM:")
+}
+
+/// What of it is in memory now, MiB.
+pub(crate) fn resident_mib(process: u32) -> anyhow::Result<f64> {
+    memory_mib(process, "VmRSS:").context("the process ended")
+}
+
+/// One line of its status in /proc.
+fn memory_mib(process: u32, name: &str) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse().ok()?;
     Some(kib / 1024.0)
 }
 
 /// Lets the disk come to rest, so that nobody pays for who was before.
-pub(super) fn settle() -> anyhow::Result<()> {
+pub(crate) fn settle() -> anyhow::Result<()> {
     run(&mut Command::new("sync"))
 }
 
-pub(super) fn remove(path: &Path) -> anyhow::Result<()> {
+pub(crate) fn remove(path: &Path) -> anyhow::Result<()> {
     if path.is_dir() {
         std::fs::remove_dir_all(path)?;
     } else {

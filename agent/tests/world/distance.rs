@@ -1,0 +1,41 @@
+//! Two machines with a network between them that is not perfect.
+
+use mesh_testkit::TestServerBuilder;
+use mesh_testkit::link::{Link, NEAR, Weather};
+
+use super::{Machine, Running, World};
+
+/// Runs a test at the near end of a link, where this machine lets us have one.
+pub fn over(weather: Weather, test: impl AsyncFnOnce(&Link)) {
+    let link = match Link::enter(weather) {
+        Ok(link) => link,
+        Err(error) => return println!("not tried, for this machine has no such network: {error:#}"),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        tokio::select! {
+            ended = link.carry() => panic!("the link ended: {ended:?}"),
+            () = test(&link) => {}
+        }
+    });
+}
+
+/// A world whose server is at the near end.
+pub async fn world_nearby(builder: TestServerBuilder) -> World {
+    let builder = builder.config(|config| {
+        config.listen = format!("{NEAR}:0").parse().unwrap();
+    });
+    World::of(builder.start().await.unwrap()).await
+}
+
+/// The machine "host" at the far end, with a daemon that lets everybody watch and control.
+pub async fn host_far_away(world: &World, link: &Link) -> (Machine, Running) {
+    let host = Machine::new(world.path("host")).within(&link.far_end());
+    world.sign_in(&host, "host").await;
+    let mut daemon = host.mesh(&["up", "--allow", "terminal:view", "--allow", "terminal:control"]);
+    daemon.until("This device is up").await;
+    (host, daemon)
+}

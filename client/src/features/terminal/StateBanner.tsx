@@ -1,0 +1,54 @@
+// What somebody has to know who watches: that it is recorded, that it is paused, that the server can read it, or that it waits for
+// its machine.
+
+import { Trans } from '@lingui/react/macro';
+import { IconPlayerPause, IconPlugConnectedX, IconServer } from '@tabler/icons-react';
+import type { ReactNode } from 'react';
+import { isAway } from '../../state/terminalReturn';
+import type { TerminalView } from '../../state/terminalStore';
+import classes from './terminal.module.css';
+
+export function StateBanner({ terminal, machineThere }: { terminal: TerminalView; machineThere: boolean }) {
+  const { phase, seen, end, path, paused, recording, deviceName } = terminal;
+  const away = phase === 'ended' && seen && isAway(end?.code);
+  // There from the start, so that what comes into it later is read out.
+  return (
+    <div className={classes.banners} role="status">
+      {recording && (
+        <Banner kind="recording" icon={<span className={classes.dot} />}>
+          <Trans>Its owner records this terminal.</Trans>
+        </Banner>
+      )}
+      {path?.kind === 'server' && (
+        <Banner kind="server" icon={<IconServer size={16} />}>
+          <Trans>No direct way was found: this terminal passes through the server, which can read it.</Trans>
+        </Banner>
+      )}
+      {paused && (
+        <Banner kind="paused" icon={<IconPlayerPause size={16} />}>
+          <Trans>Paused by its owner: what happens meanwhile is not shown.</Trans>
+        </Banner>
+      )}
+      {away && (
+        <Banner kind="away" icon={<IconPlugConnectedX size={16} />}>
+          {machineThere ? (
+            <Trans>This is the last that was seen. It is tried again by itself.</Trans>
+          ) : (
+            <Trans>This is the last that was seen. It goes on as soon as {deviceName} is back.</Trans>
+          )}
+        </Banner>
+      )}
+    </div>
+  );
+}
+
+function Banner({ kind, icon, children }: { kind: string; icon: ReactNode; children: ReactNode }) {
+  return (
+    <p className={classes.banner} data-kind={kind}>
+      <span className={classes.bannerIcon} aria-hidden="true">
+        {icon}
+      </span>
+      <span>{children}</span>
+    </p>
+  );
+}

@@ -1,0 +1,90 @@
+/** People in a call, and what arrives at each of them: pictures that were decoded, sound that was heard. */
+import { type Browser, type BrowserContextOptions, expect, type Page } from "@playwright/test";
+import { invitation, join } from "./people.ts";
+import { setUp, somebody, type World } from "./world.ts";
+
+interface Watched {
+  links: RTCPeerConnection[];
+}
+
+/** A page whose connections the test can ask. */
+export async function caller(browser: Browser, options: BrowserContextOptions = {}): Promise<Page> {
+  const page = await somebody(browser, { permissions: ["notifications"], ...options });
+  await page.context().addInitScript(() => {
+    const watched: Watched = Object.assign(window, { links: [] });
+    window.RTCPeerConnection = class extends RTCPeerConnection {
+      constructor(configuration?: RTCConfiguration) {
+        super(configuration);
+        watched.links.push(this);
+      }
+    };
+  });
+  return page;
+}
+
+/** Alice with an account, and the others by her invitation, all in one room. */
+export async function people<Names extends string[]>(
+  browser: Browser,
+  world: World,
+  ...names: Names
+): Promise<[Page, ...{ [Name in keyof Names]: Page }]> {
+  const alice = await caller(browser);
+  await setUp(alice, world);
+  const others: Page[] = [];
+  for (const name of names) {
+    const page = await caller(browser);
+    await join(page, await invitation(alice), name);
+    await expect(alice.getByRole("listitem", { name })).toContainText("Online");
+    others.push(page);
+  }
+  return [alice, ...(others as { [Name in keyof Names]: Page })];
+}
+
+export interface Arrived {
+  /** Of each connection that stands. */
+  frames: number[];
+  levels: number[];
+}
+
+/** What has arrived at this page so far, by connection. */
+export function arrived(page: Page): Promise<Arrived> {
+  return page.evaluate(async () => {
+    const frames: number[] = [];
+    const levels: number[] = [];
+    for (const link of (window as unknown as Watched).links) {
+      if (link.connectionState !== "connected") continue;
+      let decoded = 0;
+      let level = 0;
+      for (const report of (await link.getStats()).values() as Iterable<Record<string, unknown>>) {
+        if (report.type !== "inbound-rtp") continue;
+        if (report.kind === "video") decoded += Number(report.framesDecoded ?? 0);
+        if (report.kind === "audio") level = Math.max(level, Number(report.totalAudioEnergy ?? 0));
+      }
+      frames.push(decoded);
+      levels.push(level);
+    }
+    return { frames, levels };
+  });
+}
+
+/** So many of the others are seen, with pictures that go on, and heard. */
+export async function seesAndHears(page: Page, others: number): Promise<void> {
+  await expect.poll(async () => (await arrived(page)).frames.filter((count) => count > 5).length, { timeout: 30_000 }).toBe(others);
+  await expect.poll(async () => (await arrived(page)).levels.filter((level) => level > 0).length).toBe(others);
+  const before = (await arrived(page)).frames;
+  await expect.poll(async () => (await arrived(page)).frames.every((count, index) => count > (before[index] ?? 0))).toBe(true);
+}
+
+export const stage = (page: Page) => page.getByRole("region", { name: "Call in Home" });
+
+/** Rings everybody in the room. */
+export async function ringEverybody(page: Page): Promise<void> {
+  await page.getByRole("banner").getByRole("button", { name: "Call", exact: true }).click();
+  await page.getByRole("button", { name: "Ring everybody" }).click();
+  await expect(stage(page)).toBeVisible();
+}
+
+export async function accept(page: Page): Promise<void> {
+  await page.getByRole("region", { name: /is calling$/ }).getByRole("button", { name: "Accept" }).click();
+  await expect(stage(page)).toBeVisible();
+}
