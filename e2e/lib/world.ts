@@ -120,9 +120,11 @@ export async function setUp(page: Page, world: World, name = "alice"): Promise<v
 export const test = base.extend<{ settings: Record<string, string>; world: World }>({
   /** Of the server, as environment variables. */
   settings: [{}, { option: true }],
-  world: async ({ settings }, use) => {
+  world: async ({ browser, settings }, use) => {
     const world = await World.start(settings);
     await use(world);
+    // The browser is the next story's too: what stays open would go on calling, showing and reconnecting beside it.
+    await Promise.all(browser.contexts().map((context) => context.close()));
     await world.stop();
   },
 });
