@@ -20,10 +20,19 @@ export class Program {
   private waiting: { test: (line: string) => boolean; resolve: (line: string) => void; reject: (why: Error) => void }[] = [];
   private readonly child: ChildProcess;
 
-  /** `terminal` runs it within a terminal of its own (by util-linux' `script`), where it can ask questions. */
-  constructor(name: string, args: string[], env: Record<string, string>, terminal = false) {
-    const line = [binary(name), ...args].map((word) => `'${word}'`).join(" ");
-    const [program, words] = terminal ? ["script", ["-qefc", line, "/dev/null"]] : [binary(name), args];
+  /**
+   * `terminal` runs it within a terminal of its own (by util-linux' `script`), where it can ask questions; `before` are the
+   * words of a program that runs it.
+   */
+  constructor(
+    name: string,
+    args: string[],
+    env: Record<string, string>,
+    { terminal = false, before = [] }: { terminal?: boolean; before?: readonly string[] } = {},
+  ) {
+    const command = [...before, binary(name), ...args];
+    const line = command.map((word) => `'${word}'`).join(" ");
+    const [program = "", ...words] = terminal ? ["script", "-qefc", line, "/dev/null"] : command;
     this.child = spawn(program, words, { env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       if (!stream) continue;

@@ -10,7 +10,11 @@ export class Agent {
   readonly downloads: string;
   private daemon?: Program;
 
-  constructor(private readonly folder: string) {
+  /** `before` are the words of a program that runs it, such as one that puts it into a network of its own. */
+  constructor(
+    private readonly folder: string,
+    private readonly before: readonly string[],
+  ) {
     this.home = path.join(folder, "home");
     this.downloads = path.join(folder, "downloads");
   }
@@ -30,12 +34,12 @@ export class Agent {
   /** The same in a terminal, where somebody can answer its questions. */
   async startInTerminal(link: string): Promise<void> {
     await this.signIn(link);
-    this.daemon = new Program("mesh", ["up"], this.env, true);
+    this.daemon = new Program("mesh", ["up"], this.env, { terminal: true, before: this.before });
     await this.daemon.until(/This device is up/);
   }
 
   run(...args: string[]): Program {
-    return new Program("mesh", args, this.env);
+    return new Program("mesh", args, this.env, { before: this.before });
   }
 
   private get env(): Record<string, string> {
@@ -87,8 +91,8 @@ export class World {
     return command.until(/^http/);
   }
 
-  agent(name: string): Agent {
-    const agent = new Agent(path.join(this.folder, name));
+  agent(name: string, before: readonly string[] = []): Agent {
+    const agent = new Agent(path.join(this.folder, name), before);
     this.agents.push(agent);
     return agent;
   }

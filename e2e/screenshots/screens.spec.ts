@@ -2,21 +2,11 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
-import { type Browser, expect, type Page } from "@playwright/test";
+import { expect, type Page } from "@playwright/test";
 import { randomFile } from "../lib/files.ts";
+import { type Look, looks, picture, visitor } from "../lib/looks.ts";
 import { invitation, join, say } from "../lib/people.ts";
-import { setUp, somebody, test, type World } from "../lib/world.ts";
-
-const folder = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../docs/screenshots");
-
-interface Look {
-  name: string;
-  viewport: { width: number; height: number };
-  colorScheme: "light" | "dark";
-  locale: string;
-  isMobile: boolean;
-}
+import { setUp, somebody, test } from "../lib/world.ts";
 
 /** Something in colour, the same on every machine. */
 const COMMANDS = [
@@ -25,22 +15,6 @@ const COMMANDS = [
   "printf '\\033[1;32mbackup\\033[0m ok, \\033[1;33m3 warnings\\033[0m\\n'",
   "head -n 12 Apache-2.0",
 ].join("; ");
-
-const desktop = { viewport: { width: 1280, height: 800 }, isMobile: false };
-const phone = { viewport: { width: 390, height: 844 }, isMobile: true };
-const looks: Look[] = [
-  { name: "desktop-light", ...desktop, colorScheme: "light", locale: "en-GB" },
-  { name: "desktop-dark", ...desktop, colorScheme: "dark", locale: "en-GB" },
-  { name: "phone-light", ...phone, colorScheme: "light", locale: "en-GB" },
-  { name: "phone-dark", ...phone, colorScheme: "dark", locale: "en-GB" },
-  { name: "desktop-light-fr", ...desktop, colorScheme: "light", locale: "fr-FR" },
-  { name: "phone-dark-fr", ...phone, colorScheme: "dark", locale: "fr-FR" },
-];
-
-async function picture(page: Page, screen: string, look: Look): Promise<void> {
-  await page.evaluate(() => document.fonts.ready);
-  await page.screenshot({ path: path.join(folder, `${screen}-${look.name}.png`), animations: "disabled", caret: "hide" });
-}
 
 /** On a phone a part of the room has a button at the bottom; on a desktop it is in sight. */
 async function show(page: Page, look: Look, part: RegExp): Promise<void> {
@@ -54,14 +28,6 @@ async function readAloud(page: Page): Promise<void> {
   const mode = page.getByRole("menuitemcheckbox", { name: /Screen reader mode|Mode lecteur/ });
   await mode.click();
   await expect(mode).toBeHidden();
-}
-
-async function visitor(browser: Browser, world: World, look: Look): Promise<Page> {
-  const { viewport, colorScheme, locale, isMobile } = look;
-  const page = await somebody(browser, { viewport, colorScheme, locale, isMobile, hasTouch: isMobile, reducedMotion: "reduce" });
-  await page.goto(await world.link("alice"));
-  await expect(page.getByRole("heading", { name: "Home", level: 1 })).toBeVisible();
-  return page;
 }
 
 test("pictures of every screen", async ({ browser, world }) => {

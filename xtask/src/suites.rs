@@ -118,6 +118,10 @@ pub fn bench(name: &str, options: &[String]) -> Result<()> {
     if ["relay", "files", "terminal"].contains(&name) {
         return with_programs(name, options);
     }
+    if name == "call" {
+        for_pages()?;
+        return in_browser(name);
+    }
     install::for_benchmarks()?;
     let build = [
         "build",
@@ -132,7 +136,7 @@ pub fn bench(name: &str, options: &[String]) -> Result<()> {
     if name == "browser" {
         install::for_tests()?;
         end_to_end_packages()?;
-        return step(name, program("npm", "e2e").args(["run", "bench"]));
+        return in_browser(name);
     }
     let run = [
         "run",
@@ -147,6 +151,19 @@ pub fn bench(name: &str, options: &[String]) -> Result<()> {
         name,
     ];
     step(name, cargo().args(run).args(options))
+}
+
+/// A benchmark of e2e/bench.
+fn in_browser(name: &str) -> Result<()> {
+    step(name, program("npm", "e2e").args(["run", "bench", "--", name]))
+}
+
+/// What drives real pages of a real server needs.
+fn for_pages() -> Result<()> {
+    install::for_tests()?;
+    web_client()?;
+    binaries()?;
+    end_to_end_packages()
 }
 
 /// `cargo xtask api-check`: the long run of what [`test`] does shortly.
@@ -248,9 +265,7 @@ pub fn transfers() -> Result<()> {
         let test = ["test", "--locked", "--package", package, "--test", test];
         step(title, cargo().args(test).args(["--", "--ignored", "--nocapture"]))?;
     }
-    web_client()?;
-    binaries()?;
-    end_to_end_packages()?;
+    for_pages()?;
     step(
         "large transfers",
         program("npm", "e2e").args(["run", "transfers"]),
@@ -259,9 +274,6 @@ pub fn transfers() -> Result<()> {
 
 /// `cargo xtask screenshots`.
 pub fn screenshots() -> Result<()> {
-    install::for_tests()?;
-    web_client()?;
-    binaries()?;
-    end_to_end_packages()?;
+    for_pages()?;
     step("screenshots", program("npm", "e2e").args(["run", "screenshots"]))
 }

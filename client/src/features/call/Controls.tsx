@@ -221,8 +221,8 @@ function More({ call, roomId, stage }: Props) {
           <Menu.Item onClick={tests.open}>
             <Trans>Test everything</Trans>
           </Menu.Item>
-          <Menu.Divider />
-          <Menu.Label>
+          <Menu.Divider className={classes.keyboardOnly} />
+          <Menu.Label className={classes.keyboardOnly}>
             <Trans>Hold the space bar to talk while muted</Trans>
           </Menu.Label>
         </Menu.Dropdown>

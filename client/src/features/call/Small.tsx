@@ -15,6 +15,7 @@ import classes from './call.module.css';
 import { Media } from './Media';
 import { Recorded } from './Recorded';
 import { useAct, useCalls } from './useCalls';
+import { useOwnMedia } from './useOwnMedia';
 
 export function Small({ roomId, onLarge }: { roomId: string; onLarge: () => void }) {
   const { t } = useLingui();
@@ -24,6 +25,7 @@ export function Small({ roomId, onLarge }: { roomId: string; onLarge: () => void
   const screens = useCalls((state) => state.screens);
   const shown = Object.values(screens).filter((one) => one.roomId === roomId && one.phase !== 'offered');
   const own = shown.filter((one) => one.mine);
+  const output = useOwnMedia()?.choice.output;
   const others = Object.values(call?.participants ?? {});
   const main = others.find((one) => one.peerId === call?.speaker) ?? others[0];
   const room = mesh.rooms.getState().rooms[roomId]?.name ?? '';
@@ -38,7 +40,7 @@ export function Small({ roomId, onLarge }: { roomId: string; onLarge: () => void
               media={one.media}
               label={t`Picture of ${one.name}`}
               hidden={one !== main || !one.video}
-              output={undefined}
+              output={output}
             />
           ))}
         </div>

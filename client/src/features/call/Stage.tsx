@@ -29,6 +29,9 @@ export function Stage({ roomId, onSmall }: { roomId: string; onSmall: () => void
   const stage = useRef<HTMLElement>(null);
   const [spotlight, setSpotlight] = useState(false);
   const [pinned, setPinned] = useState<string>();
+  // Who was heard last stays large while one speaks oneself.
+  const [heard, setHeard] = useState<string>();
+  if (call?.speaker && call.speaker !== 'me' && call.speaker !== heard) setHeard(call.speaker);
   const room = mesh.rooms.getState().rooms[roomId]?.name ?? '';
   const others = Object.values(call?.participants ?? {});
   const people = others.length + (call ? 1 : 0);
@@ -45,9 +48,7 @@ export function Stage({ roomId, onSmall }: { roomId: string; onSmall: () => void
       : first
         ? first.sessionId
         : spotlight
-          ? call?.speaker && call.speaker !== 'me'
-            ? call.speaker
-            : others[0]?.peerId
+          ? (others.find((one) => one.peerId === heard) ?? others[0])?.peerId
           : undefined;
 
   return (

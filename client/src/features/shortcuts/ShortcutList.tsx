@@ -46,18 +46,23 @@ export function ShortcutList({ onClose }: { onClose: () => void }) {
             what={<Trans>Copy what is selected</Trans>}
           />
         </Keys>
+        <Keys title={<Trans>In a call</Trans>}>
+          <Row off={!single} keys={<Kbd>M</Kbd>} what={<Trans>Microphone on or off</Trans>} />
+          <Row off={!single} keys={<Kbd>V</Kbd>} what={<Trans>Camera on or off</Trans>} />
+          <Row keys={<Kbd>{t`Space bar`}</Kbd>} what={<Trans>Be heard while it is held</Trans>} />
+        </Keys>
         <Keys title={<Trans>Everywhere</Trans>}>
           <Row off={!single} keys={<Kbd>?</Kbd>} what={<Trans>This list</Trans>} />
           <Row keys={<Kbd>Esc</Kbd>} what={<Trans>Close what has opened</Trans>} />
         </Keys>
         <Text size="xs" c="dimmed">
           <Trans>
-            In a text field, / and ? are written. In a terminal that you control, every other key goes to its
-            shell.
+            In a text field, single keys are written. In a terminal that you control, every other key goes to
+            its shell.
           </Trans>
         </Text>
         <Switch
-          label={t`Use / and ? as shortcuts`}
+          label={t`Use single keys as shortcuts`}
           description={t`Turn this off if you dictate to your computer. Settings shows this list again.`}
           checked={single}
           onChange={(event) => {

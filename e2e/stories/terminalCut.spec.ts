@@ -1,0 +1,49 @@
+import { hostname } from "node:os";
+import { expect } from "@playwright/test";
+import { Cable } from "../lib/cable.ts";
+import { TerminalOnPage } from "../lib/terminal.ts";
+import { setUp, somebody, test } from "../lib/world.ts";
+
+const CUT_MS = 60_000;
+
+// Listens where the machine's cable ends, too.
+test.use({ settings: { MESH_LISTEN: "0.0.0.0:0" } });
+test.skip(!Cable.possible, "not tried: only root may make networks");
+
+test("a machine is cut off for a minute: the page keeps what it saw, and goes on with the same shell", async ({ browser, world }) => {
+  test.setTimeout(CUT_MS + 90_000);
+  const cable = new Cable();
+  try {
+    const page = await somebody(browser);
+    await setUp(page, world);
+    const agent = world.agent("machine", cable.onMachine);
+    const link = new URL(await world.link("alice"));
+    link.hostname = cable.address;
+    await agent.start(link.href, "--allow", "terminal:view", "--allow", "terminal:control");
+    await page.getByRole("button", { name: "Terminal", exact: true }).click();
+    const terminal = new TerminalOnPage(page, hostname());
+    await terminal.readAloud();
+    await terminal.takeControl();
+    await terminal.type("echo shell $$; (sleep 30; echo written-$((6*7))-meanwhile) &\n");
+    const shell = terminal.text.getByText(/^shell \d+/);
+    await expect(shell).toBeVisible();
+    const before = await shell.innerText();
+
+    cable.pull();
+    const over = new Promise((resolve) => setTimeout(resolve, CUT_MS));
+    await expect(terminal.region.getByText(/This is the last that was seen/)).toBeVisible({ timeout: CUT_MS });
+    await expect(shell).toHaveText(before);
+    await expect(terminal.text).not.toContainText("written-42-meanwhile");
+    await over;
+    cable.plug();
+
+    await expect(terminal.line("written-42-meanwhile")).toBeVisible({ timeout: 60_000 });
+    await expect(shell).toHaveText(before);
+    // Control did not outlive the cut: it is asked for again, and the same shell answers.
+    await terminal.takeControl();
+    await terminal.type("echo still $$\n");
+    await expect(terminal.line(before.trim().replace("shell", "still"))).toBeVisible();
+  } finally {
+    cable.remove();
+  }
+});
