@@ -78,6 +78,7 @@ fn t47_loss_delay_and_cuts_end_with_the_whole_file() {
 }
 
 #[test]
+#[ignore = "a minute, which e2e/stories/terminalCut.spec.ts takes in every run: cargo xtask transfers"]
 fn a_shell_whose_machine_was_cut_off_for_a_minute_is_the_same_afterwards() {
     const CUT: Duration = Duration::from_secs(60);
     let weather = Weather {
