@@ -2,7 +2,9 @@ import { defineConfig } from '@lingui/cli';
 import { formatter } from '@lingui/format-po';
 
 // Words that are loaded with what they are for: the first screen does not carry them.
-const onDemand = ['audit/**', 'Door.tsx', 'Rights.tsx'].map((path) => `src/features/rooms/settings/${path}`);
+const onDemand = ['audit/**', 'Door.tsx', 'Rights.tsx', 'rights.ts'].map(
+  (path) => `src/features/rooms/settings/${path}`,
+);
 
 export default defineConfig({
   sourceLocale: 'en',
@@ -20,6 +22,8 @@ export default defineConfig({
         'src/features/folders/**',
         'src/features/terminal/**',
         'src/features/call/**',
+        'src/features/palette/**',
+        'src/features/shortcuts/**',
         ...onDemand,
       ],
     },
@@ -50,6 +54,11 @@ export default defineConfig({
     {
       path: 'src/features/call/locales/{locale}',
       include: ['src/features/call'],
+    },
+    {
+      path: 'src/features/palette/locales/{locale}',
+      include: ['src/features/palette', 'src/features/shortcuts'],
+      exclude: ['**/*.test.*'],
     },
     { path: 'src/features/rooms/settings/locales/{locale}', include: onDemand },
   ],

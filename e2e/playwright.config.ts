@@ -14,7 +14,8 @@ const chromium = {
     "--disable-component-update",
     "--disable-sync",
     // A camera and a microphone that are drawn and beeped by the browser, allowed without a question; the whole screen is shown.
-    "--use-fake-device-for-media-stream",
+    // Three cameras: of the second one, whose pictures are of 16 bits, no encoder takes any.
+    "--use-fake-device-for-media-stream=device-count=3",
     "--use-fake-ui-for-media-stream",
     "--auto-select-desktop-capture-source=Entire screen",
   ],
@@ -23,8 +24,8 @@ const chromium = {
 export default defineConfig({
   timeout: 90_000,
   expect: { timeout: 15_000 },
-  // Two cores: each story has a server, agents and browsers of its own.
-  workers: 1,
+  // Each story has a server, agents and browsers of its own, and waits much of its time: two files at once keep two cores busy.
+  workers: 2,
   retries: 0,
   forbidOnly: true,
   reporter: [["list"]],
@@ -32,8 +33,8 @@ export default defineConfig({
   use: { launchOptions: chromium, locale: "en-GB", colorScheme: "light", screenshot: "only-on-failure" },
   projects: [
     { name: "stories", testDir: "stories" },
-    { name: "screenshots", testDir: "screenshots" },
-    { name: "bench", testDir: "bench" },
-    { name: "big", testDir: "big", timeout: 30 * 60_000 },
+    { name: "screenshots", testDir: "screenshots", workers: 1 },
+    { name: "bench", testDir: "bench", workers: 1 },
+    { name: "big", testDir: "big", timeout: 30 * 60_000, workers: 1 },
   ],
 });

@@ -1,5 +1,4 @@
 //! The binary from outside: help texts and sentences are golden, settings and state behave as documented.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,11 +1,9 @@
 //! `mesh send --code` and `mesh receive CODE`: a machine without an account, wrong words, a second recipient, an end half-way, and
 //! a server that puts another device in somebody's place.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-mod world;
 
 use std::time::Duration;
 
+use crate::world::{Machine, Running, SOON, World, hash_of, random_file, status};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mesh_agent::code::phrase::{Code, Phrase};
@@ -24,7 +22,6 @@ use mesh_protocol::ids::RoomId;
 use mesh_protocol::signal::{ClientMessage, OfferedFile, ServerMessage, TransferRequest};
 use serde_json::Value;
 use tokio::time::timeout;
-use world::{Machine, Running, SOON, World, hash_of, random_file, status};
 
 fn json(line: &str) -> Value {
     serde_json::from_str(line).unwrap()

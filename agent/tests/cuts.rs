@@ -1,17 +1,14 @@
 //! Transfers between two machines whose network, or whose processes, end in the middle.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-mod world;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::world::distance::{host_far_away, over, world_nearby};
+use crate::world::onlooker::Visitor;
+use crate::world::{Machine, Running, World, hash_of, random_file, status};
 use mesh_testkit::TestServer;
 use mesh_testkit::link::Weather;
 use serde_json::Value;
-use world::distance::{host_far_away, over, world_nearby};
-use world::onlooker::Visitor;
-use world::{Machine, Running, World, hash_of, random_file, status};
 
 const MIB: u64 = 1 << 20;
 
@@ -151,7 +148,7 @@ async fn a_receiver_that_is_started_again_gets_the_rest_from_the_sender_that_wai
     assert_eq!(hash_of(&receiver.downloads().join("content")), hash);
 }
 
-/// Kills one side after the other so often in the middle of a file, at a rate at which there is time for it.
+/// Kills one side, the other, and both in turn so often in the middle of a file, at a rate at which there is time for it.
 async fn killed(mebibytes: usize, kills: usize, throttle: &str) {
     let world = World::start().await;
     let (sender, receiver) = (world.machine("sender").await, world.machine("receiver").await);
@@ -166,12 +163,18 @@ async fn killed(mebibytes: usize, kills: usize, throttle: &str) {
         let first = progressed(&mut receiving, 1.max(noted)).await;
         again += noted.saturating_sub(first);
         stood = progressed(&mut receiving, stood.max(first) + step / 2).await;
-        if kill % 2 == 0 {
-            receiving.kill().await;
-            sending.interrupt().await;
-        } else {
-            sending.kill().await;
-            receiving.interrupt().await;
+        match kill % 3 {
+            0 => {
+                receiving.kill().await;
+                sending.interrupt().await;
+            }
+            1 => {
+                sending.kill().await;
+                receiving.interrupt().await;
+            }
+            _ => {
+                tokio::join!(sending.kill(), receiving.kill());
+            }
         }
         // A header of 48 bytes, then 36 for each chunk that was written.
         noted = (std::fs::metadata(&state).unwrap().len() - 48) / 36 * MIB;

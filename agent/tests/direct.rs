@@ -1,9 +1,6 @@
 //! Promise 1: content goes from device to device. Two machines, no browser, one server that counts its bytes.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
-mod world;
-
-use world::{World, hash_of, random_file};
+use crate::world::{World, hash_of, random_file};
 
 /// What the server may see of a session that moves 1 GiB.
 const SERVER_BYTES: u64 = 64 * 1024;

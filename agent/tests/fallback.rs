@@ -1,13 +1,10 @@
 //! Terminals that pass through the server: a firewall that lets no UDP through, a real server that allows it, a real daemon.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
-mod world;
-
+use crate::world::distance::{host_far_away, over, world_nearby};
+use crate::world::onlooker::Visitor;
 use mesh_peer::transport::Path;
 use mesh_testkit::TestServer;
 use mesh_testkit::link::Weather;
-use world::distance::{host_far_away, over, world_nearby};
-use world::onlooker::Visitor;
 
 #[test]
 fn a_terminal_without_a_direct_way_passes_through_the_server_and_says_so() {

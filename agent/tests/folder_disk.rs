@@ -1,5 +1,4 @@
 //! A shared folder as the disk gives it: nothing outside is read or written, whatever is asked for and whatever stands in it.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::os::unix::fs::symlink;
 use std::path::Path;

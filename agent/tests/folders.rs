@@ -1,11 +1,8 @@
 //! Shared folders, with a real server and real processes: looked into, taken from, put into, watched, taken back.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-mod world;
 
 use std::path::PathBuf;
 
-use world::{Machine, Running, World, hash_of, random_file};
+use crate::world::{Machine, Running, World, hash_of, random_file};
 
 /// What the server may see of a session, whatever it moves.
 const SERVER_BYTES: u64 = 64 * 1024;
@@ -75,6 +72,28 @@ async fn a_folder_is_shared_listed_searched_pulled_whole_and_taken_back() {
             "{outside}"
         );
     }
+
+    // A part of it, and what becomes of a name that is taken.
+    let some = world.path("some");
+    std::fs::create_dir_all(some.join("summer")).unwrap();
+    std::fs::write(some.join("summer/note.txt"), "mine").unwrap();
+    for (more, stands, numbered) in [
+        ("--skip", "mine", false),
+        ("--rename", "mine", true),
+        ("--overwrite", "hello", true),
+    ] {
+        let (place, out) = ("photos:2026/summer", some.to_str().unwrap());
+        viewer.done(&["get", place, "--out", out, more]).await;
+        let read = std::fs::read_to_string(some.join("summer/note.txt"));
+        assert_eq!(read.unwrap(), stands, "{more}");
+        assert_eq!(some.join("summer/note (1).txt").exists(), numbered, "{more}");
+    }
+    let out = some.to_str().unwrap();
+    let got = viewer
+        .done(&["get", "photos:2026", "--out", out, "--exclude", "*.img"])
+        .await;
+    assert_eq!((&got["files"], &got["skipped"]), (&1.into(), &1.into()));
+    assert!(!some.join("2026/disk.img").exists());
 
     let before = world.server.traffic();
     let out = world.path("out");

@@ -1,5 +1,4 @@
 //! The socket between commands and the daemon.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use bytes::Bytes;
 use mesh_agent::daemon::ipc::{self, Blob, FromDaemon, MAX_MESSAGE, Opening, Request, ToShell, VERSION};
@@ -64,6 +63,6 @@ async fn both_ends_are_this_user_and_typed_bytes_stay_out_of_logs() {
     };
     assert_eq!(
         serde_json::to_string(&opening).unwrap(),
-        r#"{"version":3,"request":{"type":"status"}}"#
+        r#"{"version":4,"request":{"type":"status"}}"#
     );
 }

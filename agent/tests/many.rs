@@ -1,12 +1,9 @@
 //! `mesh send` and `mesh receive` of a folder with very many small files: all of it arrives, and neither end holds more
 //! memory than it may.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-mod world;
 
 use std::path::{Path, PathBuf};
 
-use world::World;
+use crate::world::World;
 
 /// What either process may ever hold.
 const MOST_MIB: f64 = 150.0;

@@ -1,10 +1,7 @@
 //! `mesh login URL`: the real command shows a code, somebody approves or declines it, and the sign-in is stored.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
-mod world;
-
+use crate::world::{Machine, World};
 use serde_json::{Value, json};
-use world::{Machine, World};
 
 #[tokio::test]
 async fn a_code_that_somebody_approves_signs_this_device_in() {

@@ -1,5 +1,4 @@
 //! A real shell on a real pseudo-terminal.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::time::{Duration, Instant};
 

@@ -1,13 +1,11 @@
 //! Promise 2: the receiving device checks every capability by itself. The attacker here has gone as far as anyone could:
 //! the server relayed its request and its offer, consent is given in advance, the DataChannel is open, and it can even
 //! sign tokens with the server's own key. What it shows on the channel is for something else.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
-mod world;
-
+use crate::world::{SOON, World, status};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mesh_peer::rtc::{Connection, ConnectionEvent, RtcConfig};
+use mesh_peer::rtc::{Certificate, Connection, ConnectionEvent, RtcConfig};
 use mesh_peer::session::new_session_id;
 use mesh_peer::signal::{ControlPlane, SessionToken, Signal, SignalEvent};
 use mesh_peer::transport::Transport as _;
@@ -18,10 +16,12 @@ use mesh_protocol::capability::{
 use mesh_protocol::channel::{Frame, Hello};
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::ids::{PeerId, SessionId};
-use mesh_protocol::signal::{ClientMessage, Description, ServerMessage, SessionRequest, TrickledCandidate};
+use mesh_protocol::signal::{
+    ClientMessage, Description, ServerMessage, SessionAnswer, SessionRequest, SetPresence, Status,
+    TrickledCandidate,
+};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use world::{SOON, World};
 
 /// Somebody with a socket of their own and the server's signing key.
 struct Attacker<'a> {
@@ -141,7 +141,7 @@ impl<'a> Attacker<'a> {
                         };
                         handle.send(ClientMessage::RtcIce(trickled)).await.unwrap();
                     }
-                    ConnectionEvent::EndOfCandidates => {}
+                    ConnectionEvent::EndOfCandidates | ConnectionEvent::Disturbed | ConnectionEvent::Restored => {}
                     ConnectionEvent::Closed(why) => panic!("not connected: {why}"),
                 },
                 event = self.events.recv() => match event {
@@ -201,7 +201,7 @@ fn recode<A: serde::Serialize, B: serde::de::DeserializeOwned>(candidate: &A) ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_agent_refuses_a_channel_whose_capability_is_for_something_else() {
+async fn t26_the_agent_refuses_a_channel_whose_capability_is_for_something_else() {
     let world = World::start().await;
     let host = world.machine("host").await;
     let mut daemon = host.mesh(&["up", "--allow", "terminal:view"]);
@@ -225,9 +225,10 @@ async fn the_agent_refuses_a_channel_whose_capability_is_for_something_else() {
         ("another target", |claims| {
             claims.target_peer_id = Some("somebody-else".parse().unwrap())
         }),
-        ("another fingerprint", |claims| {
+        ("another peer's fingerprint", |claims| {
+            let other = Certificate::generate().unwrap();
             claims.cnf = Some(Confirmation {
-                fp: format!("sha-256 {}", ["AB"; 32].join(":")),
+                fp: format!("sha-256 {}", other.fingerprint()),
             });
         }),
         ("expired", |claims| {
@@ -250,4 +251,77 @@ async fn the_agent_refuses_a_channel_whose_capability_is_for_something_else() {
         let refused = matches!(&frame, Some(Frame::Bye(bye)) if bye.code == ChannelCode::CapRefused);
         assert!(refused, "{name}: {frame:?}");
     }
+    let all = cases.len();
+    println!("t26: {all} of {all} channels refused whose capability is for something else");
+}
+
+/// Takes an offered file as an honest device would, but for the certificate in its answer, which is another one: what
+/// arrives where somebody in between swaps it.
+async fn accept_with_a_swapped_certificate(attacker: &mut Attacker<'_>) {
+    let handle = attacker.signal.handle();
+    let room_id = attacker.world.home.clone();
+    let presence = SetPresence {
+        room_id: room_id.clone(),
+        status: Status::Online,
+        offers: vec![Feature::File],
+    };
+    handle.send(ClientMessage::PresenceSet(presence)).await.unwrap();
+    let config = RtcConfig {
+        loopback: true,
+        ..RtcConfig::default()
+    };
+    let (connection, _found) = Connection::start(config, Feature::File.as_str()).unwrap();
+    while let Some(event) = attacker.events.recv().await {
+        let SignalEvent::Message {
+            from: Some(from),
+            message,
+        } = event
+        else {
+            continue;
+        };
+        match message {
+            ServerMessage::ShareFileRequest(asked) => {
+                let answer = SessionAnswer {
+                    room_id: room_id.clone(),
+                    target: Some(from),
+                    session_id: asked.session_id.unwrap(),
+                    reason: None,
+                };
+                handle.send(ClientMessage::ShareAccept(answer)).await.unwrap();
+            }
+            ServerMessage::RtcOffer(offer) => {
+                let claims = Claims {
+                    caps: vec![Capability::ShareFile],
+                    target_peer_id: Some(from.clone()),
+                    ..attacker.claims(&offer.session_id, connection.fingerprint())
+                };
+                let other = Certificate::generate().unwrap();
+                let sdp = connection.accept_offer(&offer.sdp).await.unwrap();
+                let answer = Description {
+                    target: from,
+                    cap_token: Some(attacker.signer.sign(&claims).unwrap()),
+                    sdp: sdp.replace(connection.fingerprint(), other.fingerprint()),
+                    ..offer
+                };
+                return handle.send(ClientMessage::RtcAnswer(answer)).await.unwrap();
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t24_who_sends_is_told_that_somebody_in_between_swapped_the_certificate() {
+    let world = World::start().await;
+    let host = world.machine("host").await;
+    let mut daemon = host.mesh(&["up"]);
+    daemon.until("This device is up").await;
+    let mut attacker = Attacker::enter(&world).await;
+    let source = world.path("content");
+    std::fs::write(&source, "secret").unwrap();
+    let sending = host.mesh(&["send", source.to_str().unwrap(), "--to", "Home", "--json"]);
+    let ((), ended) = tokio::join!(accept_with_a_swapped_certificate(&mut attacker), sending.finish());
+    let said = ended.1.last().unwrap();
+    assert_eq!(status(&ended), Some(4), "{said}");
+    assert!(said.contains("somebody in between"), "{said}");
 }

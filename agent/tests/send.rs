@@ -1,8 +1,5 @@
 //! `mesh send` and `mesh receive` between two machines: folders, standard input, a part of what is offered, a pause in the
-//! middle, a source that changes.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-mod world;
+//! middle, an answer of a person, a source that changes.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
@@ -11,7 +8,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use world::{World, hash_of, random_file, status};
+use crate::world::window::Window;
+use crate::world::{World, hash_of, random_file, status};
 
 /// Ordinary files below a folder, by their path in it, with content, execute bit and date.
 fn tree(root: &Path) -> BTreeMap<String, (Vec<u8>, bool, u64)> {
@@ -212,51 +210,126 @@ async fn a_rate_is_kept_by_either_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_source_that_changes_is_said_with_its_name_and_without_its_place() {
+async fn two_receivers_into_the_same_place_keep_both_files() {
+    let world = World::start().await;
+    let (sender, receiver) = (world.machine("sender").await, world.machine("receiver").await);
+    let takings = [receiver.receiving(&[]).await, receiver.receiving(&[]).await];
+    let (mut sendings, mut hashes) = (Vec::new(), Vec::new());
+    for number in ["0", "1"] {
+        let source = world.path(number).join("same.bin");
+        std::fs::create_dir(source.parent().unwrap()).unwrap();
+        hashes.push(random_file(&source, 8));
+        let mut sending = sender.mesh(&[
+            "send",
+            source.to_str().unwrap(),
+            "--to",
+            "Home",
+            "--throttle",
+            "4M",
+        ]);
+        sending.until("accepted").await;
+        sendings.push(sending);
+    }
+    for ended in sendings.into_iter().chain(takings) {
+        let ended = ended.finish().await;
+        assert_eq!(status(&ended), Some(0), "{:?}", ended.1);
+    }
+    let stands = tree(&receiver.downloads());
+    assert_eq!(stands.keys().collect::<Vec<_>>(), ["same (1).bin", "same.bin"]);
+    let mut found: Vec<String> = stands
+        .values()
+        .map(|(content, ..)| blake3::hash(content).to_string())
+        .collect();
+    found.sort_unstable();
+    hashes.sort_unstable();
+    assert_eq!(found, hashes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_asked_knows_how_long_and_may_say_why_not() {
+    let world = World::start().await;
+    let (sender, receiver) = (world.machine("sender").await, world.machine("receiver").await);
+    let source = world.path("note.txt");
+    write(&source, "hello", 0o644);
+    let out = receiver.downloads();
+    let mut window = Window::open(&receiver, &["receive", "--out", out.to_str().unwrap()]);
+    window.shows("Waiting for files").await;
+    let offer = ["send", source.to_str().unwrap(), "--to", "Home"];
+    for (answer, exit, said, times) in [
+        ("busy\r", Some(4), "is busy", 1),
+        ("n\r", Some(4), "declined", 2),
+        ("y\r", Some(0), "verified by", 3),
+    ] {
+        let sending = sender.mesh(&offer);
+        window.is_told_times("Accept within 60 s?", times).await;
+        window.type_in(answer);
+        let sent = sending.finish().await;
+        assert_eq!(status(&sent), exit, "{answer:?}: {:?}", sent.1);
+        assert!(
+            sent.1.iter().any(|line| line.contains(said)),
+            "{answer:?}: {:?}",
+            sent.1
+        );
+    }
+    assert_eq!(std::fs::read_to_string(out.join("note.txt")).unwrap(), "hello");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_changes_or_vanishes_is_said_with_its_name_and_without_its_place() {
     let world = World::start().await;
     let (sender, receiver) = (world.machine("sender").await, world.machine("receiver").await);
     let folder = world.path("data");
     std::fs::create_dir_all(folder.join("deep")).unwrap();
     let source = folder.join("deep/log.bin");
-    random_file(&source, 20);
-    let mut taking = receiver.mesh(&["--json", "receive", "--yes", "--once"]);
-    taking.until("waiting").await;
-    let arguments = [
-        "--json",
-        "send",
-        folder.to_str().unwrap(),
-        "--to",
-        "Home",
-        "--throttle",
-        "5M",
+    let more = |path: &Path| {
+        use std::io::Write as _;
+        let mut file = File::options().append(true).open(path).unwrap();
+        file.write_all(b"more").unwrap();
+    };
+    let cases = [
+        (
+            more as fn(&Path),
+            "The file data/deep/log.bin changed while it was being sent: send it again",
+            "SOURCE_CHANGED",
+        ),
+        (
+            |path| std::fs::remove_file(path).unwrap(),
+            "It was ended: data/deep/log.bin is gone or cannot be read: No such file or directory",
+            "SOURCE_GONE",
+        ),
     ];
-    let mut sending = sender.mesh(&arguments);
-    sending.until("progress").await;
-    use std::io::Write as _;
-    File::options()
-        .append(true)
-        .open(&source)
-        .unwrap()
-        .write_all(b"more")
-        .unwrap();
-    let (status, said) = sending.finish().await;
-    assert_eq!(status.code(), Some(1));
-    let told = said.last().unwrap();
-    assert!(
-        told.contains("The file data/deep/log.bin changed while it was being sent: send it again"),
-        "{told}"
-    );
-    let (status, said) = taking.finish().await;
-    assert_eq!(status.code(), Some(1));
-    let told = said.last().unwrap();
-    assert!(
-        told.contains("SOURCE_CHANGED") && told.contains("data/deep/log.bin changed"),
-        "{told}"
-    );
-    assert!(!told.contains(world.path("").to_str().unwrap()), "{told}");
-    assert!(
-        tree(&receiver.downloads())
-            .keys()
-            .all(|name| name.contains(".part"))
-    );
+    for (happens, here, there) in cases {
+        random_file(&source, 20);
+        let mut taking = receiver.mesh(&["--json", "receive", "--yes", "--once"]);
+        taking.until("waiting").await;
+        let arguments = [
+            "--json",
+            "send",
+            folder.to_str().unwrap(),
+            "--to",
+            "Home",
+            "--throttle",
+            "5M",
+        ];
+        let mut sending = sender.mesh(&arguments);
+        sending.until("progress").await;
+        happens(&source);
+        let (status, said) = sending.finish().await;
+        assert_eq!(status.code(), Some(1));
+        let told = said.last().unwrap();
+        assert!(told.contains(here), "{told}");
+        let (status, said) = taking.finish().await;
+        assert_eq!(status.code(), Some(1));
+        let told = said.last().unwrap();
+        assert!(
+            told.contains(there) && told.contains("data/deep/log.bin"),
+            "{told}"
+        );
+        assert!(!told.contains(world.path("").to_str().unwrap()), "{told}");
+        assert!(
+            tree(&receiver.downloads())
+                .keys()
+                .all(|name| name.contains(".part"))
+        );
+    }
 }

@@ -1,6 +1,5 @@
 //! A late viewer of real programs sees their screen cell by cell as the one that was there from the beginning: after every piece of
 //! output a viewer comes in anew, and its terminal is compared with one that took every byte as the program wrote it.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::time::{Duration, Instant};
 

@@ -1,21 +1,18 @@
 //! What must hold for shared terminals whatever the others do: SECURITY.md, tests 32 to 38, with real shells behind a real
 //! daemon. The engines are put through far more in `peer/tests/sim/`.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-mod world;
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::world::onlooker::{Onlooker, Visitor};
+use crate::world::{SOON, World};
 use bytes::Bytes;
 use mesh_agent::daemon::ipc::{Client, FromDaemon, Request};
 use mesh_peer::session::SessionError;
 use mesh_protocol::channel::{Frame, TermIn, TermResize, TermSize};
 use mesh_protocol::ids::PeerId;
 use mesh_protocol::signal::Reason;
-use world::onlooker::{Onlooker, Visitor};
-use world::{SOON, World};
 
 /// Reads a file until it has this in it.
 async fn written(file: &Path, text: &str) -> String {

@@ -1,15 +1,12 @@
 //! Shared terminals: a real server, a real daemon with real shells, and viewers over real sessions.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
-mod world;
-
+use crate::world::World;
+use crate::world::onlooker::Visitor;
 use mesh_peer::session::SessionError;
 use mesh_protocol::channel::TermState;
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::signal::Reason;
 use serde_json::Value;
-use world::World;
-use world::onlooker::Visitor;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn terminals_have_labels_of_their_own_and_know_where_they_are_shared() {
@@ -166,7 +163,7 @@ async fn a_recording_holds_what_viewers_see_and_they_know() {
     // Ending it waits for nothing; the file is whole once it is there.
     let read = || std::fs::read_to_string(file).unwrap();
     let begun = std::time::Instant::now();
-    while !read().contains("\"resumed\"") && begun.elapsed() < world::SOON {
+    while !read().contains("\"resumed\"") && begun.elapsed() < crate::world::SOON {
         tokio::task::yield_now().await;
     }
     let text = read();
@@ -198,4 +195,23 @@ async fn a_recording_holds_what_viewers_see_and_they_know() {
     // A file that is there is never written over.
     assert!(host.fails(&["record", file]).await.contains("exists"));
     assert_eq!(read(), text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shell_that_ends_or_is_killed_says_so_after_its_last_words() {
+    let world = World::start().await;
+    let (host, mut daemon) = world.host().await;
+    for (end, code) in [("exit 3", Some(3)), ("kill -KILL $$", None)] {
+        let script = format!("echo ready; read go; echo last words; {end}");
+        let label = host.share(&[], &script).await;
+        let mut seat = Visitor::enter(&world, &world.alice).await.watch(&label).await;
+        seat.control().await;
+        assert!(seat.viewer.input(b"\r"));
+        seat.until("the farewell", |seat| seat.bye.is_some()).await;
+        assert_eq!(seat.exit, Some(code), "{end}");
+        assert_eq!(seat.bye.as_ref().map(|bye| bye.code), Some(ChannelCode::Done));
+        assert!(seat.shows("last words"), "{}", seat.text());
+        daemon.until("has ended").await;
+    }
+    assert_eq!(host.done(&["status"]).await["shares"], serde_json::json!([]));
 }

@@ -6,7 +6,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, expect, type Page } from "@playwright/test";
-import { accept, people, ringEverybody, stage } from "../lib/call.ts";
+import { accept, people, ringEverybody, stage, type Watched } from "../lib/call.ts";
 import { browserSeconds } from "../lib/processor.ts";
 import { test, type World } from "../lib/world.ts";
 
@@ -92,7 +92,7 @@ interface Received {
 function received(page: Page): Promise<Received[]> {
   return page.evaluate(async () => {
     const pictures: Received[] = [];
-    for (const link of (window as unknown as { links: RTCPeerConnection[] }).links)
+    for (const link of (window as unknown as Watched).links)
       for (const report of (await link.getStats()).values() as Iterable<Record<string, unknown>>)
         if (report.type === "inbound-rtp" && report.kind === "video" && link.connectionState === "connected")
           pictures.push({

@@ -3,7 +3,8 @@ import { type Browser, type BrowserContextOptions, expect, type Page } from "@pl
 import { invitation, join } from "./people.ts";
 import { setUp, somebody, type World } from "./world.ts";
 
-interface Watched {
+/** What a page of {@link caller} has on its window. */
+export interface Watched {
   links: RTCPeerConnection[];
 }
 
@@ -77,6 +78,12 @@ export async function seesAndHears(page: Page, others: number): Promise<void> {
 
 export const stage = (page: Page) => page.getByRole("region", { name: "Call in Home" });
 
+/** Chooses from the menu of the call. */
+export async function more(page: Page, what: string): Promise<void> {
+  await stage(page).getByRole("button", { name: "More" }).click();
+  await page.getByRole("menuitem", { name: what }).click();
+}
+
 /** Rings everybody in the room. */
 export async function ringEverybody(page: Page): Promise<void> {
   await page.getByRole("banner").getByRole("button", { name: "Call", exact: true }).click();
@@ -87,4 +94,22 @@ export async function ringEverybody(page: Page): Promise<void> {
 export async function accept(page: Page): Promise<void> {
   await page.getByRole("region", { name: /is calling$/ }).getByRole("button", { name: "Accept" }).click();
   await expect(stage(page)).toBeVisible();
+}
+
+/** From now on guests may neither call nor show a screen, and this person is a guest. */
+export async function takeAway(owner: Page, name: string): Promise<void> {
+  const room = owner.url().split("/").at(-1) ?? "";
+  const done = await owner.evaluate(
+    async ([roomId, wanted]) => {
+      const ask = (method: string, path: string, body?: object) =>
+        fetch(`/rooms/${roomId}${path}`, { method, headers: { "content-type": "application/json" }, body: body && JSON.stringify(body) });
+      const { members } = (await (await ask("GET", "/members")).json()) as { members: { user_id: string; name: string }[] };
+      const member = members.find((one) => one.name === wanted);
+      const policy = await ask("PATCH", "", { policy: { guest: ["share:file"] } });
+      const role = await ask("PUT", `/members/${member?.user_id}`, { role: "guest" });
+      return policy.ok && role.ok;
+    },
+    [room, name] as const,
+  );
+  expect(done).toBe(true);
 }

@@ -16,6 +16,7 @@ export interface Look {
 
 const desktop = { viewport: { width: 1280, height: 800 }, isMobile: false };
 const phone = { viewport: { width: 390, height: 844 }, isMobile: true };
+/** With `LOOK=phone` in the environment, those whose name holds that. */
 export const looks: Look[] = [
   { name: "desktop-light", ...desktop, colorScheme: "light", locale: "en-GB" },
   { name: "desktop-dark", ...desktop, colorScheme: "dark", locale: "en-GB" },
@@ -23,7 +24,7 @@ export const looks: Look[] = [
   { name: "phone-dark", ...phone, colorScheme: "dark", locale: "en-GB" },
   { name: "desktop-light-fr", ...desktop, colorScheme: "light", locale: "fr-FR" },
   { name: "phone-dark-fr", ...phone, colorScheme: "dark", locale: "fr-FR" },
-];
+].filter(({ name }) => name.includes(process.env.LOOK ?? "")) as Look[];
 
 export async function picture(page: Page, screen: string, look: Look): Promise<void> {
   await page.evaluate(() => document.fonts.ready);

@@ -43,7 +43,9 @@ export class Agent {
   }
 
   private get env(): Record<string, string> {
-    return { MESH_HOME: this.home, MESH_DOWNLOAD_DIR: this.downloads, SHELL: "/bin/sh", PS1: "$ " };
+    // The desktop of whoever runs the tests is not to take part.
+    const noDesktop = { DBUS_SESSION_BUS_ADDRESS: "", XDG_RUNTIME_DIR: "" };
+    return { MESH_HOME: this.home, MESH_DOWNLOAD_DIR: this.downloads, SHELL: "/bin/sh", PS1: "$ ", ...noDesktop };
   }
 
   private async signIn(link: string): Promise<void> {
@@ -72,14 +74,11 @@ export class World {
     readonly setupLink: string,
   ) {}
 
-  /** With further settings of the server. */
-  static async start(settings: Record<string, string> = {}): Promise<World> {
+  /** With further settings of the server, and the words of a program that runs it. */
+  static async start(settings: Record<string, string> = {}, before: readonly string[] = []): Promise<World> {
     const folder = await mkdtemp(path.join(tmpdir(), "mesh-e2e-"));
-    const server = new Program("mesh-server", [], {
-      MESH_LISTEN: "127.0.0.1:0",
-      MESH_DATA_DIR: path.join(folder, "data"),
-      ...settings,
-    });
+    const env = { MESH_LISTEN: "127.0.0.1:0", MESH_DATA_DIR: path.join(folder, "data"), ...settings };
+    const server = new Program("mesh-server", [], env, { before });
     const setup = server.until(/^Setup link: /);
     const url = (await server.until(/^Listening on /)).slice("Listening on ".length).trim();
     return new World(folder, server, url, (await setup).slice("Setup link: ".length).trim());

@@ -1,7 +1,7 @@
 /** Screens: shown in a call and outside of one, looked at closely, pointed at, recorded, stopped. */
 import { AxeBuilder } from "@axe-core/playwright";
 import { expect } from "@playwright/test";
-import { accept, arrived, people, ringEverybody, seesAndHears, stage } from "../lib/call.ts";
+import { accept, arrived, more, people, ringEverybody, seesAndHears, stage } from "../lib/call.ts";
 import { test } from "../lib/world.ts";
 
 test("a screen is shown in the call, zoomed, pointed at, and stopped", async ({ browser, world }) => {
@@ -60,20 +60,33 @@ test("a screen is shown in the call, zoomed, pointed at, and stopped", async ({ 
   await seesAndHears(bob, 2);
 });
 
+test("a screen is shown to the room without a call: watched from the room, and stopped from it", async ({ browser, world }) => {
+  const [alice, bob] = await people(browser, world, "bob");
+  await alice.getByRole("button", { name: "Show a screen to the room" }).click();
+  await alice.getByRole("menuitem", { name: "Show as a smooth film" }).click();
+  await bob.getByRole("button", { name: "Watch" }).click();
+  const screen = stage(bob).getByRole("region", { name: "Screen of alice" });
+  await expect(screen.getByRole("img", { name: "Watched by bob" })).toBeVisible();
+  await expect.poll(async () => (await arrived(bob)).frames[0]).toBeGreaterThan(1);
+  await alice.keyboard.press("Control+k");
+  await alice.getByRole("combobox", { name: "Find", exact: true }).fill("stop showing");
+  await alice.keyboard.press("Enter");
+  await expect(screen).toBeHidden();
+  await expect(alice.getByRole("button", { name: "Show a screen to the room" })).toBeVisible();
+});
+
 test("a recording is told to everybody while it runs, and kept on this device", async ({ browser, world }) => {
   const [alice, bob] = await people(browser, world, "bob");
   await ringEverybody(alice);
   await accept(bob);
   await seesAndHears(alice, 1);
-  await stage(alice).getByRole("button", { name: "More" }).click();
-  await alice.getByRole("menuitem", { name: "Record, and tell everybody" }).click();
+  await more(alice, "Record, and tell everybody");
   await expect(stage(bob).getByText("Recorded by alice")).toBeVisible();
   await expect(stage(alice).getByText("Recorded by alice")).toBeVisible();
   const { frames } = await arrived(alice);
   await expect.poll(async () => (await arrived(alice)).frames[0]).toBeGreaterThan((frames[0] ?? 0) + 20);
   const kept = alice.waitForEvent("download");
-  await stage(alice).getByRole("button", { name: "More" }).click();
-  await alice.getByRole("menuitem", { name: "Stop recording" }).click();
+  await more(alice, "Stop recording");
   expect((await kept).suggestedFilename()).toMatch(/^Mesh .*\.webm$/);
   await expect(stage(bob).getByText("Recorded by alice")).toBeHidden();
 });

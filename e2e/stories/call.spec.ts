@@ -1,6 +1,6 @@
 /** Calls: two to four people see and hear each other, directly; who comes, goes, comes back, may no longer. */
 import { expect } from "@playwright/test";
-import { accept, arrived, people, ringEverybody, seesAndHears, stage } from "../lib/call.ts";
+import { accept, arrived, more, people, ringEverybody, seesAndHears, stage, takeAway } from "../lib/call.ts";
 import { test } from "../lib/world.ts";
 
 test("two people: one rings, the other accepts, both see and hear each other", async ({ browser, world }) => {
@@ -27,6 +27,61 @@ test("two people: one rings, the other accepts, both see and hear each other", a
   await expect(stage(alice).getByText("You are alone here")).toBeVisible();
   await stage(alice).getByRole("button", { name: "Leave the call" }).click();
   await expect(alice.getByRole("banner").getByRole("button", { name: "Call", exact: true })).toBeVisible();
+});
+
+test("another camera and microphone in the call; one that is unplugged gives way; a permission that is not renewed ends it with a way on", async ({
+  browser,
+  world,
+}) => {
+  const [alice, bob] = await people(browser, world, "bob");
+  // Alice's page has a clock that the story moves: a lease lasts a minute.
+  await alice.clock.install();
+  await ringEverybody(alice);
+  await accept(bob);
+  await seesAndHears(alice, 1);
+
+  // What was opened last, as the browser names it.
+  await bob.evaluate(() => {
+    const used: Record<string, string> = {};
+    const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+      const stream = await open(wanted);
+      for (const track of stream.getTracks()) used[track.kind] = track.label;
+      return stream;
+    };
+    Object.assign(window, { used });
+  });
+  const used = (kind: string) => bob.evaluate((name) => (window as unknown as { used: Record<string, string> }).used[name], kind);
+  await more(bob, "Devices…");
+  const devices = bob.getByRole("dialog", { name: "Devices" });
+  for (const [field, kind] of [
+    ["Camera", "video"],
+    ["Microphone", "audio"],
+  ] as const) {
+    const choice = devices.getByRole("combobox", { name: field });
+    const before = await choice.inputValue();
+    await choice.click();
+    await bob.getByRole("option").filter({ hasNotText: before }).last().click();
+    await expect(choice).not.toHaveValue(before);
+    await expect.poll(() => used(kind)).toBe(await choice.inputValue());
+  }
+  await bob.keyboard.press("Escape");
+  await seesAndHears(alice, 1);
+
+  const picture = stage(bob).getByLabel("Picture of bob");
+  const track = () => picture.evaluate((video: HTMLVideoElement) => (video.srcObject as MediaStream | null)?.getVideoTracks()[0]?.id);
+  const first = await track();
+  await picture.evaluate((video: HTMLVideoElement) => (video.srcObject as MediaStream).getVideoTracks()[0]?.dispatchEvent(new Event("ended")));
+  await expect.poll(async () => [undefined, first].includes(await track())).toBe(false);
+  await seesAndHears(alice, 1);
+
+  await alice.clock.fastForward(61_000);
+  await expect(stage(alice).getByRole("alert")).toHaveText(/could not renew its permission in time/);
+  await expect(stage(alice).getByLabel("Picture of bob")).toBeHidden();
+  await expect(stage(bob).getByRole("alert")).toHaveText(/could not renew/);
+  await stage(alice).getByRole("button", { name: "Try again" }).click();
+  await expect(stage(bob).getByLabel("Picture of alice")).toBeVisible();
+  await seesAndHears(alice, 1);
 });
 
 test("three, then four: everybody sees and hears everybody; one leaves, one's page is loaded anew", async ({ browser, world }) => {
@@ -63,20 +118,10 @@ test("a right that is taken away in the call ends it within 5 s, and the others 
   await accept(carol);
   for (const page of [alice, bob, carol]) await seesAndHears(page, 2);
 
-  const room = alice.url().split("/").at(-1) ?? "";
   const begun = Date.now();
-  // Guests may call no longer, and Bob is one from now on.
-  const done = await alice.evaluate(async (roomId) => {
-    const ask = (method: string, path: string, body?: object) =>
-      fetch(`/rooms/${roomId}${path}`, { method, headers: { "content-type": "application/json" }, body: body && JSON.stringify(body) });
-    const { members } = (await (await ask("GET", "/members")).json()) as { members: { user_id: string; name: string }[] };
-    const bob = members.find(({ name }) => name === "bob");
-    const policy = await ask("PATCH", "", { policy: { guest: ["share:file"] } });
-    const role = await ask("PUT", `/members/${bob?.user_id}`, { role: "guest" });
-    return policy.ok && role.ok;
-  }, room);
-  expect(done).toBe(true);
-  await expect(bob.getByRole("alert").filter({ hasText: "permission" })).toBeVisible({ timeout: 5_000 });
+  await takeAway(alice, "bob");
+  await expect(bob.getByText("The call is over")).toBeVisible({ timeout: 5_000 });
+  await expect(bob.getByRole("alert")).toHaveText("The permission for this was taken back. Ask the room’s owner.");
   await expect.poll(async () => (await arrived(bob)).frames.length, { timeout: 5_000 }).toBe(0);
   await expect.poll(async () => (await arrived(alice)).frames.length, { timeout: 5_000 }).toBe(1);
   console.log(`media of a right taken away ended after ${Date.now() - begun} ms`);

@@ -23,6 +23,13 @@ test("an owner reads and exports the record of a room, in both languages", async
   const acts = (await readFile(await file.path(), "utf8")).trim().split("\n").map((line) => JSON.parse(line).act);
   expect(acts).toEqual(["member.joined", "invite.created"]);
 
+  // A right is told in words.
+  await alice.keyboard.press("Escape");
+  await alice.getByRole("button", { name: "Call bob" }).click();
+  await alice.getByRole("region", { name: "Before the call" }).getByRole("button", { name: "Call", exact: true }).click();
+  await bob.getByRole("region", { name: "alice is calling" }).getByRole("button", { name: "Decline" }).click();
+  await alice.getByRole("button", { name: "Close", exact: true }).click();
+
   await bob.getByRole("button", { name: "Room settings" }).click();
   await expect(bob.getByRole("tab", { name: "Record" })).toHaveCount(0);
 
@@ -30,5 +37,6 @@ test("an owner reads and exports the record of a room, in both languages", async
   await alice.reload();
   await alice.getByRole("button", { name: "Réglages du salon" }).click();
   await alice.getByRole("tab", { name: "Registre" }).click();
-  await expect(lines.first()).toContainText("Arrivée");
+  await expect(lines.filter({ hasText: "Arrivée" })).toHaveCount(1);
+  await expect(lines.filter({ hasText: "Autorisation accordée · Appeler" })).toHaveCount(1);
 });

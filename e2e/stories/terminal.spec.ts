@@ -1,5 +1,7 @@
 import { hostname } from "node:os";
+import { AxeBuilder } from "@axe-core/playwright";
 import { expect } from "@playwright/test";
+import { invitation, join } from "../lib/people.ts";
 import { TerminalOnPage } from "../lib/terminal.ts";
 import { setUp, somebody, test } from "../lib/world.ts";
 
@@ -70,6 +72,55 @@ test("consent is asked in the machine's terminal: no is one clear sentence, yes 
   await expect(terminal.text).toContainText(/[$#]/);
 });
 
+test("the owner lets a page of theirs decide, and says there who watches and who types", async ({ browser, world }) => {
+  const alice = await somebody(browser);
+  await setUp(alice, world);
+  const agent = world.agent("machine");
+  await agent.startInTerminal(await world.link("alice"));
+  await alice.getByRole("button", { name: "Terminal", exact: true }).click();
+  await agent.program.asked(/wants to watch a terminal of this device\. Allow it\? \[y\/N\]/);
+  agent.program.type("y\r");
+  const hers = new TerminalOnPage(alice, hostname());
+  await hers.readAloud();
+  await expect(hers.text).toContainText(/[$#]/);
+
+  await alice.getByRole("button", { name: "More about this terminal" }).click();
+  await alice.getByRole("menuitemcheckbox", { name: "Decide here who watches and types" }).click();
+  await agent.program.asked(/wants to decide in your place .* Allow it\? \[y\/N\]/);
+  agent.program.type("y\r");
+  await expect(hers.region.getByText("You decide here who watches and who types.")).toBeVisible();
+
+  const bob = await somebody(browser);
+  await join(bob, await invitation(alice), "bob");
+  await bob.getByRole("button", { name: "Terminal", exact: true }).click();
+  const questions = alice.getByRole("region", { name: `Questions of ${hostname()}` });
+  await expect(questions.getByRole("alert")).toContainText(/^bob .* asks to watch/);
+  await questions.getByRole("button", { name: "Allow once" }).click();
+  const his = new TerminalOnPage(bob, hostname());
+  await expect(his.region.getByText("View only", { exact: true })).toBeVisible();
+  await expect(questions).toHaveCount(0);
+  await expect(hers.input).toBeFocused();
+
+  // By keys, from where one types.
+  await bob.getByRole("button", { name: "Ask for control" }).click();
+  const once = questions.getByRole("button", { name: "Allow once" });
+  await expect(once).toBeEnabled();
+  await expect(once).toHaveAccessibleDescription(/^bob .* asks to type/);
+  await expect(hers.input).toBeFocused();
+  await alice.keyboard.press("Control+Shift+ArrowUp");
+  await expect(once).toBeFocused();
+  await alice.keyboard.press("Enter");
+  await expect(his.region.getByText("You control this terminal")).toBeVisible();
+  await expect(hers.input).toBeFocused();
+
+  // Seen from the chat, too.
+  await bob.getByRole("button", { name: "Give back control" }).click();
+  await alice.getByRole("tab", { name: "Chat" }).click();
+  await bob.getByRole("button", { name: "Ask for control" }).click();
+  await questions.getByRole("button", { name: "No", exact: true }).click();
+  await expect(his.region.getByText("View only · control was not granted")).toBeVisible();
+});
+
 test("a machine that answers nothing says so before the click", async ({ browser, world }) => {
   const page = await somebody(browser);
   await setUp(page, world);
@@ -111,6 +162,56 @@ test("the keyboard goes to a terminal that opens, and a key leads out of it", as
   await expect(page.getByRole("dialog", { name: "Keyboard shortcuts" })).toContainText("Ctrl + Shift + ↑");
   await page.keyboard.press("Escape");
   await expect(back).toBeFocused();
+});
+
+test("open terminals are tabs: walked by the arrows, closed by a key or a button that stands outside of their list", async ({ browser, world }) => {
+  const page = await somebody(browser);
+  await setUp(page, world);
+  for (const name of ["Desk", "Shed"]) {
+    const agent = world.agent(name);
+    expect(await agent.run("login", await world.link("alice"), "--device-name", name).exit).toBe(0);
+    await agent.up("--allow", "terminal:view");
+    await page.getByRole("listitem", { name }).getByRole("button", { name: "Terminal", exact: true }).click();
+    await expect(page.getByRole("region", { name: `Terminal of ${name}` }).getByText("View only", { exact: true })).toBeVisible();
+  }
+  const tabs = page.getByRole("tablist", { name: "In this room" });
+  const tab = (name: string) => tabs.getByRole("tab", { name });
+  await expect(page.getByRole("tabpanel", { name: "Shed" })).toBeVisible();
+  await expect(tabs.getByRole("button")).toHaveCount(0);
+  expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+
+  // Each tab has its button beside it, as if they were one.
+  for (const name of ["Desk", "Shed"]) {
+    const button = page.getByRole("button", { name: `Close the terminal of ${name}` });
+    const [left, right] = await Promise.all([tab(name).boundingBox(), button.boundingBox()]);
+    expect(right?.x).toBeCloseTo((left?.x ?? 0) + (left?.width ?? 0), 0);
+  }
+
+  // One tab takes part in the order of the page; the arrows go round, and what has the focus is opened by Enter.
+  await tab("Shed").focus();
+  await page.keyboard.press("ArrowRight");
+  await expect(tab("Chat")).toBeFocused();
+  await page.keyboard.press("End");
+  await page.keyboard.press("ArrowLeft");
+  await expect(tab("Desk")).toBeFocused();
+  await expect(tab("Shed")).toHaveAttribute("aria-selected", "true");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("tabpanel", { name: "Desk" })).toBeVisible();
+  await tab("Desk").focus();
+  await page.keyboard.press("Tab");
+  await expect(page.getByRole("button", { name: "Close the terminal of Desk" })).toBeFocused();
+  await page.keyboard.press("Shift+Tab");
+  await page.keyboard.press("Home");
+  await page.keyboard.press("Delete");
+  await expect(tabs.getByRole("tab")).toHaveCount(3);
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("Delete");
+  await expect(tab("Desk")).toHaveCount(0);
+  await expect(tab("Shed")).toBeFocused();
+  await expect(tab("Chat")).toHaveAttribute("aria-selected", "true");
+  await page.getByRole("button", { name: "Close the terminal of Shed" }).click();
+  await expect(tabs).toBeHidden();
+  await expect(page.getByRole("textbox", { name: "Message", exact: true })).toBeFocused();
 });
 
 test("on a phone the text of a wide terminal is readable, panned by a finger, and follows what is typed", async ({ browser, world }) => {

@@ -107,6 +107,7 @@ test("Bob pauses, Alice sees it, and it goes on; then the tray follows Bob throu
   await bob.getByRole("button", { name: "Pause large.bin" }).click();
   await expect(alice.getByRole("listitem", { name: "large.bin" })).toContainText("Paused by the other side");
 
+  const room = bob.url();
   await bob.getByRole("link", { name: "Settings" }).click();
   await bob.getByRole("button", { name: /^1 transfer/ }).click();
   const tray = bob.getByRole("dialog");
@@ -118,8 +119,26 @@ test("Bob pauses, Alice sees it, and it goes on; then the tray follows Bob throu
   await (await saved).saveAs(file);
   expect(await blake3(file)).toBe(hash);
 
+  // What is over is remembered, over a reload too, until that is cleared as well.
   await tray.getByRole("button", { name: "Clear finished" }).click();
-  await expect(tray.getByRole("listitem")).toHaveCount(0);
+  const earlier = tray.getByRole("list", { name: "Earlier" });
+  await expect(tray.getByRole("listitem")).toHaveCount(1);
+  await expect(earlier.getByRole("listitem")).toContainText(/large\.binfrom alice · 201 MBReceived · Today/);
+  await bob.goto(room);
+  const remembered = bob.getByRole("list", { name: "Earlier" });
+  await expect(remembered.getByText("large.bin")).toBeVisible();
+  expect(await hurdles(bob)).toEqual([]);
+  await bob.setViewportSize({ width: 360, height: 740 });
+  await bob.getByRole("navigation").getByRole("button", { name: "Files" }).click();
+  await expect(remembered.getByText("large.bin")).toBeVisible();
+  expect(await hurdles(bob)).toEqual([]);
+  expect(await bob.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  await bob.getByRole("button", { name: "Clear history" }).click();
+  await expect(remembered).toBeHidden();
+  await bob.setViewportSize({ width: 1280, height: 800 });
+  await bob.reload();
+  await expect(bob.getByText("None yet.")).toBeVisible();
+  await expect(remembered).toBeHidden();
 });
 
 test("a page that is loaded anew in the middle goes on from what it has", async ({ browser, world }) => {

@@ -1,11 +1,9 @@
 //! Two connections of one process over real sockets: what is sent arrives, and what must be refused is.
 
-mod rtc_common;
-
+use crate::rtc_common::{closed_reason, connect, connect_with, loopback, opened, start};
 use bytes::Bytes;
 use mesh_peer::rtc::{ConnectionEvent, RtcConfig};
 use mesh_peer::transport::{FrameReceiver, FrameSender, Path, Transport};
-use rtc_common::{closed_reason, connect, connect_with, loopback, opened, start};
 
 const TOTAL: usize = 64 << 20;
 const FRAME: usize = 64 << 10;

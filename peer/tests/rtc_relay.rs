@@ -1,17 +1,14 @@
 //! STUN and TURN against a real `turnserver` (coturn) on this machine.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-mod rtc_common;
 
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
+use crate::rtc_common::{closed_reason, connect, loopback, start};
 use bytes::Bytes;
 use mesh_peer::rtc::{ConnectionEvent, IceServer, RtcConfig};
 use mesh_peer::transport::{Path, Transport};
-use rtc_common::{closed_reason, connect, loopback, start};
 
 /// A turnserver that ends with the test.
 struct TurnServer {
@@ -137,7 +134,7 @@ async fn one_relayed_end_is_enough_to_be_called_relayed() {
     );
     let answer = b.connection.accept_offer(&offer).await.unwrap();
     a.connection.accept_answer(&answer).await.unwrap();
-    let (a, b) = rtc_common::open_both(a, b).await;
+    let (a, b) = crate::rtc_common::open_both(a, b).await;
     for end in [&a, &b] {
         let mut link = end.transport.link();
         link.wait_for(|stats| stats.path == Path::Relayed).await.unwrap();

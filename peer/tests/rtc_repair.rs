@@ -1,17 +1,13 @@
 //! Losses on a real path between two connections: repaired where both ends announce it, left to SCTP where one does not.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-mod rtc_common;
-
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crate::rtc_common::{End, OpenEnd, loopback, opened, start};
 use bytes::Bytes;
 use mesh_peer::rtc::ConnectionEvent;
 use mesh_peer::transport::Transport;
-use rtc_common::{End, OpenEnd, loopback, opened, start};
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 

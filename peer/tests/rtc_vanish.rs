@@ -1,86 +1,18 @@
-//! A peer that disappears without a word: the link ends, with a reason, within the time ICE gives it.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+//! A path that dies: the link goes on over another one, or ends with a reason within the time ICE gives it.
 
-mod rtc_common;
-
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::rtc_common::forwarder::joined;
+use crate::rtc_common::{End, PATIENCE};
 use bytes::Bytes;
+use mesh_peer::rtc::{Connection, ConnectionEvent, RtcError};
 use mesh_peer::transport::Transport;
-use rtc_common::{loopback, open_both, start};
-use tokio::net::UdpSocket;
-
-/// Two sockets in the path of two peers, which forward until they are told to swallow everything.
-struct Path {
-    for_offerer: SocketAddr,
-    for_answerer: SocketAddr,
-}
-
-async fn forwarder(offerer: SocketAddr, answerer: SocketAddr, cut: Arc<AtomicBool>) -> Path {
-    let (x, y) = (
-        UdpSocket::bind("127.0.0.1:0").await.unwrap(),
-        UdpSocket::bind("127.0.0.1:0").await.unwrap(),
-    );
-    let path = Path {
-        for_offerer: y.local_addr().unwrap(),
-        for_answerer: x.local_addr().unwrap(),
-    };
-    // `x` is what the answerer sees of the offerer, `y` what the offerer sees of the answerer.
-    tokio::spawn(async move {
-        let (mut one, mut two) = (vec![0; 2048], vec![0; 2048]);
-        loop {
-            tokio::select! {
-                Ok((length, from)) = x.recv_from(&mut one) => if !cut.load(Ordering::Relaxed) && from == answerer {
-                    let _ = y.send_to(&one[..length], offerer).await;
-                },
-                Ok((length, from)) = y.recv_from(&mut two) => if !cut.load(Ordering::Relaxed) && from == offerer {
-                    let _ = x.send_to(&two[..length], answerer).await;
-                },
-            }
-        }
-    });
-    path
-}
-
-fn own_address(sdp: &str) -> SocketAddr {
-    let line = sdp
-        .lines()
-        .find(|line| line.contains(" 127.0.0.1 "))
-        .expect("a loopback candidate");
-    let fields: Vec<&str> = line.split(' ').collect();
-    format!("{}:{}", fields[4], fields[5]).parse().unwrap()
-}
-
-fn with_only(sdp: &str, address: SocketAddr) -> String {
-    let rest = sdp.lines().filter(|line| !line.starts_with("a=candidate:"));
-    let sdp = rest.fold(String::new(), |all, line| all + line + "\r\n");
-    format!(
-        "{sdp}a=candidate:1 1 udp 2130706431 127.0.0.1 {} typ host\r\n",
-        address.port()
-    )
-}
+use tokio::sync::mpsc;
 
 #[tokio::test]
 async fn a_peer_that_vanishes_ends_the_link_with_a_reason() {
-    let (a, b) = (start(loopback(), "file"), start(loopback(), "file"));
-    let offer = a.connection.offer().await.unwrap();
-    // The answer is needed to know where the answerer is; the path stands before either candidate is used.
-    let without: String = offer
-        .lines()
-        .filter(|l| !l.starts_with("a=candidate:"))
-        .fold(String::new(), |all, l| all + l + "\r\n");
-    let answer = b.connection.accept_offer(&without).await.unwrap();
-    let cut = Arc::new(AtomicBool::new(false));
-    let path = forwarder(own_address(&offer), own_address(&answer), cut.clone()).await;
-    a.connection
-        .accept_answer(&with_only(&answer, path.for_offerer))
-        .await
-        .unwrap();
-    let _ = path.for_answerer;
-    let (a, b) = open_both(a, b).await;
+    let (a, b, cut) = joined().await;
     let mut link = a.transport.link();
     let (tx, mut rx) = a.transport.split();
     let (_b_tx, mut b_rx) = b.transport.split();
@@ -106,4 +38,86 @@ async fn a_peer_that_vanishes_ends_the_link_with_a_reason() {
         "a short disturbance must not end a link"
     );
     assert!(rx.recv().await.is_none());
+}
+
+/// Hands the candidates of one end to the other, until it is heard again.
+async fn restored(events: &mut mpsc::Receiver<ConnectionEvent>, other: &Connection) {
+    let until_restored = async {
+        loop {
+            match events.recv().await.expect("it lives") {
+                ConnectionEvent::Candidate(candidate) => {
+                    let _ = other.add_candidate(candidate).await;
+                }
+                ConnectionEvent::Restored => return,
+                ConnectionEvent::Closed(why) => panic!("closed: {why}"),
+                _ => {}
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, until_restored)
+        .await
+        .expect("another path in time");
+}
+
+/// Takes both over to another path.
+async fn take_over(a: &mut End, b: &mut End) {
+    let offer = a.connection.restart(Vec::new()).await.unwrap();
+    let answer = b.connection.accept_restart(&offer, Vec::new()).await.unwrap();
+    a.connection.accept_answer(&answer).await.unwrap();
+    tokio::join!(
+        restored(&mut a.events, &b.connection),
+        restored(&mut b.events, &a.connection)
+    );
+}
+
+#[tokio::test]
+async fn a_link_goes_on_over_another_path_and_loses_nothing() {
+    let (a, b, cut) = joined().await;
+    let frame = |n: u32| Bytes::from(n.to_be_bytes().repeat(1_000));
+    let ((a_tx, mut a_rx), (b_tx, mut b_rx)) = (a.transport.split(), b.transport.split());
+    let (mut a, mut b) = (
+        End {
+            connection: a.connection,
+            events: a.events,
+        },
+        End {
+            connection: b.connection,
+            events: b.events,
+        },
+    );
+    a_tx.send(frame(0)).await.unwrap();
+    assert_eq!(b_rx.recv().await.unwrap(), frame(0));
+    // More than once: each path dies with frames on it, both ways.
+    for round in 0..3 {
+        cut.store(true, Ordering::Relaxed);
+        for n in 1..=8 {
+            a_tx.send(frame(round * 8 + n)).await.unwrap();
+            b_tx.send(frame(round * 8 + n)).await.unwrap();
+        }
+        take_over(&mut a, &mut b).await;
+        for n in 1..=8 {
+            assert_eq!(b_rx.recv().await.unwrap(), frame(round * 8 + n));
+            assert_eq!(a_rx.recv().await.unwrap(), frame(round * 8 + n));
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_the_same_end_gets_another_path_and_only_by_a_new_description() {
+    let (a, b, _cut) = joined().await;
+    let offer = a.connection.restart(Vec::new()).await.unwrap();
+    let fingerprint = a.connection.fingerprint();
+    let another = offer.replace(fingerprint, &["AB"; 32].join(":"));
+    let refused = b.connection.accept_restart(&another, Vec::new()).await;
+    assert!(matches!(refused, Err(RtcError::Invalid(_))), "{refused:?}");
+    let wrong_way = b.connection.restart(Vec::new()).await;
+    assert!(matches!(wrong_way, Err(RtcError::State(_))), "{wrong_way:?}");
+
+    let answer = b.connection.accept_restart(&offer, Vec::new()).await.unwrap();
+    let again = b.connection.accept_restart(&offer, Vec::new()).await;
+    assert!(matches!(again, Err(RtcError::Invalid(_))), "{again:?}");
+    let another = answer.replace(b.connection.fingerprint(), &["AB"; 32].join(":"));
+    let refused = a.connection.accept_answer(&another).await;
+    assert!(matches!(refused, Err(RtcError::Invalid(_))), "{refused:?}");
+    a.connection.accept_answer(&answer).await.unwrap();
 }

@@ -1,185 +1,18 @@
 //! Opening sessions over real connections on loopback, introduced by a control plane that can be made to lie.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-#[path = "signal_fake/mod.rs"]
-mod fake;
 
 use std::time::Duration;
 
+use crate::devices::fake::{self, Do, Fake};
+use crate::devices::{Device, SOON, both, device, offer_file, room, terminal, view};
 use bytes::Bytes;
-use fake::{Do, Fake};
-use mesh_peer::rtc::RtcConfig;
 use mesh_peer::session::{
-    Accepted, Binding, Invitation, OpenSession, SessionContext, SessionEnd, SessionError, SessionRoute,
-    SessionRouter, Step, Wanted, decline, new_session_id, open_as_answerer, open_as_requester,
-    sdp_fingerprint,
+    Binding, SessionEnd, SessionError, Step, Wanted, decline, open_as_requester, sdp_fingerprint,
 };
-use mesh_peer::signal::{ControlPlane, Keys, SessionToken, Signal, SignalEvent};
 use mesh_protocol::capability::{Capability, CapabilityError, Confirmation, Feature};
-use mesh_protocol::ids::{PeerId, RoomId};
-use mesh_protocol::signal::{
-    ClientMessage, Reason, ServerMessage, SessionAnswer, SessionRequest, TransferRequest,
-};
+use mesh_protocol::ids::PeerId;
+use mesh_protocol::signal::{ClientMessage, Reason, ServerMessage, SessionAnswer};
 use serde_json::json;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
-
-const SOON: Duration = Duration::from_secs(20);
-
-/// A device: its socket, and the events that no session claimed.
-struct Device {
-    ctx: SessionContext,
-    me: PeerId,
-    rest: mpsc::Receiver<(Option<PeerId>, ServerMessage)>,
-    _signal: Signal,
-}
-
-fn room() -> RoomId {
-    "room".parse().unwrap()
-}
-
-async fn device(fake: &Fake) -> Device {
-    let control = ControlPlane::new(&fake.base)
-        .unwrap()
-        .with_session(SessionToken::new("t"));
-    let (signal, mut events) = Signal::start(control.clone());
-    let router = SessionRouter::new();
-    let (tx, rest) = mpsc::channel(64);
-    let mine = router.clone();
-    tokio::spawn(async move {
-        while let Some(event) = events.recv().await {
-            if let Some(SignalEvent::Message { from, message }) = mine.dispatch(event) {
-                let _ = tx.send((from, message)).await;
-            }
-        }
-    });
-    let handle = signal.handle();
-    let mut peer = handle.peer_id();
-    let me = timeout(SOON, peer.wait_for(Option::is_some))
-        .await
-        .unwrap()
-        .unwrap()
-        .clone()
-        .unwrap();
-    let rtc = RtcConfig {
-        loopback: true,
-        ..RtcConfig::default()
-    };
-    let ctx = SessionContext::new(control.clone(), handle, Keys::new(control), router, rtc);
-    Device {
-        ctx,
-        me,
-        rest,
-        _signal: signal,
-    }
-}
-
-fn terminal(target: &PeerId) -> Wanted {
-    Wanted {
-        room_id: room(),
-        target: Some(target.clone()),
-        feature: Feature::Terminal,
-        session_id: new_session_id(),
-        max_size: None,
-        consent: SOON,
-    }
-}
-
-fn view(invitation: Invitation) -> ClientMessage {
-    let Invitation {
-        room_id,
-        target,
-        session_id,
-        cap_token,
-    } = invitation;
-    let (session_id, cap_token) = (Some(session_id), Some(cap_token));
-    ClientMessage::TerminalShareRequest(SessionRequest {
-        room_id,
-        target,
-        session_id,
-        cap_token,
-        share_id: None,
-    })
-}
-
-fn offer_file(invitation: Invitation) -> ClientMessage {
-    let Invitation {
-        room_id,
-        target,
-        session_id,
-        cap_token,
-    } = invitation;
-    let (session_id, cap_token) = (Some(session_id), Some(cap_token));
-    let (name, files) = ("a.txt".to_owned(), Vec::new());
-    ClientMessage::ShareFileRequest(TransferRequest {
-        room_id,
-        target,
-        session_id,
-        cap_token,
-        name,
-        size: 1,
-        count: 1,
-        files,
-        share_id: None,
-    })
-}
-
-impl Device {
-    /// The next request, with its route, and who asked.
-    async fn requested(&mut self, feature: Feature) -> (SessionRoute, Binding, Option<String>) {
-        let next = timeout(SOON, self.rest.recv())
-            .await
-            .expect("a request in time")
-            .unwrap();
-        let (remote, session_id, token) = match next {
-            (Some(from), ServerMessage::TerminalShareRequest(asked)) => {
-                (from, asked.session_id, asked.cap_token)
-            }
-            (Some(from), ServerMessage::ShareFileRequest(asked)) => (from, asked.session_id, asked.cap_token),
-            other => panic!("{other:?}"),
-        };
-        let binding = Binding {
-            room_id: room(),
-            session_id: session_id.unwrap(),
-            me: self.me.clone(),
-            remote,
-            feature,
-        };
-        let route = self
-            .ctx
-            .router()
-            .register(&binding.session_id, &room(), Some(&binding.remote))
-            .unwrap();
-        (route, binding, token)
-    }
-
-    async fn answer(&mut self, feature: Feature) -> Result<OpenSession, SessionError> {
-        let (route, binding, _) = self.requested(feature).await;
-        let accepted = Accepted {
-            room_id: room(),
-            remote: binding.remote,
-            feature,
-        };
-        open_as_answerer(&self.ctx, accepted, route).await
-    }
-}
-
-async fn both(
-    fake: &Fake,
-) -> (
-    Device,
-    Device,
-    Result<OpenSession, SessionError>,
-    Result<OpenSession, SessionError>,
-) {
-    let (viewer, mut host) = (device(fake).await, device(fake).await);
-    let wanted = terminal(&host.me);
-    let (asked, answered) = tokio::join!(
-        open_as_requester(&viewer.ctx, wanted, view),
-        host.answer(Feature::Terminal)
-    );
-    (viewer, host, asked, answered)
-}
 
 #[tokio::test]
 async fn a_session_opens_carries_frames_renews_and_is_cut_when_taken_back() {
@@ -289,6 +122,25 @@ async fn an_orderly_end_delivers_everything() {
         timeout(SOON, finishing).await.unwrap().unwrap(),
         SessionEnd::Closed(_)
     ));
+}
+
+#[tokio::test]
+async fn who_stops_it_over_the_server_did_not_lose_the_connection() {
+    let fake = Fake::start().await;
+    let (viewer, host, asked, answered) = both(&fake).await;
+    let (asked, mut answered) = (asked.unwrap(), answered.unwrap());
+    let word = SessionAnswer {
+        room_id: room(),
+        target: Some(host.me.clone()),
+        session_id: asked.binding.session_id.clone(),
+        reason: Some(Reason::Taken),
+    };
+    let word = mesh_peer::session::end(asked.binding.feature, word);
+    viewer.ctx.signal().send(word).await.unwrap();
+    assert!(timeout(SOON, answered.control.next()).await.unwrap().is_some());
+    drop(asked);
+    let end = timeout(SOON, answered.control.ended()).await.unwrap();
+    assert_eq!(end, SessionEnd::Stopped(Reason::Taken));
 }
 
 #[tokio::test]

@@ -1,5 +1,4 @@
 //! The routes of sessions: what comes over the socket reaches the session it belongs to, and no other.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::time::Duration;
 

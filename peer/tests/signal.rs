@@ -1,8 +1,6 @@
 //! The client of the control plane against one that misbehaves in every way a real one cannot be made to.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
-#[path = "signal_fake/mod.rs"]
-mod fake;
+use crate::signal_fake as fake;
 
 use std::time::Duration;
 

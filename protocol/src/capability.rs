@@ -24,7 +24,7 @@ pub const TYP: &str = "mesh-cap+jwt";
 
 /// The closed list of rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub enum Capability {
     #[serde(rename = "call")]
     Call,
@@ -94,7 +94,7 @@ impl std::str::FromStr for Capability {
 
 /// What two peers can do together over a connection of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "lowercase")]
 pub enum Feature {
     Call,
@@ -188,7 +188,7 @@ pub enum CapabilityError {
 
 /// A published key, as in RFC 8037.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Jwk {
     pub kty: String,
     pub crv: String,
@@ -202,7 +202,7 @@ pub struct Jwk {
 
 /// The body of `/.well-known/jwks.json` (RFC 7517).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Jwks {
     pub keys: Vec<Jwk>,
 }

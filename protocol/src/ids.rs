@@ -11,19 +11,31 @@ pub const MAX_ID_BYTES: usize = 64;
 #[error("an identifier is 1 to 64 characters from A-Z a-z 0-9 _ -")]
 pub struct InvalidId;
 
-fn check(text: &str) -> Result<(), InvalidId> {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    if text.is_empty() || text.len() > MAX_ID_BYTES || !text.bytes().all(allowed) {
-        return Err(InvalidId);
+/// Whether the text is an identifier.
+pub fn is_id(text: &str) -> bool {
+    (1..=MAX_ID_BYTES).contains(&text.len()) && text.bytes().all(|b| ALLOWED[usize::from(b)])
+}
+
+/// Looked up, since every message of a relay has several identifiers.
+const ALLOWED: [bool; 256] = {
+    let (mut allowed, mut b) = ([false; 256], 0);
+    while b < 256 {
+        let byte = b as u8;
+        allowed[b] = byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        b += 1;
     }
-    Ok(())
+    allowed
+};
+
+fn check(text: &str) -> Result<(), InvalidId> {
+    if is_id(text) { Ok(()) } else { Err(InvalidId) }
 }
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
-        #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+        #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
         #[serde(transparent)]
         #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
         pub struct $name(String);
@@ -63,6 +75,12 @@ macro_rules! ids {
 
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
                 &self.0
             }
         }

@@ -6,6 +6,7 @@
 pub mod capability;
 pub mod channel;
 pub mod error_code;
+pub mod gotify;
 pub mod http;
 pub mod ids;
 pub mod limits;

@@ -6,6 +6,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::audit::Audit;
 use crate::auth::capability_keys::CapabilityKeys;
+use crate::auth::capability_rate::CapabilityRate;
 use crate::auth::codes::Codes;
 use crate::auth::oidc::Oidc;
 use crate::auth::pairing::Pairings;
@@ -15,6 +16,7 @@ use crate::auth::sign_ins::SignIns;
 use crate::auth::throttle::Throttle;
 use crate::bus::Bus;
 use crate::clock::Clock;
+use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::hub::tickets::Tickets;
@@ -34,12 +36,15 @@ pub struct App {
     pub store: Arc<dyn Store>,
     pub bus: Arc<dyn Bus>,
     pub hub: Arc<Hub>,
+    /// The other nodes, where there may be some.
+    pub cluster: Option<Cluster>,
     pub capability_keys: Arc<CapabilityKeys>,
     pub sign_in_tokens: SignInTokens,
     /// Who asks.
     pub sign_ins: Arc<SignIns>,
     pub passwords: Passwords,
-    pub throttle: Throttle,
+    pub throttle: Arc<Throttle>,
+    pub capability_rate: CapabilityRate,
     pub tickets: Tickets,
     pub pairings: Pairings,
     pub codes: Codes,

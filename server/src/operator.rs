@@ -53,10 +53,11 @@ impl Watcher {
     }
 }
 
+/// Every node reads them, and tells its own clients.
 fn tell(app: &App, bulletin: Bulletin) {
     match bulletin {
-        Bulletin::SignInEnded(sign_in) => app.bus.publish(BusEvent::SignInEnded { sign_in }),
-        Bulletin::MemberGone(room, user) => announce::member_gone(app, room, user, "removed"),
-        Bulletin::RoomGone(room_id) => app.bus.publish(BusEvent::RoomGone { room_id }),
+        Bulletin::SignInEnded(sign_in) => app.bus.here(BusEvent::SignInEnded { sign_in }),
+        Bulletin::MemberGone(room, user) => announce::member_gone_here(app, room, user, "removed"),
+        Bulletin::RoomGone(room_id) => app.bus.here(BusEvent::RoomGone { room_id }),
     }
 }

@@ -18,6 +18,7 @@ use tower::ServiceExt as _;
 use crate::app::App;
 use crate::audit::Audit;
 use crate::auth::capability_keys::CapabilityKeys;
+use crate::auth::capability_rate::CapabilityRate;
 use crate::auth::codes::Codes;
 use crate::auth::keys::{self, KeyError};
 use crate::auth::oidc::Oidc;
@@ -27,8 +28,11 @@ use crate::auth::random;
 use crate::auth::sign_in_token::SignInTokens;
 use crate::auth::sign_ins::SignIns;
 use crate::auth::throttle::Throttle;
-use crate::bus::{Bus, BusEvent, Listener, LocalBus};
+use crate::bus::{Bus, BusEvent, Listener, LocalBus, Serve};
 use crate::clock::{Clock, SystemClock};
+use crate::cluster::desk::Desk;
+use crate::cluster::repair;
+use crate::cluster::{Cluster, JoinError, SecretsError, SharedKeys};
 use crate::config::{Config, ConfigError};
 use crate::data_dir::{self, DataDirError, InUse};
 use crate::http;
@@ -38,8 +42,7 @@ use crate::metrics::{self, Metrics};
 use crate::notify::{self, Notices, Places, PlacesError};
 use crate::operator::Watcher;
 use crate::retention;
-use crate::store::sqlite::SqliteStore;
-use crate::store::{Store, StoreError};
+use crate::store::{self, Store, StoreError};
 use crate::traffic::{Counted, Counters, Traffic};
 use crate::ws::chat::ChatQueue;
 use crate::ws::event::event;
@@ -77,10 +80,14 @@ pub enum StartError {
     Passwords(#[from] PasswordError),
     #[error(transparent)]
     Notifications(#[from] PlacesError),
+    #[error("this node did not join the others: {0}")]
+    Join(#[from] JoinError),
+    #[error(transparent)]
+    SharedKeys(#[from] SecretsError),
 }
 
 /// The store hides the driver's words from clients; whoever starts the server may read them.
-fn reason(error: &StoreError) -> String {
+pub(crate) fn reason(error: &StoreError) -> String {
     match error {
         StoreError::Unavailable(source) => source.to_string(),
         other => other.to_string(),
@@ -98,6 +105,9 @@ pub struct Server {
     /// notifications.
     accepting: JoinHandle<()>,
     sweeping: JoinHandle<()>,
+    repairing: JoinHandle<()>,
+    /// Answers other nodes for as long as this value lives.
+    desk: Option<Arc<dyn Serve>>,
     expiring: JoinHandle<()>,
     chat: JoinHandle<()>,
     audit: JoinHandle<()>,
@@ -129,15 +139,38 @@ impl Server {
             Some(secret) => SignInTokens::new(secret.expose().as_bytes()),
             None => SignInTokens::new(&keys::session_secret(&config.data_dir)?),
         };
+        let store = store::open(config.database_url.as_ref(), &config.database_path()).await?;
+        let mut shared_keys = shared_keys(&config, &store);
+        if let Some(shared) = &mut shared_keys {
+            shared.exchange().await?;
+        }
         let capability_keys = CapabilityKeys::open(&config.data_dir, clock.now())?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.database_path()).await?);
+        keys::push_key(&config.data_dir)?;
+        if let Some(shared) = &mut shared_keys {
+            // Those that were made just now; where another node was faster, its own count.
+            shared.exchange().await?;
+            capability_keys.refresh(clock.now())?;
+        }
         let public_url = config.public_url.clone().unwrap_or_else(|| local_url(address));
         store.put_setting(PUBLIC_URL_SETTING, &public_url).await?;
         let oidc = Oidc::from_config(&config, &public_url)?;
         let setup_link = setup_link(&*store, &public_url).await?;
-        let bus: Arc<dyn Bus> = Arc::new(LocalBus::default());
+        let cluster = match &config.nats_url {
+            Some(url) => Some(Cluster::join(url.expose(), &*store, clock.now_ms()).await?),
+            None => None,
+        };
+        let bus: Arc<dyn Bus> = match &cluster {
+            Some(cluster) => cluster.bus().clone(),
+            None => Arc::new(LocalBus::default()),
+        };
         let sign_ins = Arc::new(SignIns::new(store.clone()));
-        let hub = Arc::new(Hub::new(clock.clone(), bus.clone(), sign_ins.clone()));
+        let throttle = Arc::new(Throttle::default());
+        let hub = Arc::new(Hub::new(
+            clock.clone(),
+            bus.clone(),
+            sign_ins.clone(),
+            throttle.clone(),
+        ));
         let listening: Arc<dyn Listener> = hub.clone();
         bus.subscribe(Arc::downgrade(&listening));
         let (notices, waiting) = Notices::new(hub.clone(), clock.clone());
@@ -163,11 +196,13 @@ impl Server {
             store,
             bus,
             hub,
+            cluster,
             capability_keys: Arc::new(capability_keys),
             sign_in_tokens,
             sign_ins,
             passwords: Passwords::new().await?,
-            throttle: Throttle::default(),
+            throttle,
+            capability_rate: CapabilityRate::new(config.limits),
             tickets: Tickets::default(),
             pairings: Pairings::default(),
             codes: Codes::default(),
@@ -201,9 +236,22 @@ impl Server {
         };
         let notifying = notify::start(&app.notices, waiting, parts, stop.clone());
         let connections = TaskTracker::new();
+        let router = http::router(app.clone());
+        let desk = match &app.cluster {
+            Some(cluster) => {
+                let desk: Arc<dyn Serve> = Arc::new(Desk {
+                    app: app.clone(),
+                    router: router.clone(),
+                });
+                cluster.bus().serve(Arc::downgrade(&desk));
+                cluster.bus().settle().await;
+                Some(desk)
+            }
+            None => None,
+        };
         let accept = Accept {
             listener,
-            router: http::router(app.clone()),
+            router,
             counters: counters.clone(),
             connections: connections.clone(),
             stop: stop.clone(),
@@ -213,7 +261,9 @@ impl Server {
             setup_link,
             counters,
             accepting: tokio::spawn(accept.run()),
-            sweeping: tokio::spawn(sweep(app.clone(), watcher, stop.clone())),
+            sweeping: tokio::spawn(sweep(app.clone(), watcher, shared_keys, stop.clone())),
+            repairing: tokio::spawn(repair::run(app.clone(), stop.clone())),
+            desk,
             expiring: tokio::spawn(retention::run(
                 app.store.clone(),
                 app.clock.clone(),
@@ -292,18 +342,24 @@ impl Server {
         // These end by the token.
         let _ = self.accepting.await;
         let _ = self.sweeping.await;
+        let _ = self.repairing.await;
+        drop(self.desk);
         let _ = self.expiring.await;
         let _ = self.notifying.sending.await;
         if let Some((_, metrics)) = self.metrics {
             end_within(Duration::from_secs(1), metrics).await;
         }
         let store = self.app.store.clone();
+        let bus = self.app.cluster.as_ref().map(|cluster| cluster.bus().clone());
         // The last senders of the queues go with the app; their writers then store what is queued. With the writer of the chat goes
         // the last of those who tell notifications.
         drop(self.app);
         end_within(Duration::from_secs(3), self.chat).await;
         end_within(Duration::from_secs(3), self.notifying.routing).await;
         end_within(Duration::from_secs(1), self.audit).await;
+        if let Some(bus) = bus {
+            bus.leave().await;
+        }
         store.close().await;
     }
 }
@@ -313,6 +369,14 @@ async fn end_within(time: Duration, task: JoinHandle<()>) {
     if tokio::time::timeout(time, task).await.is_err() {
         abort.abort();
     }
+}
+
+/// Where there may be other nodes: the keys that they share.
+fn shared_keys(config: &Config, store: &Arc<dyn Store>) -> Option<SharedKeys> {
+    let (Some(_), Some(secret)) = (&config.nats_url, &config.jwt_secret) else {
+        return None;
+    };
+    Some(SharedKeys::new(store.clone(), &config.data_dir, secret))
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -415,7 +479,12 @@ async fn serve(peer: SocketAddr, router: Router, stream: Counted, stop: Cancella
 }
 
 /// Notices what no request tells: expiry, and sign-ins that another process ended.
-async fn sweep(app: Arc<App>, mut notices: Watcher, stop: CancellationToken) {
+async fn sweep(
+    app: Arc<App>,
+    mut notices: Watcher,
+    mut shared_keys: Option<SharedKeys>,
+    stop: CancellationToken,
+) {
     let mut ticks = tokio::time::interval(SWEEP);
     let mut since_throttle = 0_u32;
     loop {
@@ -425,11 +494,18 @@ async fn sweep(app: Arc<App>, mut notices: Watcher, stop: CancellationToken) {
         }
         app.hub.sweep();
         app.tickets.sweep(app.clock.now());
+        if let Some(shared) = &mut shared_keys
+            && let Err(error) = shared.exchange().await
+        {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "the keys that nodes share were not exchanged");
+        }
         notices.look(&app).await;
         since_throttle += 1;
         if since_throttle >= 30 {
             since_throttle = 0;
             app.throttle.sweep();
+            app.capability_rate.sweep();
             app.pairings.sweep(app.clock.now_ms());
             app.codes.sweep(app.clock.now_ms());
             if let Some(oidc) = &app.oidc {
@@ -446,7 +522,8 @@ async fn sweep(app: Arc<App>, mut notices: Watcher, stop: CancellationToken) {
         {
             Ok(ended) => {
                 for sign_in in ended {
-                    app.bus.publish(BusEvent::SignInEnded { sign_in });
+                    // Every node reads them.
+                    app.bus.here(BusEvent::SignInEnded { sign_in });
                 }
             }
             Err(error) => tracing::warn!(

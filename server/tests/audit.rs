@@ -1,13 +1,9 @@
 //! The record of a room: who asked for, got, used and took back what, for those who may see it, and no content.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-mod common;
-
 use std::time::Duration;
 
+use crate::common::{payload, stage};
 use anyhow::{Context as _, Result};
-use common::{payload, stage};
 use mesh_testkit::{TestClient, TestServer, eventually};
 use serde_json::{Value, json};
 

@@ -1,9 +1,7 @@
 //! Capabilities: who is given one, what it limits, and how revoking, leaving and removal end it.
 
-mod common;
-
+use crate::common::{Stage, payload, stage};
 use anyhow::Result;
-use common::{Stage, payload, stage};
 use mesh_protocol::ids::{PeerId, RoomId};
 use mesh_testkit::TestClient;
 use serde_json::{Value, json};

@@ -1,13 +1,9 @@
 //! Test 57 of the list in `SECURITY.md`: a clock that is ten minutes off refuses with a code of its own, and opens nothing.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-mod common;
-
 use std::time::Duration;
 
+use crate::common::{payload, stage};
 use anyhow::Result;
-use common::{payload, stage};
 use mesh_protocol::capability::{CapabilityError, CapabilityVerifier, Jwks};
 use mesh_testkit::Socket;
 use serde_json::json;

@@ -1,13 +1,11 @@
 //! The compiled command: what it prints, how it ends.
 
-mod common;
-
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::common::process::{Running, command};
 use anyhow::{Context as _, Result};
-use common::process::{Running, command};
 
 fn serve(dir: &Path) -> Result<Running> {
     Running::of(command(dir).args(["--listen", "127.0.0.1:0"]))

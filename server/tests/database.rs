@@ -1,40 +1,17 @@
 //! A database that is locked, full or gone: what could not be stored is told, never acknowledged, and costs nobody else.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-mod common;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
-use common::process::Running;
-use mesh_protocol::ids::RoomId;
-use mesh_testkit::{PASSWORD, Socket, TestClient, TestServer, eventually};
+use crate::common::process::Running;
+use crate::common::{say, texts};
+use anyhow::Result;
+use mesh_testkit::{PASSWORD, TestClient, TestServer, eventually};
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-
-/// Writes a message, whose first word is its id; its `seq`, or the code of the refusal.
-async fn say(socket: &mut Socket, room: &RoomId, text: &str) -> Result<Result<u64, String>> {
-    let client_id = text.split(' ').next();
-    let message = json!({"room_id": room, "client_id": client_id, "text": text});
-    let id = socket.send("chat.message.create", message).await?;
-    let answer = socket
-        .expect_where("an answer", |m| m["payload"]["ref"] == id.as_str())
-        .await?;
-    Ok(match answer["payload"]["seq"].as_u64() {
-        Some(seq) => Ok(seq),
-        None => Err(answer["payload"]["code"].as_str().context("a code")?.to_owned()),
-    })
-}
-
-async fn texts(client: &TestClient, room: &RoomId) -> Result<Vec<Value>> {
-    let page = client.get(&format!("/rooms/{room}/messages")).await?;
-    let messages = page["messages"].as_array().context("messages")?;
-    Ok(messages.iter().map(|message| message["text"].clone()).collect())
-}
 
 #[tokio::test]
 async fn a_locked_database_refuses_what_it_cannot_store_and_slows_nobody() -> Result<()> {

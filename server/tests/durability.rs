@@ -1,13 +1,11 @@
 //! Test 51 of the list in `SECURITY.md`: the compiled server is killed under load, and what it acknowledged is there, once,
 //! and in order. `cargo xtask durability` kills it a hundred times.
 
-mod common;
-
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use crate::common::process::Running;
 use anyhow::Result;
-use common::process::Running;
 use futures_util::future::join_all;
 use mesh_protocol::ids::RoomId;
 use mesh_testkit::{Closed, Socket, TestClient};

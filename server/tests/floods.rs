@@ -1,13 +1,9 @@
 //! Tests 18 to 22 of the list in `SECURITY.md`: what one client does to the server never costs another.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-mod common;
-
 use std::time::{Duration, Instant};
 
+use crate::common::process::Running;
 use anyhow::Result;
-use common::process::Running;
 use futures_util::future::join_all;
 use mesh_protocol::ids::RoomId;
 use mesh_testkit::{Closed, Socket, TestClient, TestServer};

@@ -1,7 +1,5 @@
 //! Test 50 of the list in `SECURITY.md`: the headers that protect a page stand on every response, exactly.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
 use std::collections::BTreeMap;
 
 use anyhow::Result;

@@ -1,13 +1,9 @@
 //! Test 12 of the list in `SECURITY.md`: what the seed's server let pass, tried again in its order.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-mod common;
-
 use std::collections::BTreeSet;
 
+use crate::common::{Stage, payload, stage};
 use anyhow::Result;
-use common::{Stage, payload, stage};
 use mesh_testkit::{Closed, Socket, TestServer, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};

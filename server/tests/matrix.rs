@@ -1,12 +1,10 @@
 //! Tests 13 to 16 of the list in `SECURITY.md`: every message against every right, role, policy and target, compared with a
 //! model; forgeries; types that are not for clients; tokens where they do not belong.
 
-mod common;
-
 use std::collections::BTreeMap;
 
+use crate::common::{payload, stage};
 use anyhow::Result;
-use common::{payload, stage};
 use mesh_protocol::ids::{PeerId, RoomId};
 use mesh_testkit::{Socket, TestClient, TestServer};
 use serde_json::{Value, json};

@@ -1,7 +1,5 @@
 //! What Prometheus reads: the numbers of a real server, parsed by a real parser.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
 use anyhow::{Context as _, Result};
 use mesh_testkit::{TestServer, eventually};
 use prometheus_parse::{Scrape, Value};
@@ -120,12 +118,13 @@ async fn a_scrape_tells_what_happened_and_about_nobody() -> Result<()> {
         1.0,
     );
     for name in [
+        "mesh_tasks",
         "process_resident_memory_bytes",
         "process_open_fds",
         "mesh_network_received_bytes",
         "mesh_network_sent_bytes",
     ] {
-        assert!(value(&scraped, name, None) > 10.0, "{name}");
+        assert!(value(&scraped, name, None) > 5.0, "{name}");
     }
     for who in [
         "alice",

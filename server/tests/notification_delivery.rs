@@ -1,10 +1,7 @@
 //! How notices leave the server: Gotify, ntfy and Web Push after their published interfaces, patience with places that fail,
 //! and no way into closed networks.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-#![allow(dead_code, reason = "each test binary uses its own part of the receivers")]
 
-#[path = "notifications/receiver.rs"]
-mod receiver;
+use crate::notifications::receiver;
 
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,6 @@
 //! Who is told of what: every event, presence, preferences, quiet hours, and that nothing of what was said leaves the server.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-#![allow(dead_code, reason = "each test binary uses its own part of the receivers")]
 
-#[path = "notifications/receiver.rs"]
-mod receiver;
+pub mod receiver;
 
 use std::time::Duration;
 
@@ -227,9 +224,9 @@ async fn what_is_switched_off_muted_or_quiet_is_not_told() -> Result<()> {
     let bob = stage.bob.clone();
     let mut say = async |text: &str, expected: Option<&str>| -> Result<()> {
         stage.say(text).await?;
-        assert_eq!(crate::text(&stage.gotify.next().await?), "alice wrote in Test.");
+        assert_eq!(self::text(&stage.gotify.next().await?), "alice wrote in Test.");
         if let Some(expected) = expected {
-            assert_eq!(crate::text(&of_bob.next().await?), expected);
+            assert_eq!(self::text(&of_bob.next().await?), expected);
         }
         for who in [&stage.bob, &carol] {
             eventually("notices are settled", async || waiting(who).await == 0).await;

@@ -1,8 +1,5 @@
 //! Sign-in at an OpenID provider: who gets in, as whom, and that no lie of a provider and no stolen answer does.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-#[path = "oidc/issuer.rs"]
 mod issuer;
 
 use std::collections::{BTreeMap, HashMap};

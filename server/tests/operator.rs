@@ -1,19 +1,14 @@
 //! The operator's commands, beside a server that runs: what they print, how they end, what people notice.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-#[path = "operator/backup.rs"]
 mod backup;
-mod common;
-#[path = "operator/doctor.rs"]
 mod doctor;
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 
+use crate::common::process::{Running, command};
 use anyhow::{Context as _, Result};
-use common::process::{Running, command};
 use mesh_testkit::{Closed, TestClient};
 use serde_json::{Value, json};
 

@@ -1,9 +1,7 @@
 //! The rules of `docs/protocol.md`, section 3: their order, answers, presence. The whole matrix is in `matrix.rs`.
 
-mod common;
-
+use crate::common::{payload, stage};
 use anyhow::Result;
-use common::{payload, stage};
 use mesh_protocol::ids::{PeerId, RoomId};
 use mesh_testkit::{TestServer, eventually};
 use serde_json::{Value, json};

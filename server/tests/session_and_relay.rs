@@ -1,7 +1,5 @@
 //! The first path through everything: sign in, meet in a room, ask for a capability, be introduced.
 
-mod common;
-
 use anyhow::Result;
 use mesh_testkit::{Socket, TestClient, TestServer};
 use serde_json::json;
@@ -105,7 +103,7 @@ async fn t17_the_seeds_own_message_flow_passes() -> Result<()> {
             kinds.extend(["rtc.offer", "rtc.answer", "rtc.ice"]);
         }
         for kind in kinds {
-            let mut message = common::payload(kind, &room, None, &session, Some(&token));
+            let mut message = crate::common::payload(kind, &room, None, &session, Some(&token));
             message["target_peer_id"] = json!(b.peer_id);
             a.send(kind, message).await?;
             let relayed = b.expect(kind).await?;
@@ -122,7 +120,7 @@ async fn t17_the_seeds_own_message_flow_passes() -> Result<()> {
         }
     }
     for (kind, code) in [("call.request", "CAP_REQUIRED"), ("rtc.offer", "CAP_REQUIRED")] {
-        let mut message = common::payload(kind, &room, None, "none", None);
+        let mut message = crate::common::payload(kind, &room, None, "none", None);
         message["target_peer_id"] = json!(b.peer_id);
         assert_eq!(a.error_of(kind, message).await?.as_deref(), Some(code));
     }

@@ -2,14 +2,11 @@
 //! runs between devices does not notice is shown in the test kit, which knows data channels.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-mod common;
 
 use std::time::{Duration, Instant};
 
+use crate::common::process::Running;
 use anyhow::Result;
-use common::process::Running;
 use futures_util::future::try_join_all;
 use mesh_testkit::{Closed, PASSWORD, TestClient};
 use serde_json::json;

@@ -1,10 +1,8 @@
-//! What every implementation of `Store` must do. A second database adds one call of `contract` and nothing else.
+//! What every implementation of `Store` must do.
 
-#[path = "store_contract/chat.rs"]
 mod chat;
-#[path = "store_contract/people.rs"]
 mod people;
-#[path = "store_contract/records.rs"]
+mod races;
 mod records;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -14,20 +12,61 @@ use anyhow::Result;
 use mesh_protocol::http::{ChangeRoom, DeviceKind, Role};
 use mesh_protocol::ids::{DeviceId, RoomId, UserId};
 use mesh_server::auth::random;
+use mesh_server::config::Secret;
+use mesh_server::store::postgres::PostgresStore;
 use mesh_server::store::sqlite::SqliteStore;
 use mesh_server::store::{
     Entry, NewDevice, NewInvite, NewMessage, NewRoom, NewSignIn, NewUser, SignInId, Store, StoreError,
     TokenHash,
 };
+use mesh_testkit::postgres;
 
 const NOW: u64 = 1_700_000_000_000;
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const ELSEWHERE: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn sqlite_keeps_the_contract() -> Result<()> {
     let dir = tempfile::tempdir()?;
     contract(Arc::new(SqliteStore::open(&dir.path().join("mesh.db")).await?)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_keeps_the_contract() -> Result<()> {
+    let url = Secret::new(postgres::database().await?);
+    contract(Arc::new(PostgresStore::open(&url).await?)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_sets_up_once() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&dir.path().join("mesh.db")).await?);
+    races::setup_happens_once(&store).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_sets_up_once() -> Result<()> {
+    let url = Secret::new(postgres::database().await?);
+    let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&url).await?);
+    races::setup_happens_once(&store).await
+}
+
+/// Two servers that start at once make the tables once.
+#[tokio::test]
+async fn postgres_keeps_what_it_acknowledged_and_opens_once_more() -> Result<()> {
+    let url = Secret::new(postgres::database().await?);
+    let (one, two) = tokio::join!(PostgresStore::open(&url), PostgresStore::open(&url));
+    let (one, two) = (one?, two?);
+    let alice = user(&one, "alice").await?;
+    let room = room(&one, &alice).await?;
+    one.append_messages(&[message(&room, &alice, "d", "c", "kept")])
+        .await?;
+    assert_eq!(two.messages(&room, None, 10).await?[0].text, "kept");
+    one.close().await;
+    let again = PostgresStore::open(&url).await?;
+    assert_eq!(again.messages(&room, None, 10).await?[0].text, "kept");
+    assert!(two.room_of(&room, &alice).await?.is_some());
+    Ok(())
 }
 
 #[tokio::test]
@@ -66,6 +105,7 @@ async fn contract(store: Arc<dyn Store>) -> Result<()> {
     chat::chat_is_numbered_without_gaps(store.clone()).await?;
     chat::chat_changes(&*store).await?;
     chat::chat_ends(&*store).await?;
+    races::races(store.clone()).await?;
     deleting_a_room_takes_all_of_it(&*store).await?;
     records::rooms_whose_time_is_over_are_named_in_their_order(&*store).await?;
     records::the_record_is_numbered_paged_and_bounded(&*store).await?;

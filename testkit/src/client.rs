@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// How long anything may take before the test fails.
-pub const WAIT: Duration = Duration::from_secs(10);
+pub const WAIT: Duration = Duration::from_secs(30);
 
 /// An answer other than 2xx.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,14 @@ impl TestClient {
     /// `base` and a path.
     pub fn at(&self, path: &str) -> String {
         format!("{}{path}", self.base)
+    }
+
+    /// The same client, at another node of the server.
+    pub fn via(&self, base: impl Into<String>) -> Self {
+        Self {
+            base: base.into(),
+            ..self.clone()
+        }
     }
 
     /// Signs in by name and password.

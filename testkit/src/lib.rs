@@ -1,11 +1,15 @@
 //! Real servers and real sockets for tests: nothing is replaced but the clock.
 //!
 //! [`TestServer`] runs `mesh-server` on a port of its own with its data in a temporary folder; [`TestClient`] is a program
-//! that speaks REST and the WebSocket; [`link`] is a network that is not perfect; [`eventually`] waits for a condition. For development only: no crate depends on it
-//! except in its tests.
+//! that speaks REST and the WebSocket; [`link`] is a network that is not perfect, [`internet`] one with routers between;
+//! [`nats`] and [`postgres`] are real servers; [`eventually`] waits for a condition. For development only: no crate depends
+//! on it except in its tests.
 
 mod client;
+pub mod internet;
 pub mod link;
+pub mod nats;
+pub mod postgres;
 mod server;
 
 pub use client::{Closed, Cut, RestError, Socket, TestClient, WAIT};

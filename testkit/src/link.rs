@@ -138,7 +138,7 @@ impl Drop for Link {
     }
 }
 
-fn ip(arguments: &[&str]) -> Result<()> {
+pub(crate) fn ip(arguments: &[&str]) -> Result<()> {
     let run = Command::new("ip").args(arguments).output();
     let run = run.context("ip is needed: apt-get install iproute2")?;
     let said = String::from_utf8_lossy(&run.stderr);

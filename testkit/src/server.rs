@@ -10,12 +10,14 @@ use mesh_protocol::ids::RoomId;
 use mesh_server::auth::password::Hashing;
 use mesh_server::auth::{names, random};
 use mesh_server::clock::{Clock as _, ShiftedClock};
+use mesh_server::config::Secret;
 use mesh_server::store::{NewUser, Store};
 use mesh_server::{Config, Server, Traffic};
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::client::TestClient;
+use crate::postgres;
 
 /// The password of every account that [`TestServer::client`] makes.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -28,7 +30,11 @@ const PASSWORD_HASH: &str =
 pub struct TestServerBuilder {
     config: Config,
     dir: TempDir,
+    on_postgres: bool,
 }
+
+/// `MESH_TEST_DATABASE=postgres` runs any test on PostgreSQL.
+const DATABASE: &str = "MESH_TEST_DATABASE";
 
 impl TestServerBuilder {
     /// Changes a setting.
@@ -37,8 +43,17 @@ impl TestServerBuilder {
         self
     }
 
+    /// Keeps its data in an empty database of the test run's PostgreSQL.
+    pub fn on_postgres(mut self) -> Self {
+        self.on_postgres = true;
+        self
+    }
+
     /// Starts it.
-    pub async fn start(self) -> Result<TestServer> {
+    pub async fn start(mut self) -> Result<TestServer> {
+        if self.on_postgres && self.config.database_url.is_none() {
+            self.config.database_url = Some(Secret::new(postgres::database().await?));
+        }
         let clock = Arc::new(ShiftedClock::default());
         let server = Server::start_with(self.config.clone(), clock.clone()).await?;
         Ok(TestServer {
@@ -63,7 +78,11 @@ impl TestServer {
     pub fn builder() -> TestServerBuilder {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let config = Config::new(SocketAddr::from(([127, 0, 0, 1], 0)), dir.path().join("data"));
-        TestServerBuilder { config, dir }
+        TestServerBuilder {
+            config,
+            dir,
+            on_postgres: std::env::var(DATABASE).is_ok_and(|name| name == "postgres"),
+        }
     }
 
     /// One with the default settings.

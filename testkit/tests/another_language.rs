@@ -1,5 +1,4 @@
 //! The client in Python, written from the documentation alone, against the real server.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::path::Path;
 use std::process::Stdio;

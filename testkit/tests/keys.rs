@@ -1,7 +1,5 @@
 //! The keys of capabilities change under running devices: nobody restarts, and nobody notices.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
 use std::time::Duration;
 
 use anyhow::Result;

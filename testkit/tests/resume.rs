@@ -1,5 +1,4 @@
 //! A device whose network breaks and comes back: the same peer, and nothing that was said meanwhile is missed.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,18 +1,14 @@
 //! Test 56 of the list in `SECURITY.md`: what runs from device to device does not notice that the server goes.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
-
-#[path = "../../peer/tests/rtc_common/mod.rs"]
-mod rtc_common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::rtc_common::{loopback, open_both, start};
 use bytes::Bytes;
 use mesh_peer::transport::Transport;
 use mesh_protocol::ids::RoomId;
 use mesh_testkit::{Socket, TestClient, TestServer};
-use rtc_common::{loopback, open_both, start};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;

@@ -1,5 +1,4 @@
 //! The client of `mesh-peer` against the real server: signing in, being in a room, opening a session, losing the server.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::time::Duration;
 

@@ -42,15 +42,11 @@ fn generate() -> Result<BTreeMap<String, String>> {
     step(
         "TypeScript of the wire",
         cargo()
+            .args(["nextest", "run", "--locked", "--status-level", "fail"])
             .args([
-                "test",
-                "--quiet",
-                "--package",
-                "mesh-protocol",
-                "--features",
-                "typescript",
-                "--lib",
-                "export_bindings",
+                "--ignore-default-filter",
+                "-E",
+                "package(mesh-protocol) and test(/::export_bindings_/)",
             ])
             .env("TS_RS_EXPORT_DIR", folder.path())
             // Every number of the wire stays below 2^53.

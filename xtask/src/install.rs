@@ -10,9 +10,16 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("caddy", "caddy"),
     ("turnserver", "coturn"),
     ("systemd-analyze", "systemd"),
+    ("nats-server", "nats-server"),
+    ("nginx", "nginx libnginx-mod-stream"),
+    ("openssl", "openssl"),
+    ("prometheus", "prometheus"),
     ("python3", "python3"),
     ("ip", "iproute2"),
     ("socat", "socat"),
+    // The one that runs a server has no program on the path; this one comes along.
+    ("pg_createcluster", "postgresql procps"),
+    ("iptables", "iptables"),
     ("vim", "vim"),
     ("less", "less"),
     ("htop", "htop"),
@@ -20,6 +27,15 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("btop", "btop"),
     ("mc", "mc"),
     ("nano", "nano"),
+    ("bash", "bash"),
+    ("zsh", "zsh"),
+    ("fish", "fish"),
+    ("groff", "groff-base"),
+    ("unshare", "util-linux"),
+    ("dbus-daemon", "dbus-daemon"),
+    ("gnome-keyring-daemon", "gnome-keyring"),
+    ("dunst", "dunst"),
+    ("Xvfb", "xvfb"),
 ];
 
 /// What the libraries that benchmarks compare with are built by.
@@ -54,6 +70,20 @@ pub fn for_fuzzing() -> Result<()> {
     cargo_tool("cargo-fuzz")
 }
 
+/// Installs what is missing.
+pub fn for_audit() -> Result<()> {
+    cargo_tool("cargo-deny")
+}
+
+/// Installs what is missing to build for `triple`.
+pub fn for_dist(triple: &str) -> Result<()> {
+    have(&[("musl-gcc", "musl-tools"), ("strip", "binutils")])?;
+    step(
+        triple,
+        program("rustup", ".").args(["--quiet", "target", "add", triple]),
+    )
+}
+
 fn cargo_tool(name: &str) -> Result<()> {
     if present(name) {
         return Ok(());
@@ -77,15 +107,32 @@ pub fn for_peers() -> Result<()> {
     have(PEERS)
 }
 
-/// Installs sshx apart from the user's own programs, unless it is there.
+/// Installs sshx, unless it is there.
 pub fn for_terminals() -> Result<()> {
-    let folder = target().join("sshx");
-    if folder.join("bin/sshx-server").is_file() {
+    have(&[("protoc", "protobuf-compiler")])?;
+    compared("sshx", "sshx-server", &["sshx@0.4.1", "sshx-server@0.4.1"])
+}
+
+/// Installs matchbox, unless it is there.
+pub fn for_relay() -> Result<()> {
+    compared("matchbox", "matchbox_server", &["matchbox_server@0.15.0"])
+}
+
+/// Installs sendme, unless it is there.
+pub fn for_files() -> Result<()> {
+    have(&[("ip", "iproute2")])?;
+    compared("sendme", "sendme", &["sendme@0.37.1"])
+}
+
+/// A program that ours is compared with, apart from the user's own programs.
+fn compared(name: &str, program: &str, crates: &[&str]) -> Result<()> {
+    let folder = target().join(name);
+    if folder.join("bin").join(program).is_file() {
         return Ok(());
     }
-    have(&[("protoc", "protobuf-compiler")])?;
-    let install = ["install", "--locked", "sshx@0.4.1", "sshx-server@0.4.1", "--root"];
-    step("sshx", cargo().args(install).arg(folder))
+    let mut install = cargo();
+    install.args(["install", "--locked"]).args(crates);
+    step(name, install.arg("--root").arg(folder))
 }
 
 fn have(programs: &[(&str, &str)]) -> Result<()> {
@@ -113,6 +160,8 @@ fn install(packages: &[&str]) -> Result<()> {
         &packages.join(", "),
         program("apt-get", ".")
             .env("DEBIAN_FRONTEND", "noninteractive")
+            // Where init scripts would start a service with the package: the tests start their own.
+            .env("RUNLEVEL", "1")
             .args(["install", "-qq", "--yes", "--no-install-recommends"])
             .args(packages),
     )

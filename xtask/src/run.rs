@@ -129,6 +129,8 @@ fn enrol(data: &Path, home: &Path) -> Result<()> {
 fn agent(home: &Path) -> Command {
     let mut command = program(&binary("mesh").to_string_lossy(), ".");
     command.env("MESH_HOME", home);
+    // What is tried out goes with its folder.
+    command.env("MESH_SECRETS", "file");
     command
 }
 

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::process::{cargo, program, release_binary, root, step};
-use crate::{api_check, codegen, install, tidy};
+use crate::process::{binary, cargo, program, release_binary, root, step};
+use crate::{api_check, codegen, dist, install, tidy};
 
 const FUZZ_TARGETS: [&str; 7] = [
     "client_frames",
@@ -17,6 +17,8 @@ const FUZZ_TARGETS: [&str; 7] = [
     "transfer",
     "escape_filter",
 ];
+const ON_POSTGRES: &str =
+    "package(mesh-server) and test(/^(accounts|audit|chat|chat_changes|guests|rooms|sessions)::/)";
 /// Targets that run at once: more would starve each other.
 const FUZZED_AT_ONCE: usize = 4;
 
@@ -30,18 +32,53 @@ pub fn test() -> Result<()> {
         "clippy",
         cargo().args(["clippy", "--all-targets", "--locked", "--", "--deny", "warnings"]),
     )?;
-    codegen::check()?;
     step(
         "checks of the web client",
         program("npm", "client").args(["run", "check"]),
     )?;
     step("tests of the web client", program("npm", "client").arg("test"))?;
-    step("Rust tests", cargo().args(["nextest", "run", "--locked"]))?;
+    step("Rust tests", &mut rust_tests())?;
+    codegen::check()?;
+    on_postgres()?;
     deployment_files()?;
+    new_machines()?;
     // The Rust tests have built both binaries.
     api_check::check(api_check::FEW)?;
     end_to_end_packages()?;
     step("end-to-end tests", program("npm", "e2e").arg("test"))
+}
+
+/// Two tests for each processor: they wait for half of their time.
+fn rust_tests() -> Command {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut tests = cargo();
+    tests.args(["nextest", "run", "--locked", "--test-threads"]);
+    tests.arg((2 * processors).to_string());
+    tests
+}
+
+/// The tests of the server that ask most of a database, once more on the other one.
+fn on_postgres() -> Result<()> {
+    // What is left out measures passwords.
+    let tests = format!("{ON_POSTGRES} and not test(/::t(7|8)_/)");
+    step(
+        "the server's tests on PostgreSQL",
+        rust_tests()
+            .args(["-E", &tests])
+            .env("MESH_TEST_DATABASE", "postgres"),
+    )
+}
+
+/// The tests of a module that take minutes, one after another.
+fn slow(title: &str, package: &str, module: &str) -> Result<()> {
+    let tests = format!("package({package}) and test(/^{module}::/)");
+    step(
+        title,
+        // Of the whole workspace, so that nothing is built twice.
+        cargo()
+            .args(["nextest", "run", "--locked", "--run-ignored", "only"])
+            .args(["--no-capture", "-E", &tests]),
+    )
 }
 
 /// Checks infra/ with packages of its own, apart from the system's.
@@ -69,6 +106,15 @@ fn deployment_files() -> Result<()> {
     step(
         "checks of the deployment files",
         Command::new(&python).current_dir(root()).arg("infra/check.py"),
+    )
+}
+
+/// Does what docs/install.md says, on machines that have nothing yet: namespaces, which only root may make.
+fn new_machines() -> Result<()> {
+    let archive = dist::dist(true)?;
+    step(
+        "new machines, from the documentation alone",
+        program("python3", ".").arg("e2e/new_machines.py").arg(archive),
     )
 }
 
@@ -115,7 +161,7 @@ fn npm_packages(title: &str, folder: &str) -> Result<()> {
 
 /// `cargo xtask bench NAME`.
 pub fn bench(name: &str, options: &[String]) -> Result<()> {
-    if ["relay", "files", "terminal"].contains(&name) {
+    if ["cluster", "relay", "files", "terminal"].contains(&name) {
         return with_programs(name, options);
     }
     if name == "call" {
@@ -175,25 +221,53 @@ pub fn api_check() -> Result<()> {
 
 /// `cargo xtask durability`: the tests that kill the server for minutes.
 pub fn durability() -> Result<()> {
-    let test = [
-        "test",
+    install::for_tests()?;
+    slow("durability", "mesh-server", "durability")
+}
+
+/// `cargo xtask cluster`: the tests of several nodes that take minutes.
+pub fn cluster() -> Result<()> {
+    install::for_tests()?;
+    slow("several nodes", "mesh-server", "cluster")
+}
+
+/// `cargo xtask soak`: tests 58 and 60 of SECURITY.md.
+pub fn soak(minutes: u64, dev: bool, only: Option<&str>) -> Result<()> {
+    let mut build = cargo();
+    build.args([
+        "build",
         "--locked",
         "--package",
+        "mesh-bench",
+        "--package",
         "mesh-server",
-        "--test",
-        "durability",
-    ];
-    step(
-        "durability",
-        cargo().args(test).args(["--", "--ignored", "--nocapture"]),
-    )
+    ]);
+    if !dev {
+        build.arg("--release");
+    }
+    step("the server and its crowd", &mut build)?;
+    let bench = if dev {
+        binary("mesh-bench")
+    } else {
+        release_binary("mesh-bench")
+    };
+    let mut soak = Command::new(bench);
+    soak.current_dir(root())
+        .args(["soak", "--minutes", &minutes.to_string()]);
+    if let Some(only) = only {
+        soak.args(["--only", only]);
+    }
+    step("soak", &mut soak)
 }
 
 /// The benchmark starts the real programs, which are built beside it.
 fn with_programs(name: &str, options: &[String]) -> Result<()> {
     install::for_peers()?;
-    if name == "terminal" {
-        install::for_terminals()?;
+    match name {
+        "terminal" => install::for_terminals()?,
+        "relay" => install::for_relay()?,
+        "files" => install::for_files()?,
+        _ => {}
     }
     // All in one build, and started as built: apart, they would share fewer of their dependencies.
     let build = [
@@ -221,6 +295,7 @@ pub fn fuzz(minutes: u64) -> Result<()> {
         fuzz.args(["fuzz", command, "--sanitizer", "none"]);
         fuzz
     };
+    seed_frames()?;
     step("fuzz targets", &mut fuzz("build"))?;
     let limits = [
         format!("-max_total_time={}", minutes * 60),
@@ -253,6 +328,23 @@ pub fn fuzz(minutes: u64) -> Result<()> {
     Ok(())
 }
 
+/// Every frame of the vectors is what its fuzz target begins with: no chance finds all of their members.
+fn seed_frames() -> Result<()> {
+    let vectors = fs::read_to_string(root().join("protocol/vectors/channel.json"))?;
+    let corpus = root().join("fuzz/corpus/channel_frames");
+    fs::create_dir_all(&corpus)?;
+    let vectors: Vec<serde_json::Value> = serde_json::from_str(&vectors)?;
+    for vector in vectors {
+        let (Some(name), Some(hex)) = (vector["name"].as_str(), vector["hex"].as_str()) else {
+            bail!("a vector of channel.json lacks its name or its bytes");
+        };
+        let byte = |at: usize| u8::from_str_radix(hex.get(at..at + 2).unwrap_or_default(), 16);
+        let bytes: Result<Vec<u8>, _> = (0..hex.len()).step_by(2).map(byte).collect();
+        fs::write(corpus.join(name), bytes?)?;
+    }
+    Ok(())
+}
+
 /// `cargo xtask transfers`: what takes too long for every change: ten thousand simulated trees, a hundred kills, and
 /// files larger than what a page may hold.
 pub fn transfers() -> Result<()> {
@@ -262,8 +354,7 @@ pub fn transfers() -> Result<()> {
         ("transfers that are killed", "mesh-agent", "cuts"),
         ("a hundred thousand files", "mesh-agent", "many"),
     ] {
-        let test = ["test", "--locked", "--package", package, "--test", test];
-        step(title, cargo().args(test).args(["--", "--ignored", "--nocapture"]))?;
+        slow(title, package, test)?;
     }
     for_pages()?;
     step(

@@ -134,6 +134,14 @@ fn check_sources(findings: &mut Vec<String>) -> Result<()> {
         if path.contains("/generated/") {
             continue;
         }
+        if let Some((tests, name)) = test_module(path) {
+            let main = std::fs::read_to_string(root().join(tests).join("main.rs")).unwrap_or_default();
+            if !main.lines().any(|line| line == format!("mod {name};")) {
+                findings.push(format!(
+                    "{path} is run by nobody: {tests}/main.rs does not name it"
+                ));
+            }
+        }
         let Ok(source) = std::fs::read_to_string(root().join(path)) else {
             continue;
         };
@@ -147,4 +155,12 @@ fn check_sources(findings: &mut Vec<String>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The folder and the name of a file that is a module of a crate's one binary of tests.
+fn test_module(path: &str) -> Option<(&str, &str)> {
+    let (tests, file) = path.rsplit_once('/')?;
+    let name = file.strip_suffix(".rs").filter(|name| *name != "main")?;
+    let main = tests.ends_with("/tests") && root().join(tests).join("main.rs").is_file();
+    main.then_some((tests, name))
 }

@@ -8,6 +8,9 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use mesh_protocol::capability::Capability;
 
 use crate::config::parse_grant;
+use crate::disk::{Existing, Patterns};
+use crate::exit::{Failure, Outcome};
+use crate::transfer::choice::Choice;
 
 const EXIT_CODES: &str =
     "Exit codes: 0 done, 1 failure, 2 usage, 3 sign-in needed, 4 refused by the other side or by policy,
@@ -73,11 +76,61 @@ pub(crate) enum Command {
     Stop(StopArgs),
     /// List the rooms you are in
     Rooms,
+    /// The settings file: where it is, what is wrong in it, an editor for it
+    Config {
+        #[command(subcommand)]
+        what: ConfigWhat,
+    },
+    /// Start the daemon with your session, or no longer
+    Autostart {
+        #[command(subcommand)]
+        what: AutostartWhat,
+    },
+    /// Show what the daemon wrote down
+    Logs(LogsArgs),
+    /// Look for what keeps this device from the others, and say what to do about it
+    Doctor,
     /// Print a completion script for a shell
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Write manual pages into a folder
+    Man {
+        /// Such as ~/.local/share/man/man1
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum ConfigWhat {
+    /// Open it in your editor, then check it
+    Edit,
+    /// Print where it is
+    Path,
+    /// Say what is wrong in it, line by line
+    Check,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum AutostartWhat {
+    /// From now on: a systemd user unit, else an entry of your desktop
+    On,
+    /// No longer; a daemon that runs goes on
+    Off,
+    /// Whether it does, and by what
+    Status,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// Go on showing what is written
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// How many lines
+    #[arg(long, short = 'n', default_value_t = 100)]
+    pub(crate) lines: usize,
 }
 
 #[derive(Debug, Subcommand)]
@@ -120,6 +173,9 @@ pub(crate) struct UpArgs {
     /// Where received files go [default: your download folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Take the place of a daemon that runs, whose shares end
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 #[derive(Debug, Args)]
@@ -174,27 +230,52 @@ pub(crate) struct ReceiveArgs {
     /// Where files go [default: your download folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Replace files of the same name
-    #[arg(long, group = "existing")]
-    pub(crate) overwrite: bool,
-    /// Give a number to what has the name of another file [default]
-    #[arg(long, group = "existing")]
-    pub(crate) rename: bool,
-    /// Leave out what has the name of another file
-    #[arg(long, group = "existing")]
-    pub(crate) skip: bool,
-    /// Leave out what this means in a .gitignore (repeatable)
-    #[arg(long, value_name = "PATTERN")]
-    pub(crate) exclude: Vec<String>,
-    /// The most bytes per second, such as 500k or 5M
-    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
-    pub(crate) throttle: Option<NonZeroU64>,
+    #[command(flatten)]
+    pub(crate) taking: Taking,
     /// End after the first transfer
     #[arg(long)]
     pub(crate) once: bool,
     /// The largest offer that is taken, in bytes
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_size: Option<u64>,
+}
+
+// How files are taken, whoever they are from. A doc comment would become the help of the commands that have it.
+#[derive(Debug, Args)]
+pub(crate) struct Taking {
+    /// Replace files of the same name
+    #[arg(long, group = "existing")]
+    overwrite: bool,
+    /// Give a number to what has the name of another file [default]
+    #[arg(long, group = "existing")]
+    rename: bool,
+    /// Leave out what has the name of another file
+    #[arg(long, group = "existing")]
+    skip: bool,
+    /// Leave out what this means in a .gitignore (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    exclude: Vec<String>,
+    /// The most bytes per second, such as 500k or 5M
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub(crate) throttle: Option<NonZeroU64>,
+}
+
+impl Taking {
+    /// What becomes of a file whose name is taken.
+    pub(crate) fn existing(&self) -> Existing {
+        match self {
+            Self { overwrite: true, .. } => Existing::Overwrite,
+            Self { skip: true, .. } => Existing::Skip,
+            _ => Existing::Rename,
+        }
+    }
+
+    /// What is wanted, before anybody is asked.
+    pub(crate) fn choice(&self) -> Outcome<Choice> {
+        let exclude = Patterns::parse(self.exclude.iter().map(String::as_str))
+            .map_err(|why| Failure::usage(format!("{why}.")))?;
+        Ok(Choice::all_but(exclude))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -319,6 +400,8 @@ pub(crate) struct GetArgs {
     /// Where they go [default: the folder that you are in]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) taking: Taking,
 }
 
 #[derive(Debug, Args)]
@@ -326,6 +409,9 @@ pub(crate) struct PutArgs {
     /// The files, and last the shared folder as SHARE:[PATH]
     #[arg(required = true, num_args = 2.., value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+    /// The most bytes per second, such as 500k or 5M
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub(crate) throttle: Option<NonZeroU64>,
 }
 
 /// `90`, `90s`, `10m`, `1h`.

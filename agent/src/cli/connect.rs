@@ -37,8 +37,8 @@ pub(crate) fn server(address: &str, plaintext: bool) -> Outcome<ControlPlane> {
 }
 
 /// The server with the stored session.
-pub(crate) fn signed_in(paths: &Paths) -> Outcome<(ControlPlane, StoredSession)> {
-    let session = StoredSession::load(paths, now())?;
+pub(crate) async fn signed_in(paths: &Paths) -> Outcome<(ControlPlane, StoredSession)> {
+    let session = StoredSession::load(paths, now())?.with_token(paths).await?;
     let control =
         server(&session.server, session.plaintext)?.with_session(SessionToken::new(session.token.clone()));
     Ok((control, session))

@@ -49,7 +49,7 @@ async fn sign_in(context: Context, args: LoginArgs) -> Outcome {
     | Address::Setup { server, .. }) = &address;
     let control = connect::server(server, args.plaintext)?;
     context.paths.create()?;
-    let key = DeviceKey::load_or_create(&context.paths)?;
+    let key = DeviceKey::load_or_create(&context.paths, context.settings.secrets).await?;
     let mut settings = context.settings.clone();
     settings.device_name = args.device_name.clone().or(settings.device_name);
     let device_name = settings.device_name();
@@ -61,7 +61,7 @@ async fn sign_in(context: Context, args: LoginArgs) -> Outcome {
 
     let session = obtain(context.output, &control, &address, &args, device).await?;
     let stored = StoredSession::new(control.base(), args.plaintext, &device_name, session);
-    stored.save(&context.paths)?;
+    let kept = stored.save(&context.paths, context.settings.secrets).await?;
     let human = format!(
         "Signed in to {} as {}; this device is \"{device_name}\".",
         stored.server, stored.name
@@ -69,6 +69,7 @@ async fn sign_in(context: Context, args: LoginArgs) -> Outcome {
     let event = json!({
         "event": "signed_in", "server": stored.server, "name": stored.name, "user_id": stored.user_id,
         "device_id": stored.device_id, "device_name": device_name, "expires_at": stored.expires_at,
+        "secrets": kept.as_str(),
     });
     context.output.result(&human, event);
     Ok(())

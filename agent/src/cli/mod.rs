@@ -5,12 +5,17 @@
 
 mod args;
 mod attach;
+mod autostart;
 mod background;
+mod config;
 mod connect;
 mod consent;
+mod doctor;
 mod down;
 mod folder;
 mod login;
+mod logs;
+mod man;
 pub mod output;
 mod pair;
 mod progress;
@@ -40,6 +45,7 @@ use self::args::{Cli, Command, ShareWhat};
 use self::output::Output;
 use crate::config::{Paths, Settings};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::log;
 
 /// What every command is given.
 pub(crate) struct Context {
@@ -63,7 +69,6 @@ pub fn main() -> ExitCode {
             };
         }
     };
-    start_log(background::is_child());
     let output = Output::new(cli.json, cli.quiet, cli.no_progress);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -86,8 +91,16 @@ async fn run(cli: Cli, output: Output) -> Outcome {
         output.raw(&script);
         return Ok(());
     }
+    if let Command::Man { folder } = &cli.command {
+        return man::run(output, folder);
+    }
+    // A file that no other command can use is what this one is for.
+    if let Command::Config { what } = cli.command {
+        return config::run(output, what).await;
+    }
     let paths = Paths::from_environment()?;
     let settings = Settings::load(&paths)?;
+    start_log(&cli.command, &paths, &settings)?;
     let stop = CancellationToken::new();
     let context = Context {
         paths,
@@ -121,7 +134,10 @@ async fn run(cli: Cli, output: Output) -> Outcome {
         Command::Receive(args) => receive::run(context, args).await,
         Command::View(args) => view::run(context, args).await,
         Command::Rooms => rooms::run(context).await,
-        Command::Completions { .. } => Ok(()),
+        Command::Autostart { what } => autostart::run(context, what).await,
+        Command::Logs(args) => logs::run(context, args).await,
+        Command::Completions { .. } | Command::Man { .. } | Command::Config { .. } => Ok(()),
+        Command::Doctor => doctor::run(context).await,
     };
     signals.abort();
     outcome
@@ -163,19 +179,16 @@ pub(crate) async fn until_stopped<T>(
     }
 }
 
-/// `MESH_LOG` chooses what is logged, to standard error; a background daemon, whose
-/// standard error is its log, tells more than a command.
-fn start_log(daemon: bool) {
-    let default = if daemon {
-        "error,mesh_agent=info,mesh_peer=info"
-    } else {
-        "error"
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MESH_LOG").unwrap_or_else(|_| default.into());
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    let _ = log
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .try_init();
+/// A daemon has a log file; what runs in front of somebody tells its errors there as well. The standard error of a daemon in
+/// the background is that file already.
+fn start_log(command: &Command, paths: &Paths, settings: &Settings) -> Outcome {
+    let is_daemon = matches!(command, Command::Up(args) if !args.detach);
+    if is_daemon {
+        paths.create()?;
+    }
+    log::start(log::Sinks {
+        stderr: !background::is_child(),
+        file: is_daemon.then(|| (paths.log_file(), settings.log_format)),
+    });
+    Ok(())
 }

@@ -9,7 +9,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::output::{Output, ProgressStyle, size};
+use crate::daemon::consent::plain;
 use crate::transfer::Shown;
+use crate::transfer::incoming::Arrived;
 use mesh_peer::transfer::Paused;
 
 /// Between two readings.
@@ -20,7 +22,11 @@ pub(crate) const LISTED: usize = 20;
 const LINE_EVERY: Duration = Duration::from_secs(2);
 
 /// Shows progress until the future is dropped: run it beside the transfer.
-pub(crate) async fn show(output: Output, shown: watch::Receiver<Shown>, link: watch::Receiver<LinkStats>) {
+pub(crate) async fn show(
+    output: Output,
+    shown: watch::Receiver<Shown>,
+    mut links: watch::Receiver<LinkStats>,
+) {
     let style = output.progress();
     if style == ProgressStyle::None {
         return std::future::pending().await;
@@ -32,8 +38,12 @@ pub(crate) async fn show(output: Output, shown: watch::Receiver<Shown>, link: wa
     let mut told_pause = Paused::default();
     let mut ticks = tokio::time::interval(EVERY);
     loop {
-        ticks.tick().await;
-        let (Shown { progress: now, moved }, link) = (*shown.borrow(), link.borrow().clone());
+        tokio::select! {
+            _ = ticks.tick() => {}
+            // A small transfer is over before the next reading.
+            Ok(()) = links.changed(), if told_path == Path::Unknown => {}
+        }
+        let (Shown { progress: now, moved }, link) = (*shown.borrow(), links.borrow_and_update().clone());
         if link.path != Path::Unknown && link.path != told_path {
             told_path = link.path;
             if !output.is_json() {
@@ -137,7 +147,7 @@ fn pause_text(paused: Paused) -> &'static str {
     }
 }
 
-fn path_name(path: Path) -> &'static str {
+pub(crate) fn path_name(path: Path) -> &'static str {
     match path {
         Path::Unknown => "unknown",
         Path::Direct => "direct",
@@ -165,4 +175,22 @@ fn bar() -> ProgressBar {
     let template = "{bar:30} {percent:>3} %  {wide_msg}";
     let style = BarStyle::with_template(template).unwrap_or_else(|_| BarStyle::default_bar());
     ProgressBar::with_draw_target(Some(1), target).with_style(style)
+}
+
+/// Tells what stands now: each file, or how many where they are many.
+pub(super) fn arrived(output: Output, stands: &[Arrived], from: &str, folder: &std::path::Path) {
+    for file in stands {
+        let event = json!({"event": "received", "path": file.path, "size": file.size, "blake3": file.hash.to_string(), "from": from});
+        if stands.len() <= LISTED {
+            let path = plain(&file.path.display().to_string());
+            output.result(&format!("BLAKE3 {} verified: {path}", file.hash), event);
+        } else {
+            output.event(event);
+        }
+    }
+    if stands.len() > LISTED && !output.is_json() {
+        let folder = plain(&folder.display().to_string());
+        let human = format!("BLAKE3 of {} files verified, in {folder}", stands.len());
+        output.result(&human, json!({}));
+    }
 }

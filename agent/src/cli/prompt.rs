@@ -4,7 +4,7 @@ use std::io::{BufRead as _, IsTerminal as _, Read as _};
 
 use tokio::sync::mpsc;
 
-use crate::daemon::consent::Answer;
+use crate::daemon::consent::{Answer, Question};
 use crate::exit::{Failure, Outcome};
 
 /// The longest password or link that is read from standard input, bytes.
@@ -112,7 +112,13 @@ fn typed() -> bool {
 }
 
 /// How [`answer`] is explained to whoever is asked.
-pub(crate) const ANSWERS: &str = "a: this person always, r: this room always, x: this person never";
+pub(crate) const fn answers(question: &Question) -> &'static str {
+    if question.decides {
+        "only for as long as it watches"
+    } else {
+        "a: this person always, r: this room always, x: this person never"
+    }
+}
 
 /// What the owner answers to a request for something of this device.
 pub(crate) fn answer(line: &str) -> Option<Answer> {

@@ -6,6 +6,7 @@ mod tree;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use mesh_peer::session::{SessionEnd, SessionError};
 use mesh_protocol::capability::Feature;
 use mesh_protocol::ids::{DeviceId, PeerId, RoomId};
 use mesh_protocol::signal::{Reason, ServerMessage, TransferRequest};
@@ -17,14 +18,13 @@ use super::args::ReceiveArgs;
 use super::output::size;
 use super::{Context, connect, progress, prompt, steer};
 use crate::daemon::consent::{ANSWER_WITHIN, plain};
-use crate::disk::{Existing, Patterns};
 use crate::exit::{Failure, Outcome};
 use crate::online::{Incoming, Online};
 use crate::transfer::again::{AGAIN_WITHIN, CutOffers};
 use crate::transfer::choice::Choice;
 use crate::transfer::incoming::{self, Arrived, Destination};
 use crate::transfer::offer::Offer;
-use crate::transfer::{Flow, Shown};
+use crate::transfer::{Flow, Shown, TransferError};
 
 /// Offers that wait while one is shown or received; more are left to time out.
 const WAITING: usize = 16;
@@ -41,8 +41,7 @@ pub(crate) async fn run(context: Context, args: ReceiveArgs) -> Outcome {
             "There is no terminal to ask on: give `--yes` to accept whatever is sent.",
         ));
     }
-    let exclude = Patterns::parse(args.exclude.iter().map(String::as_str))
-        .map_err(|why| Failure::usage(format!("{why}.")))?;
+    let choice = args.taking.choice()?;
     let by_code = !args.code.is_empty();
     let mut online = if by_code {
         super::until_stopped(&context.stop, code::enter(&context, &args.code)).await?
@@ -54,7 +53,7 @@ pub(crate) async fn run(context: Context, args: ReceiveArgs) -> Outcome {
         context: &context,
         args: &args,
         out,
-        choice: Choice::all_but(exclude),
+        choice,
         lines,
         queue: VecDeque::new(),
         cut: CutOffers::default(),
@@ -71,7 +70,7 @@ pub(crate) async fn run(context: Context, args: ReceiveArgs) -> Outcome {
 
 /// Into all rooms of who is signed in.
 async fn enter(context: &Context, out: &std::path::Path) -> Outcome<Online> {
-    let (control, session) = connect::signed_in(&context.paths)?;
+    let (control, session) = connect::signed_in(&context.paths).await?;
     let rooms = super::until_stopped(&context.stop, connect::rooms(&control)).await?;
     if rooms.is_empty() {
         connect::pick_room(&rooms, None)?;
@@ -286,13 +285,8 @@ impl Waiting<'_> {
                 return Ok(false);
             }
         };
-        let existing = match self.args {
-            ReceiveArgs { overwrite: true, .. } => Existing::Overwrite,
-            ReceiveArgs { skip: true, .. } => Existing::Skip,
-            _ => Existing::Rename,
-        };
         let destination = Destination {
-            inbox: inbox.with_existing(existing),
+            inbox: inbox.with_existing(self.args.taking.existing()),
             choice,
         };
         let from = From { who, device, resumed };
@@ -306,14 +300,16 @@ impl Waiting<'_> {
             return Ok(all.clone());
         };
         let listed = offer.request.files.clone();
-        let question = match offer.request.count {
-            1 => "Accept? [y/N] ",
-            _ => "Accept? [y/N, or which: `1 3-5 *.jpg folder`] ",
+        let within = ANSWER_WITHIN.as_secs();
+        let which = match offer.request.count {
+            1 => "",
+            _ => ", or which: `1 3-5 *.jpg folder`",
         };
+        let question = format!("Accept within {within} s? [y/N/busy{which}] ");
         // What was typed before the question was not meant for it.
         while lines.try_recv().is_ok() {}
         let output = self.context.output;
-        output.say(question);
+        output.say(&question);
         let until = Instant::now() + ANSWER_WITHIN;
         loop {
             tokio::select! {
@@ -323,6 +319,7 @@ impl Waiting<'_> {
                 line = lines.recv() => match line.as_deref().map(|line| (line, prompt::yes_or_no(line))) {
                     Some((_, Some(true))) => return Ok(all.clone()),
                     Some((_, Some(false))) | None => return Err(Some(Reason::Declined)),
+                    Some((answer, None)) if answer.trim().eq_ignore_ascii_case("busy") => return Err(Some(Reason::Busy)),
                     Some((answer, None)) => {
                         let all_are_listed = listed.len() as u64 == offer.request.count;
                         match all.picked(answer.trim(), &listed, all_are_listed) {
@@ -349,6 +346,11 @@ impl Waiting<'_> {
         let (request, choice) = (offer.request.clone(), destination.choice.clone());
         let (session, accepted) = match online.alongside(offer.accept(&context)).await {
             Ok(opened) => opened,
+            // Two have said yes at once: what is waited for is still to come.
+            Err(SessionError::Declined(Reason::Taken)) => {
+                self.taken_elsewhere(who);
+                return Ok(false);
+            }
             Err(error) => {
                 let failure = connect::not_opened(&error, &format!("{who} could not be connected"));
                 return self.ended(from, from.resumed, (request, choice), failure, Vec::new());
@@ -364,7 +366,7 @@ impl Waiting<'_> {
         let (pause, paused) = watch::channel(false);
         let flow = Flow {
             paused,
-            throttle: self.args.throttle,
+            throttle: self.args.taking.throttle,
             ..Flow::from(self.context.stop.clone())
         };
         let receiving = incoming::receive(session, accepted, destination, &shown, &flow, |file| {
@@ -398,6 +400,11 @@ impl Waiting<'_> {
                 output.note(&took, json!({"event": "done", "bytes": moved, "total": wanted, "files": last.progress.files_total, "skipped": skipped, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate}));
                 Ok(true)
             }
+            // The same, but noticed only by the one who offered it.
+            Err(TransferError::Lost(SessionEnd::Stopped(Reason::Taken))) => {
+                self.taken_elsewhere(who);
+                Ok(false)
+            }
             Err(error) => {
                 let failure = error
                     .failure(who, again)
@@ -405,6 +412,13 @@ impl Waiting<'_> {
                 self.ended(from, error.is_cut(), (request, choice), failure, stands)
             }
         }
+    }
+
+    fn taken_elsewhere(&self, who: &str) {
+        self.context.output.note(
+            &format!("Another device took what {who} offered."),
+            json!({"event": "withdrawn", "from": who}),
+        );
     }
 
     /// The end of a transfer that did not come to its own; `Ok` when it may go on, because its connection was cut.
@@ -438,28 +452,9 @@ impl Waiting<'_> {
         Ok(false)
     }
 
-    /// What stands now: each file, or how many where they are many.
+    /// What stands now.
     fn tell(&self, stands: &[Arrived], who: &str) {
-        let output = self.context.output;
-        for file in stands {
-            let event = json!({"event": "received", "path": file.path, "size": file.size, "blake3": file.hash.to_string(), "from": who});
-            if stands.len() <= progress::LISTED {
-                output.result(
-                    &format!("BLAKE3 {} verified: {}", file.hash, file.path.display()),
-                    event,
-                );
-            } else {
-                output.event(event);
-            }
-        }
-        if stands.len() > progress::LISTED && !output.is_json() {
-            let human = format!(
-                "BLAKE3 of {} files verified, in {}",
-                stands.len(),
-                self.out.display()
-            );
-            output.result(&human, json!({}));
-        }
+        progress::arrived(self.context.output, stands, who, &self.out);
     }
 }
 

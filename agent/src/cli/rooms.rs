@@ -8,7 +8,7 @@ use crate::exit::Outcome;
 
 pub(crate) async fn run(context: Context) -> Outcome {
     until_stopped(&context.stop, async {
-        let (control, _) = connect::signed_in(&context.paths)?;
+        let (control, _) = connect::signed_in(&context.paths).await?;
         let rooms = connect::rooms(&control).await?;
         if context.output.is_json() {
             context.output.event(json!({"event": "rooms", "rooms": rooms}));

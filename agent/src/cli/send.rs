@@ -46,7 +46,7 @@ pub(crate) async fn run(context: Context, args: SendArgs) -> Outcome {
     });
     let gathering = async { gathering.await.map_err(Failure::general)? };
     let parcel = super::until_stopped(&context.stop, gathering).await?;
-    let (control, own) = connect::signed_in(&context.paths)?;
+    let (control, own) = connect::signed_in(&context.paths).await?;
     let Some(to) = &args.to else {
         return code::run(&context, &args, &parcel, control, own).await;
     };
@@ -113,7 +113,8 @@ async fn deliver(
         size(rate),
         progress::path_and_rtt(&link)
     );
-    output.note(&took, json!({"event": "sent", "bytes": moved, "total": wanted, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate}));
+    let path = progress::path_name(link.path);
+    output.note(&took, json!({"event": "sent", "bytes": moved, "total": wanted, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate, "path": path}));
     let files = parcel.files.iter().zip(&hashes).zip(0..);
     let arrived = files.filter(|(_, number)| skipped.binary_search(number).is_err());
     for ((file, hash), _) in arrived {
@@ -183,7 +184,7 @@ async fn offer(
                 pending.retain(|(_, pending)| *pending != session_id);
                 match opened {
                     Ok(session) => {
-                        drop(attempts);
+                        // The word goes before their connections do.
                         take_back(online, &pending, Reason::Taken).await;
                         return Ok((candidate, session));
                     }

@@ -148,6 +148,7 @@ impl Attached {
         let Client {
             mut reader,
             mut writer,
+            ..
         } = client;
         let (to_main, said) = mpsc::channel(1);
         tokio::spawn(async move {
@@ -331,7 +332,7 @@ impl Attached {
             self.status(&format!(
                 " Ctrl-] y or n: {} ({}) ",
                 question.sentence(),
-                prompt::ANSWERS
+                prompt::answers(question)
             ));
         }
     }

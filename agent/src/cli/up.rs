@@ -1,25 +1,35 @@
 //! `mesh up`: the daemon, in this terminal or in the background.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use mesh_peer::signal::ControlPlane;
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::args::UpArgs;
 use super::background::{self, Flags};
-use super::{Context, connect, prompt};
+use super::{Context, connect, down, prompt};
 use crate::config::StoredSession;
 use crate::daemon::consent::{Desk, DeskEvent, Policy, Question};
-use crate::daemon::{Daemon, Notify, Options};
-use crate::exit::Outcome;
+use crate::daemon::ipc::{Client, FromDaemon, Request};
+use crate::daemon::{self, Daemon, Notify, Options};
+use crate::exit::{Exit, Failure, Outcome};
+
+/// How long a daemon that runs may take to say how it is.
+const STATUS_WITHIN: Duration = Duration::from_secs(5);
+/// How long a secret store may take to be opened after a login, and how often it is asked.
+const STORE_WITHIN: Duration = Duration::from_secs(60);
+const STORE_AGAIN: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(context: Context, args: UpArgs) -> Outcome {
     if background::is_child() {
         return in_background(context, args).await;
     }
+    // Asked before a daemon that runs is taken away, and here rather than in a child, where nobody reads.
+    StoredSession::load(&context.paths, connect::now())?;
+    super::until_stopped(&context.stop, make_room(&context, args.replace)).await?;
     if args.detach {
-        // Asked here rather than in the child, where nobody reads.
-        StoredSession::load(&context.paths, connect::now())?;
         let flags = Flags {
             allow: args.allow,
             deny: args.deny,
@@ -33,6 +43,49 @@ pub(crate) async fn run(context: Context, args: UpArgs) -> Outcome {
         return Ok(());
     }
     in_foreground(context, args).await
+}
+
+/// A daemon of another version gives way: at once where it shares nothing, else when it is told to. One of this version
+/// stays, unless it is told to.
+async fn make_room(context: &Context, replace: bool) -> Outcome {
+    let Some(mut client) = Client::connect(&context.paths.socket()?).await? else {
+        return Ok(());
+    };
+    client.request(Request::Status).await?;
+    let status = match tokio::time::timeout(STATUS_WITHIN, client.reader.next()).await {
+        Ok(Ok(Some(FromDaemon::Status { status }))) => Some(status),
+        _ => None,
+    };
+    let same = status
+        .as_ref()
+        .is_some_and(|status| status.version == env!("CARGO_PKG_VERSION"));
+    if !replace {
+        if same {
+            return Err(daemon::already_runs());
+        }
+        let idle = status.as_ref().is_some_and(|status| {
+            status.shares.is_empty() && status.folders.is_empty() && status.transfers.is_empty()
+        });
+        if !idle {
+            return Err(Failure::general(
+                "A daemon of another version runs, and what it shares would end: `mesh up --replace` takes its place.",
+            ));
+        }
+    }
+    // Each request has a connection of its own.
+    let Some(client) = Client::connect(&context.paths.socket()?).await? else {
+        return Ok(());
+    };
+    down::stop(&context.paths, client).await?;
+    let said = if same {
+        "The daemon that ran was stopped."
+    } else {
+        "The daemon that ran was of another version and was stopped."
+    };
+    context
+        .output
+        .note(said, json!({"event": "replaced", "same_version": same}));
+    Ok(())
 }
 
 fn options(context: &Context, args: &UpArgs) -> Outcome<Options> {
@@ -52,8 +105,27 @@ fn options(context: &Context, args: &UpArgs) -> Outcome<Options> {
     })
 }
 
+/// The sign-in. What the system starts at a login may come before the secret store is open, and then nobody is there to try
+/// again.
+async fn patiently_signed_in(context: &Context) -> Outcome<(ControlPlane, StoredSession)> {
+    let since = Instant::now();
+    let by_the_system = !background::is_child() && !prompt::can_ask();
+    loop {
+        match connect::signed_in(&context.paths).await {
+            Err(failure)
+                if failure.exit == Exit::Failure && by_the_system && since.elapsed() < STORE_WITHIN =>
+            {
+                tracing::info!(%failure, "waiting for the secret store");
+                tokio::time::sleep(STORE_AGAIN).await;
+            }
+            other => return other,
+        }
+    }
+}
+
 async fn start(context: &Context, args: &UpArgs, notify: Notify) -> Outcome<Daemon> {
-    let signed_in = connect::signed_in(&context.paths)?;
+    crate::config::settle(&context.paths, context.settings.secrets, connect::now()).await?;
+    let signed_in = patiently_signed_in(context).await?;
     let options = options(context, args)?;
     Daemon::start(
         &context.paths,
@@ -80,10 +152,12 @@ async fn in_background(context: Context, args: UpArgs) -> Outcome {
 
 async fn in_foreground(context: Context, args: UpArgs) -> Outcome {
     let output = context.output;
-    let notify: Notify =
-        Arc::new(move |sentence| output.note(&sentence, json!({"event": "notice", "detail": sentence})));
+    let notify: Notify = Arc::new(move |sentence| {
+        tracing::info!("{sentence}");
+        output.note(&sentence, json!({"event": "notice", "detail": sentence}));
+    });
     let daemon = super::until_stopped(&context.stop, start(&context, &args, notify)).await?;
-    let session = connect::signed_in(&context.paths)?.1;
+    let session = StoredSession::load(&context.paths, connect::now())?;
     let desk = daemon.desk();
     let questions = prompt::can_ask().then(|| tokio::spawn(ask(desk, output)));
     let asks = questions.is_some();
@@ -121,7 +195,7 @@ async fn ask(desk: Desk, output: super::output::Output) {
         output.say(&format!(
             "{} Allow it? [y/N] ({}) ",
             question.sentence(),
-            prompt::ANSWERS
+            prompt::answers(question)
         ));
     };
     loop {

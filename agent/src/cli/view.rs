@@ -32,7 +32,7 @@ pub(crate) async fn run(context: Context, args: ViewArgs) -> Outcome {
     if !raw::available() {
         return Err(Failure::usage("This needs a terminal: run it in one."));
     }
-    let (control, _) = connect::signed_in(&context.paths)?;
+    let (control, _) = connect::signed_in(&context.paths).await?;
     let rooms = super::until_stopped(&context.stop, connect::rooms(&control)).await?;
     let wanted: Vec<RoomId> = match &args.room {
         Some(room) => vec![connect::pick_room(&rooms, Some(room))?.room_id.clone()],

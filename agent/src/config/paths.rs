@@ -13,7 +13,7 @@ const MAX_SOCKET_PATH: usize = 107;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
     config: PathBuf,
-    state: PathBuf,
+    pub(super) state: PathBuf,
     runtime: PathBuf,
 }
 

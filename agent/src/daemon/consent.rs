@@ -1,14 +1,18 @@
 //! Who may do what with this device: consent given in advance, asked for now, or absent.
 //!
 //! Owns [`Policy`] (what needs no question) and [`Desk`] (where questions are put and answered). Knows nothing of
-//! terminals or sockets: a *source* is whoever can ask the owner, such as the terminal of `mesh up` or an attached
-//! `mesh share terminal`. A question goes to every source; the first answer counts; with no source left it is a no.
+//! terminals or sockets: a *source* is whoever can ask the owner, such as the terminal of `mesh up`, an attached
+//! `mesh share terminal` or a page that the owner let decide. A question goes to every source that it is for; the first answer
+//! counts; with none left it is a no.
+//!
+//! **Invariant**: who may decide in the owner's place is asked on this device alone, each time, whatever was said before.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mesh_protocol::capability::Capability;
+pub use mesh_protocol::channel::ConsentAnswer as Answer;
 use mesh_protocol::ids::{RoomId, UserId};
 use mesh_protocol::signal::Reason;
 use serde::{Deserialize, Serialize};
@@ -37,12 +41,20 @@ pub struct Question {
     /// For files: names and sizes, one a line.
     #[serde(default)]
     pub details: Vec<String>,
+    /// Whether it is asked to decide in the owner's place, for as long as this session lasts.
+    #[serde(default)]
+    pub decides: bool,
 }
 
 impl Question {
     /// One sentence for the owner. Names come from others: control characters are taken out.
     pub fn sentence(&self) -> String {
         let (who, room) = (plain(&self.who), plain(&self.room));
+        if self.decides {
+            return format!(
+                "{who} in {room} wants to decide in your place who watches your terminals and who types into them, itself too; it is signed in as you."
+            );
+        }
         match self.capability {
             Capability::TerminalView => format!("{who} in {room} wants to watch a terminal of this device."),
             Capability::TerminalControl => format!("{who} in {room} wants to type into your terminal."),
@@ -60,38 +72,21 @@ pub fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && !matches!(c, '\u{200E}' | '\u{200F}' | '\u{061C}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')).collect()
 }
 
-/// What the owner answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Answer {
-    Yes,
-    No,
-    /// Yes, and for this person always.
-    AlwaysPerson,
-    /// Yes, and for whoever asks in this room.
-    AlwaysRoom,
-    /// No, and for this person never.
-    NeverPerson,
-}
-
-impl Answer {
-    const fn allows(self) -> bool {
-        matches!(self, Self::Yes | Self::AlwaysPerson | Self::AlwaysRoom)
+/// Whom an answer is about beyond its question.
+fn scope_of(answer: Answer, question: &Question) -> Option<Scope> {
+    if question.decides {
+        return None;
     }
-
-    /// Whom it is about beyond this question.
-    fn scope(self, question: &Question) -> Option<Scope> {
-        match self {
-            Self::Yes | Self::No => None,
-            Self::AlwaysPerson | Self::NeverPerson => Some(Scope::Person {
-                user_id: question.user_id.clone()?,
-                name: plain(&question.who),
-            }),
-            Self::AlwaysRoom => Some(Scope::Room {
-                room_id: question.room_id.clone()?,
-                name: plain(&question.room),
-            }),
-        }
+    match answer {
+        Answer::Yes | Answer::No => None,
+        Answer::AlwaysPerson | Answer::NeverPerson => Some(Scope::Person {
+            user_id: question.user_id.clone()?,
+            name: plain(&question.who),
+        }),
+        Answer::AlwaysRoom => Some(Scope::Room {
+            room_id: question.room_id.clone()?,
+            name: plain(&question.room),
+        }),
     }
 }
 
@@ -123,9 +118,20 @@ pub enum DeskEvent {
     },
 }
 
+/// Rung when a question is put, or would be if somebody could be asked. It must not wait.
+#[derive(Clone)]
+pub struct Bell(Arc<dyn Fn(&Question) + Send + Sync>);
+
+impl std::fmt::Debug for Bell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Bell")
+    }
+}
+
 /// Where questions are put. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Desk {
+    bell: Option<Bell>,
     policy: Arc<Policy>,
     /// Held for a look or a change, never across an await.
     rules: Arc<Mutex<Rules>>,
@@ -136,8 +142,30 @@ pub struct Desk {
 #[derive(Debug, Default)]
 struct Board {
     next: u64,
-    sources: HashMap<u64, mpsc::Sender<DeskEvent>>,
+    sources: HashMap<u64, (Place, mpsc::Sender<DeskEvent>)>,
     open: HashMap<u64, (Question, oneshot::Sender<Answer>)>,
+}
+
+/// Where a source asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// On this device.
+    Here,
+    /// In a page of the owner's that was let decide about terminals.
+    Afar,
+}
+
+impl Place {
+    const fn is_for(self, question: &Question) -> bool {
+        let terminal = matches!(
+            question.capability,
+            Capability::TerminalView | Capability::TerminalControl
+        );
+        match self {
+            Self::Here => true,
+            Self::Afar => terminal && !question.decides,
+        }
+    }
 }
 
 /// One way to ask the owner, for as long as it lives.
@@ -151,24 +179,40 @@ pub struct Source {
 impl Desk {
     pub fn new(policy: Policy, rules: Rules) -> Self {
         Self {
+            bell: None,
             policy: Arc::new(policy),
             rules: Arc::new(Mutex::new(rules)),
             board: Arc::default(),
         }
     }
 
-    /// Adds a source; it is shown what stands open.
+    /// The same desk with a bell.
+    pub fn with_bell(mut self, bell: impl Fn(&Question) + Send + Sync + 'static) -> Self {
+        self.bell = Some(Bell(Arc::new(bell)));
+        self
+    }
+
+    /// Adds a source on this device; it is shown what stands open.
     pub fn attach(&self) -> Source {
+        self.attach_at(Place::Here)
+    }
+
+    /// Adds a page of the owner's that was let decide: it is asked about terminals, and not who else decides.
+    pub fn attach_afar(&self) -> Source {
+        self.attach_at(Place::Afar)
+    }
+
+    fn attach_at(&self, place: Place) -> Source {
         let (sender, events) = mpsc::channel(SOURCE_QUEUE);
         let mut board = self.board();
-        for (id, (question, _)) in &board.open {
+        for (id, (question, _)) in board.open.iter().filter(|(_, (open, _))| place.is_for(open)) {
             let _ = sender.try_send(DeskEvent::Ask {
                 id: *id,
                 question: question.clone(),
             });
         }
         let id = board.number();
-        board.sources.insert(id, sender);
+        board.sources.insert(id, (place, sender));
         drop(board);
         Source {
             id,
@@ -203,21 +247,26 @@ impl Desk {
     }
 
     async fn ask_within(&self, question: Question, within: Duration) -> Verdict {
-        match self.rules().decide(&question) {
-            Some(true) => return Verdict::Allowed,
-            Some(false) => return Verdict::Declined(Reason::Declined),
-            None => {}
-        }
-        if self.policy.allow.contains(&question.capability) {
-            return Verdict::Allowed;
+        if !question.decides {
+            match self.rules().decide(&question) {
+                Some(true) => return Verdict::Allowed,
+                Some(false) => return Verdict::Declined(Reason::Declined),
+                None => {}
+            }
+            if self.policy.allow.contains(&question.capability) {
+                return Verdict::Allowed;
+            }
         }
         if self.policy.deny {
             return Verdict::Declined(Reason::Declined);
         }
+        if let Some(Bell(ring)) = &self.bell {
+            ring(&question);
+        }
         let (reply, answer) = oneshot::channel();
         let open = {
             let mut board = self.board();
-            if board.sources.is_empty() {
+            if !board.can_ask(&question) {
                 return Verdict::Declined(Reason::Declined);
             }
             if board.open.len() >= MAX_OPEN {
@@ -243,7 +292,7 @@ impl Desk {
             return;
         };
         let _ = reply.send(answer);
-        if let Some(scope) = answer.scope(&question)
+        if let Some(scope) = scope_of(answer, &question)
             && let Err(failure) = self.set(question.capability, scope, Some(answer.allows()))
         {
             tracing::warn!(%failure, "an answer was not kept");
@@ -265,10 +314,16 @@ impl Board {
         self.next
     }
 
+    fn can_ask(&self, question: &Question) -> bool {
+        self.sources.values().any(|(place, _)| place.is_for(question))
+    }
+
     /// A source that does not read any more is gone.
     fn tell(&mut self, event: &DeskEvent) {
-        self.sources
-            .retain(|_, source| source.try_send(event.clone()).is_ok());
+        self.sources.retain(|_, (place, source)| match event {
+            DeskEvent::Ask { question, .. } if !place.is_for(question) => true,
+            _ => source.try_send(event.clone()).is_ok(),
+        });
     }
 }
 
@@ -297,10 +352,10 @@ impl Drop for Source {
     fn drop(&mut self) {
         let mut board = self.desk.board();
         board.sources.remove(&self.id);
-        if board.sources.is_empty() {
-            // Nobody is left to answer: dropping the replies is a no.
-            board.open.clear();
-        }
+        // Where nobody is left to answer, dropping the reply is a no.
+        let mut open = std::mem::take(&mut board.open);
+        open.retain(|_, (question, _)| board.can_ask(question));
+        board.open = open;
     }
 }
 
@@ -316,6 +371,7 @@ mod tests {
             room_id: "r1".parse().ok(),
             user_id: "u1".parse().ok(),
             details: vec!["a.txt (1 byte)".into()],
+            decides: false,
         }
     }
 
@@ -423,6 +479,59 @@ mod tests {
             assert_eq!(desk.ask(view()).await, verdict, "{answer:?}");
             assert_eq!(desk.forbids(&view()), verdict != Verdict::Allowed);
         }
+    }
+
+    #[tokio::test]
+    async fn who_decides_is_asked_here_alone_each_time_and_a_page_is_asked_about_terminals() {
+        let deciding = Question {
+            decides: true,
+            ..question(Capability::TerminalControl)
+        };
+        let allow = BTreeSet::from([Capability::TerminalControl]);
+        let desk = Desk::new(Policy { allow, deny: false }, Rules::default());
+        let always = Scope::Person {
+            user_id: "u1".parse().unwrap(),
+            name: "Bob".into(),
+        };
+        desk.set(Capability::TerminalControl, always, Some(true)).unwrap();
+        let mut page = desk.attach_afar();
+        let no = Verdict::Declined(Reason::Declined);
+        assert_eq!(
+            desk.ask(deciding.clone()).await,
+            no,
+            "a page cannot be asked that"
+        );
+        assert_eq!(desk.ask(question(Capability::ShareFile)).await, no);
+
+        let mut here = desk.attach();
+        let (verdict, ()) = tokio::join!(desk.ask(deciding.clone()), async {
+            let Some(DeskEvent::Ask { id, question }) = here.next().await else {
+                panic!("not asked")
+            };
+            assert!(question.decides && question.sentence().contains("in your place"));
+            desk.answer(id, Answer::AlwaysPerson);
+        });
+        assert_eq!(verdict, Verdict::Allowed);
+        assert_eq!(desk.standing().len(), 1, "nothing stands for the next time");
+
+        let (verdict, ()) = tokio::join!(desk.ask(view()), async {
+            let asked = loop {
+                match page.next().await {
+                    Some(DeskEvent::Ask { id, question }) => break (id, question),
+                    other => assert!(matches!(other, Some(DeskEvent::Withdrawn { .. }))),
+                }
+            };
+            assert_eq!(asked.1, view());
+            desk.answer(asked.0, Answer::Yes);
+        });
+        assert_eq!(verdict, Verdict::Allowed);
+
+        // The window on the device goes while that is asked there: the page that stays does not answer it.
+        let (verdict, ()) = tokio::join!(desk.ask(deciding), async {
+            while !matches!(here.next().await, Some(DeskEvent::Ask { .. })) {}
+            drop(here);
+        });
+        assert_eq!(verdict, no);
     }
 
     #[test]

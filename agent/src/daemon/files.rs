@@ -8,6 +8,7 @@ use super::Core;
 use super::consent::{Verdict, plain};
 use super::ipc::TransferStatus;
 use super::terminals::Asking;
+use crate::notice::What;
 use crate::transfer::choice::Choice;
 use crate::transfer::incoming::{self, Arrived, Destination};
 use crate::transfer::offer::Offer;
@@ -86,6 +87,10 @@ pub(super) async fn offered(core: Core, asking: Asking, request: TransferRequest
         () = keep_status => Ok(()),
     };
     core.transfers().remove(&number);
+    if outcome.is_ok() {
+        let (who, room) = (who.clone(), asking.room.clone());
+        core.notices.tell(&What::Sent { who, room });
+    }
     if let Err(error) = outcome {
         if let Some(device) = device.filter(|_| error.is_cut()) {
             core.cut().remember(device, request, Choice::default());

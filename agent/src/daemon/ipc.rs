@@ -22,7 +22,7 @@ use super::rules::{Change, Rule};
 use crate::exit::{Failure, Outcome};
 
 /// The version of these messages; both ends must have the same.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// The largest message, bytes.
 pub const MAX_MESSAGE: usize = 512 * 1024;
 
@@ -33,13 +33,29 @@ pub struct Opening {
     pub request: Request,
 }
 
+/// The same as a daemon reads it: what a command of another version asks for may be nothing that it knows.
+#[derive(Debug, Deserialize)]
+pub(super) struct AnyOpening {
+    pub(super) version: u32,
+    request: Box<serde_json::value::RawValue>,
+}
+
+impl AnyOpening {
+    /// The request, if there is one that this daemon may answer: of another version's those alone that never change.
+    pub(super) fn request(&self) -> Option<Request> {
+        let request = serde_json::from_str(self.request.get()).ok()?;
+        let always = matches!(request, Request::Status | Request::Down);
+        (always || self.version == VERSION).then_some(request)
+    }
+}
+
 /// What a command asks for.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Request {
-    /// Answered with [`FromDaemon::Status`].
+    /// Answered with [`FromDaemon::Status`], whatever the version.
     Status,
-    /// Ends every share and the daemon; answered with [`FromDaemon::Stopped`] when all is closed.
+    /// Ends every share and the daemon; answered with [`FromDaemon::Stopped`] when all is closed, whatever the version.
     Down,
     /// Starts a shell and announces it; answered with [`FromDaemon::Attached`], then a stream both ways when `attach`.
     ShareTerminal {
@@ -184,10 +200,13 @@ pub enum FromDaemon {
     },
 }
 
-/// How the daemon is.
+/// How the daemon is. A daemon of another version may leave something out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Status {
     pub pid: u32,
+    /// Of its program; empty before 0.2.
+    pub version: String,
     pub server: String,
     pub name: String,
     pub device: String,
@@ -206,6 +225,9 @@ pub struct ShareStatus {
     pub label: String,
     pub viewers: Vec<String>,
     pub controller: Option<String>,
+    /// Pages that decide in the owner's place.
+    #[serde(default)]
+    pub deciders: Vec<String>,
     pub paused: bool,
     pub recording: Option<PathBuf>,
 }
@@ -336,6 +358,8 @@ pub fn same_user(stream: &UnixStream) -> bool {
 pub struct Client {
     pub reader: Reader,
     pub writer: Writer,
+    /// The daemon's process, as the system says.
+    pub pid: Option<i32>,
 }
 
 impl Client {
@@ -343,8 +367,9 @@ impl Client {
     pub async fn connect(socket: &Path) -> Outcome<Option<Self>> {
         match UnixStream::connect(socket).await {
             Ok(stream) if same_user(&stream) => {
+                let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
                 let (reader, writer) = halves(stream);
-                Ok(Some(Self { reader, writer }))
+                Ok(Some(Self { reader, writer, pid }))
             }
             Ok(_) => Err(Failure::general(format!(
                 "{} belongs to another user: remove it.",

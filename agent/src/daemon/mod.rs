@@ -7,9 +7,12 @@
 //! [`consent::Desk`].
 
 pub mod consent;
+mod deciding;
+mod desktop;
 mod files;
 mod folders;
 pub mod ipc;
+mod lease_clock;
 mod recorder;
 pub mod roster;
 pub mod rules;
@@ -43,6 +46,7 @@ use self::ipc::TransferStatus;
 use self::shares::Shares;
 use crate::config::{Paths, Settings, StoredSession};
 use crate::exit::{Failure, Outcome};
+use crate::notice::{self, Notices, What};
 use crate::online::{Incoming, Online};
 use crate::transfer::again::CutOffers;
 
@@ -92,6 +96,9 @@ pub(crate) struct Core {
     stop: CancellationToken,
     connected: Arc<std::sync::atomic::AtomicBool>,
     notify: Notify,
+    notices: Notices,
+    /// Ways to ask the owner beside a terminal: a desktop that shows buttons.
+    askers: Arc<AtomicUsize>,
 }
 
 /// A daemon that is ready to run.
@@ -119,10 +126,24 @@ impl Daemon {
         let rooms = crate::cli::rooms_of(&control).await?;
         let rules = rules::Rules::load(paths.consent_file())?;
         let (listener, socket) = listen(paths)?;
+        let tasks = TaskTracker::new();
+        let mut notices = Notices::new(&session.device_name, &session.server);
+        if let Some(place) = settings.gotify()? {
+            let events = settings.gotify_events.clone();
+            notices.add(events, notice::Gotify::new(&place)?, &tasks, stop.clone());
+        }
+        let desktop = desktop::start(settings, &mut notices, &tasks, stop.clone()).await;
         let online = Online::start(control, settings);
+        let told = notices.clone();
         let core = Core {
             context: online.context.clone(),
-            desk: Desk::new(options.policy.clone(), rules),
+            desk: Desk::new(options.policy.clone(), rules).with_bell(move |question| {
+                told.tell(&What::Asks {
+                    capability: question.capability,
+                    who: question.who.clone(),
+                    room: question.room.clone(),
+                });
+            }),
             shares: Shares::default(),
             folders: Folders::default(),
             session: Arc::new(session),
@@ -134,11 +155,16 @@ impl Daemon {
             places: Arc::new(Semaphore::new(MAX_SESSIONS)),
             live: Arc::default(),
             numbers: Arc::default(),
-            tasks: TaskTracker::new(),
+            tasks,
             stop,
             connected: Arc::default(),
             notify,
+            notices,
+            askers: Arc::default(),
         };
+        if let Some(desktop) = desktop {
+            core.tasks.spawn(desktop.run(core.clone()));
+        }
         Ok(Self {
             core,
             online,
@@ -165,13 +191,17 @@ impl Daemon {
                 () = self.core.stop.cancelled() => break Ok(()),
                 incoming = self.online.next() => {
                     match incoming {
-                        Incoming::Ended(reason) => break Err(crate::online::ended(&reason, &self.core.session.server)),
+                        Incoming::Ended(reason) => {
+                            self.core.notices.tell(&What::SignedOut);
+                            break Err(crate::online::ended(&reason, &self.core.session.server));
+                        }
                         incoming => self.incoming(incoming).await,
                     }
                     let rooms = self.core.room_ids();
                     if self.online.is_connected() && rooms.iter().all(|room| self.online.roster.rooms.contains_key(room))
                         && let Some(ready) = ready.take()
                     {
+                        tracing::info!(version = env!("CARGO_PKG_VERSION"), server = self.core.session.server, "the daemon is up");
                         ready();
                     }
                 }
@@ -309,7 +339,8 @@ impl Core {
     /// where one is shared. Anything else would only be declined.
     fn offers(&self) -> Vec<Feature> {
         let may = |feature: Feature| {
-            let asked = self.options.asks && !self.options.policy.deny;
+            let askers = self.askers.load(Ordering::Relaxed) > 0;
+            let asked = (self.options.asks || askers) && !self.options.policy.deny;
             asked || self.desk.allows(feature.capability())
         };
         let terminal = may(Feature::Terminal) || !self.shares.all().is_empty();
@@ -343,6 +374,12 @@ impl Core {
     fn count_live(&self) -> Live {
         self.live.fetch_add(1, Ordering::Relaxed);
         Live(self.live.clone())
+    }
+
+    /// Counts a way to ask the owner for as long as the guard lives; the rooms are to be told of it then.
+    fn count_asker(&self) -> Live {
+        self.askers.fetch_add(1, Ordering::Relaxed);
+        Live(self.askers.clone())
     }
 
     fn tell(&self, sentence: impl Into<String>) {
@@ -401,11 +438,14 @@ fn lock(paths: &Paths) -> Outcome<std::fs::File> {
         .map_err(cannot)?;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Failure::general(
-            "A daemon is already running: `mesh status` shows what it does, `mesh down` stops it.",
-        )),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(already_runs()),
         Err(errno) => Err(cannot(errno.into())),
     }
+}
+
+/// There is one daemon.
+pub fn already_runs() -> Failure {
+    Failure::general("A daemon is already running: `mesh status` shows what it does, `mesh down` stops it.")
 }
 
 /// The lock is held: whatever is at the socket's path is of a daemon that is gone.

@@ -157,6 +157,7 @@ mod tests {
             room_id: room.parse().ok(),
             user_id: person.parse().ok(),
             details: Vec::new(),
+            decides: false,
         }
     }
 

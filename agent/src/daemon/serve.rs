@@ -12,7 +12,7 @@ use tokio::time::{Duration, timeout};
 
 use super::consent::DeskEvent;
 use super::folders::FolderShare;
-use super::ipc::{self, Blob, FromDaemon, Opening, Reader, Request, Status, ToShell, VERSION, Writer};
+use super::ipc::{self, AnyOpening, Blob, FromDaemon, Reader, Request, Status, ToShell, VERSION, Writer};
 use super::share::LOCAL_QUEUE;
 use super::shares::{Command, LocalEvent, ShareHandle};
 use super::{Core, SHARE_STOP_WITHIN};
@@ -26,14 +26,14 @@ const OUTPUT_PIECE: usize = 128 * 1024;
 
 pub(super) async fn serve(core: Core, stream: UnixStream) {
     let (mut reader, mut writer) = ipc::halves(stream);
-    let opening = timeout(OPENING_WITHIN, reader.next::<Opening>()).await;
+    let opening = timeout(OPENING_WITHIN, reader.next::<AnyOpening>()).await;
     let Ok(Ok(Some(opening))) = opening else { return };
-    let outcome = if opening.version == VERSION {
-        answer(&core, opening.request, &mut reader, &mut writer).await
-    } else {
-        Err(Failure::general(
+    let outcome = match opening.request() {
+        Some(request) => answer(&core, request, &mut reader, &mut writer).await,
+        None if opening.version == VERSION => return,
+        None => Err(Failure::general(
             "The running daemon is of another version: `mesh down`, then `mesh up`.",
-        ))
+        )),
     };
     if let Err(failure) = outcome {
         let _ = writer.send(&FromDaemon::Failed { failure }).await;
@@ -128,7 +128,7 @@ async fn tell(writer: &mut Writer, message: FromDaemon) -> Outcome {
 }
 
 /// Ends what is shared under this label or id, or everything; gives how much that was.
-async fn stop(core: &Core, wanted: Option<&str>) -> usize {
+pub(super) async fn stop(core: &Core, wanted: Option<&str>) -> usize {
     let named = |id: &str, label: &str| wanted.is_none_or(|wanted| id == wanted || label == wanted);
     let mut folders = core.folders.all();
     folders.retain(|share| named(share.share_id.as_str(), share.label()));
@@ -148,13 +148,14 @@ fn attached(core: &Core, share: &ShareHandle) -> FromDaemon {
     }
 }
 
-async fn status(core: &Core) -> Status {
+pub(super) async fn status(core: &Core) -> Status {
     let mut shares = Vec::new();
     for share in core.shares.all() {
         shares.extend(share.status().await);
     }
     Status {
         pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         server: core.session.server.clone(),
         name: core.session.name.clone(),
         device: core.session.device_name.clone(),

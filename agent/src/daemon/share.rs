@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::consent::plain;
 use super::ipc::ShareStatus;
+use super::lease_clock::LeaseClock;
 use super::recorder::Recorder;
 use super::shares::{Command, LocalEvent};
 use crate::exit::{Failure, Outcome};
@@ -54,6 +55,8 @@ struct ViewerPath {
     number: u64,
     name: String,
     device: Option<DeviceId>,
+    /// Whether it decides in the owner's place.
+    decides: bool,
     /// Room for one frame; `None` while it is waited for.
     permit: Option<mpsc::OwnedPermit<Bytes>>,
 }
@@ -69,6 +72,7 @@ pub(super) struct ShareTask {
     room: String,
     explicit: bool,
     host: Host,
+    clock: LeaseClock,
     shell: Shell,
     viewers: HashMap<PeerId, ViewerPath>,
     waiting: FuturesUnordered<Room>,
@@ -101,6 +105,7 @@ impl ShareTask {
                 size,
                 local_terminal: false,
             }),
+            clock: LeaseClock::start(),
             shell,
             viewers: HashMap::new(),
             waiting: FuturesUnordered::new(),
@@ -136,7 +141,6 @@ impl ShareTask {
                     None => break ShareEnd::Exited(None),
                 },
                 () = sleep_until(due) => {
-                    self.host.handle_timeout(Instant::now().into_std());
                     if self.is_unwatched() && self.unwatched_since.elapsed() >= UNWATCHED {
                         break ShareEnd::Unwatched;
                     }
@@ -195,22 +199,27 @@ impl ShareTask {
     }
 
     fn command(&mut self, command: Command) {
-        let now = Instant::now().into_std();
+        let now = self.clock.now();
         match command {
             Command::Attach {
                 peer,
                 number,
                 name,
                 device,
+                may_decide,
                 frames,
             } => {
                 self.host.attach(peer.clone(), name.clone(), now);
+                if may_decide {
+                    self.host.may_decide(&peer);
+                }
                 self.viewers.insert(
                     peer.clone(),
                     ViewerPath {
                         number,
                         name,
                         device,
+                        decides: false,
                         permit: None,
                     },
                 );
@@ -236,6 +245,21 @@ impl ShareTask {
             Command::RenewControl { peer } => drop(self.host.renew_control(&peer, now)),
             Command::Grant { peer, reply } => drop(reply.send(self.host.grant(&peer, now))),
             Command::Release { peer } => self.host.release(&peer),
+            Command::Decides {
+                peer,
+                number,
+                decides,
+            } => {
+                // The owner's yes was for that session and no later one.
+                let viewer = self.viewers.get_mut(&peer);
+                if let Some(viewer) = viewer.filter(|viewer| viewer.number == number) {
+                    viewer.decides = decides;
+                    self.host.set_decides(&peer, decides);
+                }
+            }
+            Command::Ask { peer, question } => self.host.ask(&peer, question),
+            Command::Withdraw { peer, id } => self.host.withdraw(&peer, id),
+            Command::TakeAnswer { peer, id, reply } => drop(reply.send(self.host.takes_answer(&peer, id))),
             Command::AttachLocal { local, size, reply } => {
                 self.next_local += 1;
                 let lagging = local.try_send(LocalEvent::Output(self.screen())).is_err();
@@ -304,7 +328,9 @@ impl ShareTask {
             }
         }
         let (host, waiting) = (&mut self.host, &mut self.waiting);
-        let now = Instant::now().into_std();
+        let now = self.clock.now();
+        // After a sleep no timer has run yet.
+        host.handle_timeout(now);
         self.viewers.retain(|peer, viewer| {
             while let Some(permit) = viewer.permit.take() {
                 let Some(frame) = host.poll_frame(peer, now) else {
@@ -405,7 +431,7 @@ impl ShareTask {
     }
 
     fn next_due(&self) -> Instant {
-        let lapse = self.host.poll_timeout().map(Instant::from_std);
+        let lapse = self.host.poll_timeout().map(|due| self.clock.until(due));
         let unwatched = self.is_unwatched().then(|| self.unwatched_since + UNWATCHED);
         // A terminal that fell behind is looked at again soon.
         let behind = self
@@ -446,6 +472,7 @@ impl ShareTask {
                 number,
                 name: String::new(),
                 device: None,
+                decides: false,
                 permit: None,
             },
         );
@@ -491,6 +518,13 @@ impl ShareTask {
         self.viewers.get(holder).map(|viewer| plain(&viewer.name))
     }
 
+    fn deciders(&self) -> Vec<String> {
+        let deciding = self.viewers.values().filter(|viewer| viewer.decides);
+        let mut names: Vec<String> = deciding.map(|viewer| plain(&viewer.name)).collect();
+        names.sort();
+        names
+    }
+
     fn status(&self) -> ShareStatus {
         ShareStatus {
             share_id: String::new(),
@@ -498,6 +532,7 @@ impl ShareTask {
             label: self.label.clone(),
             viewers: self.viewer_names(),
             controller: self.controller(),
+            deciders: self.deciders(),
             paused: self.host.state().paused,
             recording: self.recorder.as_ref().map(|recorder| recorder.file.clone()),
         }

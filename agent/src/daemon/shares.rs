@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mesh_peer::transport::FrameSender;
-use mesh_protocol::channel::{Frame, TermSize};
+use mesh_protocol::channel::{Frame, TermAsk, TermSize};
 use mesh_protocol::ids::{DeviceId, PeerId, RoomId, ShareId};
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,6 +28,8 @@ pub(super) enum Command {
         number: u64,
         name: String,
         device: Option<DeviceId>,
+        /// Whether it may ask to decide in the owner's place.
+        may_decide: bool,
         frames: FrameSender,
     },
     Detach {
@@ -51,6 +53,27 @@ pub(super) enum Command {
     },
     Release {
         peer: PeerId,
+    },
+    /// The owner lets this viewer decide in their place, or not any more.
+    Decides {
+        peer: PeerId,
+        number: u64,
+        decides: bool,
+    },
+    /// A question for a viewer that decides.
+    Ask {
+        peer: PeerId,
+        question: TermAsk,
+    },
+    Withdraw {
+        peer: PeerId,
+        id: u64,
+    },
+    /// Answered with whether this viewer's answer to that question counts.
+    TakeAnswer {
+        peer: PeerId,
+        id: u64,
+        reply: oneshot::Sender<bool>,
     },
     AttachLocal {
         local: mpsc::Sender<LocalEvent>,

@@ -60,6 +60,7 @@ impl Asking {
             room_id: Some(self.room_id.clone()),
             user_id: self.user.clone(),
             details,
+            decides: false,
         }
     }
 }

@@ -13,8 +13,10 @@ use tokio::time::{Duration, timeout};
 
 use super::Core;
 use super::consent::Verdict;
+use super::deciding::Deciding;
 use super::shares::{Command, ShareHandle};
 use super::terminals::Asking;
+use crate::notice::What;
 
 /// How long the last frames of a share may take to leave before its channel is closed.
 const LAST_FRAMES: Duration = Duration::from_millis(100);
@@ -33,28 +35,35 @@ pub(super) async fn serve(core: &Core, session: OpenSession, share: ShareHandle,
     let (number, commands) = (core.number(), share.commands.clone());
     // From here on only the share's task and the table keep the share alive.
     drop(share);
+    let direct = link.borrow().path != Path::Server;
+    let may_decide = direct && asking.user.as_ref() == Some(&core.session.user_id);
     let attach = Command::Attach {
         peer: peer.clone(),
         number,
         name: asking.who.clone(),
         device: asking.device.clone(),
+        may_decide,
         frames: frames_tx,
     };
     if commands.send(attach).await.is_err() {
         return;
     }
     let _live = core.count_live();
-    let through = match link.borrow().path {
-        Path::Server => " through the server, which can read along",
-        _ => "",
+    let through = if direct {
+        ""
+    } else {
+        " through the server, which can read along"
     };
     core.tell(format!(
         "{} watches your terminal in {}{through}.",
         asking.who, asking.room
     ));
+    let (who, room) = (asking.who.clone(), asking.room.clone());
+    core.notices.tell(&What::Watches { who, room });
 
     let mut end = control.watch_end();
     let mut asked: Option<BoxFuture<'_, Verdict>> = None;
+    let mut deciding = Deciding::new(core, asking, commands.clone(), (peer.clone(), number));
     loop {
         let answered = async {
             match &mut asked {
@@ -73,6 +82,7 @@ pub(super) async fn serve(core: &Core, session: OpenSession, share: ShareHandle,
                 asked = None;
                 settle_control(core, &binding, &commands, verdict, asking).await;
             }
+            news = deciding.next() => deciding.take(news).await,
             Some(message) = control.next() => match message {
                 ServerMessage::TerminalControlTake(request) => {
                     let judged = match &request.cap_token {
@@ -86,6 +96,11 @@ pub(super) async fn serve(core: &Core, session: OpenSession, share: ShareHandle,
                         deny(core, &binding, Reason::Busy).await;
                     } else {
                         let question = asking.question(Capability::TerminalControl, Vec::new());
+                        // Who decides has just done so.
+                        if deciding.decides() && !core.desk.forbids(&question) {
+                            settle_control(core, &binding, &commands, Verdict::Allowed, asking).await;
+                            continue;
+                        }
                         let desk = core.desk.clone();
                         asked = Some(async move { desk.ask(question).await }.boxed());
                     }
@@ -107,6 +122,14 @@ pub(super) async fn serve(core: &Core, session: OpenSession, share: ShareHandle,
                             Ok(_) => Command::RenewView { peer: peer.clone() },
                             Err(_) => continue,
                         }
+                    }
+                    Ok(Frame::TermDecide(wish)) if may_decide => {
+                        deciding.wished(wish.decides).await;
+                        continue;
+                    }
+                    Ok(Frame::TermAnswer(answer)) if may_decide => {
+                        deciding.answered(answer).await;
+                        continue;
                     }
                     Ok(frame) => Command::Frame { peer: peer.clone(), frame },
                     Err(error) => {
@@ -155,6 +178,8 @@ async fn settle_control(
         "{} controls your terminal in {}.",
         asking.who, asking.room
     ));
+    let (who, room) = (asking.who.clone(), asking.room.clone());
+    core.notices.tell(&What::Controls { who, room });
     let grant = ControlGrant {
         room_id: binding.room_id.clone(),
         target: binding.remote.clone(),

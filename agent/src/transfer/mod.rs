@@ -17,6 +17,7 @@ use std::time::Duration;
 use mesh_peer::session::SessionEnd;
 use mesh_peer::transfer;
 use mesh_protocol::error_code::ChannelCode;
+use mesh_protocol::signal::Reason;
 
 use tokio::sync::watch;
 
@@ -56,6 +57,9 @@ impl TransferError {
             Self::Lost(SessionEnd::Revoked(why)) => {
                 Failure::refused(format!("The permission was taken back ({why}); {again}"))
             }
+            Self::Lost(SessionEnd::Stopped(Reason::Taken)) => {
+                Failure::refused(format!("Another device took what {other} offered."))
+            }
             Self::Lost(end) => Failure::network(format!(
                 "The connection to {other} was lost ({}); {again}",
                 short(end)
@@ -92,6 +96,9 @@ fn failed(failure: &transfer::Failure, other: &str, again: &str) -> Failure {
         ChannelCode::Stopped => Failure::refused(format!("{by}: {detail}.")),
         ChannelCode::Revoked | ChannelCode::CapRefused => Failure::refused(format!("{by}: {detail}.")),
         ChannelCode::SourceChanged if !failure.by_peer => Failure::general(format!("{}.", capital(detail))),
+        ChannelCode::SourceGone if !failure.by_peer => Failure::general(format!(
+            "{by}: {detail}. Once it is there again, or left out, {again}"
+        )),
         ChannelCode::DiskFull if failure.by_peer => Failure::general(format!(
             "The disk of {other} is full: once there is space, {again}"
         )),

@@ -9,7 +9,7 @@ use mesh_peer::transfer::{Accepted, Entry, Outcome, Receiver};
 use mesh_protocol::channel::{FileManifest, Frame, ManifestEntry};
 use mesh_protocol::error_code::ChannelCode;
 
-use crate::transfer::{CHUNK, Transfer, content, entry, inbox, names};
+use crate::disk::transfer::{CHUNK, Transfer, content, entry, inbox, names};
 
 /// Names that no receiver takes: every bad component, alone, below and above others.
 fn hostile_names() -> Vec<String> {

@@ -1,7 +1,8 @@
-//! Two machines with a network between them that is not perfect.
+//! Machines with a network between them that is not perfect, or with routers and a relay.
 
-use mesh_testkit::TestServerBuilder;
+use mesh_testkit::internet::{Internet, Relay, SERVER};
 use mesh_testkit::link::{Link, NEAR, Weather};
+use mesh_testkit::{TestServer, TestServerBuilder};
 
 use super::{Machine, Running, World};
 
@@ -9,18 +10,42 @@ use super::{Machine, Running, World};
 pub fn over(weather: Weather, test: impl AsyncFnOnce(&Link)) {
     let link = match Link::enter(weather) {
         Ok(link) => link,
-        Err(error) => return println!("not tried, for this machine has no such network: {error:#}"),
+        Err(error) => return not_tried(&error),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    runtime().block_on(async {
         tokio::select! {
             ended = link.carry() => panic!("the link ended: {ended:?}"),
             () = test(&link) => {}
         }
     });
+}
+
+fn not_tried(error: &impl std::fmt::Display) {
+    println!("not tried, for this machine has no such network: {error:#}");
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// Runs a test in the middle of an Internet of its own, where this machine lets us have one.
+pub fn across(test: impl AsyncFnOnce(&mut Internet)) {
+    match Internet::enter() {
+        Ok(mut internet) => runtime().block_on(test(&mut internet)),
+        Err(error) => not_tried(&error),
+    }
+}
+
+/// A world whose server is on the Internet, and tells of the relay there.
+pub async fn world_with_relay() -> World {
+    let builder = TestServer::builder().config(|config| {
+        config.listen = format!("{SERVER}:0").parse().unwrap();
+        Relay::announce(config);
+    });
+    World::of(builder.start().await.unwrap()).await
 }
 
 /// A world whose server is at the near end.

@@ -1,9 +1,4 @@
 //! A real server and real `mesh` processes, each with a home of its own.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "shared by several tests; one that cannot go on says so by panicking"
-)]
 
 pub mod distance;
 pub mod onlooker;
@@ -82,7 +77,12 @@ impl World {
 
     /// Signs this machine in as alice.
     pub async fn sign_in(&self, machine: &Machine, name: &str) {
-        let link = self.alice.post("/auth/links", json!({})).await.unwrap();
+        self.sign_in_as(&self.alice, machine, name).await;
+    }
+
+    /// Signs this machine in as somebody.
+    pub async fn sign_in_as(&self, who: &TestClient, machine: &Machine, name: &str) {
+        let link = who.post("/auth/links", json!({})).await.unwrap();
         let url = link["url"].as_str().unwrap();
         let login = machine.mesh(&["login", url, "--plaintext", "--device-name", name]);
         assert!(login.finish().await.0.success(), "{name} could not sign in");
@@ -93,6 +93,8 @@ pub struct Machine {
     home: PathBuf,
     /// The words before every command, where it is not run as it is.
     within: Vec<String>,
+    /// What its environment has beside ours.
+    variables: Vec<(String, String)>,
 }
 
 impl Machine {
@@ -100,6 +102,7 @@ impl Machine {
         let machine = Self {
             home,
             within: Vec::new(),
+            variables: Vec::new(),
         };
         std::fs::create_dir_all(machine.downloads()).unwrap();
         machine
@@ -111,6 +114,19 @@ impl Machine {
             within: words.iter().map(|word| (*word).to_owned()).collect(),
             ..self
         }
+    }
+
+    /// The same, with variables in the environment of every command.
+    pub fn knowing(mut self, variables: &[(&str, &str)]) -> Self {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        self.variables.extend(variables);
+        self
+    }
+
+    pub fn home(&self) -> &Path {
+        &self.home
     }
 
     /// Where a command finds its daemon.
@@ -159,6 +175,10 @@ impl Machine {
             .env("MESH_HOME", &self.home)
             .env("MESH_DOWNLOAD_DIR", self.downloads())
             .env("SHELL", "/bin/sh")
+            // The desktop of whoever runs the tests is not to take part.
+            .env_remove("DBUS_SESSION_BUS_ADDRESS")
+            .env_remove("XDG_RUNTIME_DIR")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

@@ -8,7 +8,7 @@ use mesh_peer::session::{OpenSession, SessionError, Wanted, new_session_id, open
 use mesh_peer::signal::{ControlPlane, SessionToken, SignalHandle};
 use mesh_peer::terminal::{Viewer, ViewerEvent};
 use mesh_protocol::capability::{Capability, Feature};
-use mesh_protocol::channel::{Bye, Frame, Renew, TermLease, TermSize, TermState};
+use mesh_protocol::channel::{Bye, Frame, Renew, TermAsk, TermDecide, TermLease, TermSize, TermState};
 use mesh_protocol::ids::{PeerId, ShareId};
 use mesh_protocol::limits::LEASE_RENEWAL;
 use mesh_protocol::signal::{ClientMessage, Reason, ServerMessage, SessionRequest};
@@ -64,6 +64,21 @@ impl Visitor {
         timeout(SOON, found).await.expect("the host and its terminal")
     }
 
+    /// Waits until the host says that it answers requests for terminals.
+    pub async fn until_it_answers(&mut self) {
+        let said = async {
+            loop {
+                let view = &self.online.roster.rooms[&self.room];
+                let host = view.peers.values().find(|peer| peer.device_name == "host");
+                if host.is_some_and(|host| host.offers.contains(&Feature::Terminal)) {
+                    return;
+                }
+                self.online.next().await;
+            }
+        };
+        timeout(SOON, said).await.expect("the host offers terminals");
+    }
+
     /// Asks for it once.
     pub async fn ask(&mut self, label: Option<&str>) -> Result<(OpenSession, SignalHandle), SessionError> {
         let (host, share_id) = self.find(label).await;
@@ -98,7 +113,6 @@ impl Visitor {
         let (session, signal) = self.ask(Some(label)).await.unwrap();
         let mut online = self.online;
         Onlooker {
-            me: signal.current_peer().unwrap(),
             session,
             signal,
             viewer: Viewer::new(),
@@ -110,6 +124,8 @@ impl Visitor {
             exit: None,
             bye: None,
             denied: None,
+            decides: None,
+            asked: Vec::new(),
             closed: false,
             renews: true,
             renewed: begun,
@@ -125,7 +141,6 @@ impl Visitor {
 
 /// Everything that one viewer knows.
 pub struct Onlooker {
-    pub me: PeerId,
     pub session: OpenSession,
     signal: SignalHandle,
     pub viewer: Viewer,
@@ -138,6 +153,10 @@ pub struct Onlooker {
     pub exit: Option<Option<i32>>,
     pub bye: Option<Bye>,
     pub denied: Option<Reason>,
+    /// What the host said last of whether this viewer decides.
+    pub decides: Option<bool>,
+    /// Questions that stand.
+    pub asked: Vec<TermAsk>,
     pub closed: bool,
     /// Whether it renews its leases.
     pub renews: bool,
@@ -197,7 +216,12 @@ impl Onlooker {
             frame = self.session.frames_rx.recv(), if !self.closed => match frame {
                 Some(message) => {
                     self.bytes += message.len();
-                    self.viewer.handle(Frame::decode(&message).unwrap()).unwrap();
+                    match Frame::decode(&message).unwrap() {
+                        Frame::TermDecide(TermDecide { decides }) => self.decides = Some(decides),
+                        Frame::TermAsk(question) => self.asked.push(question),
+                        Frame::TermWithdrawn(gone) => self.asked.retain(|question| question.id != gone.id),
+                        frame => self.viewer.handle(frame).unwrap(),
+                    }
                     while let Some(event) = self.viewer.poll_event() {
                         self.show(event);
                     }
@@ -259,6 +283,15 @@ impl Onlooker {
 
     /// Asks for control; the answer comes with [`Self::step`].
     pub async fn take(&self) {
+        self.about_control(ClientMessage::TerminalControlTake).await;
+    }
+
+    /// Gives it back, or does not ask for it any more.
+    pub async fn give_back(&self) {
+        self.about_control(ClientMessage::TerminalControlRelease).await;
+    }
+
+    async fn about_control(&self, message: fn(SessionRequest) -> ClientMessage) {
         let grant = self
             .session
             .renewal
@@ -273,10 +306,7 @@ impl Onlooker {
             cap_token: Some(grant.cap_token),
             share_id: None,
         };
-        self.signal
-            .send(ClientMessage::TerminalControlTake(request))
-            .await
-            .unwrap();
+        self.signal.send(message(request)).await.unwrap();
     }
 
     /// Takes control and has it.

@@ -57,6 +57,12 @@ impl Window {
         self.until(text, |window| window.written.contains(text)).await;
     }
 
+    /// Waits until this was written to it so often.
+    pub async fn is_told_times(&mut self, text: &str, times: usize) {
+        self.until(text, |window| window.written.matches(text).count() >= times)
+            .await;
+    }
+
     fn text(&self) -> String {
         let lines: Vec<String> = self
             .screen

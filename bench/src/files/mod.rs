@@ -8,6 +8,7 @@ mod case;
 mod mesh;
 mod programs;
 mod report;
+mod sendme;
 mod wormhole;
 
 use std::path::{Path, PathBuf};
@@ -109,6 +110,9 @@ fn start(stage: &Path, options: &Options) -> anyhow::Result<Vec<Box<dyn Program>
     );
     if wanted(wormhole::NAME) {
         all.push(Box::new(wormhole::Wormhole::start(stage)?));
+    }
+    if wanted(sendme::NAME) {
+        all.push(Box::new(sendme::Sendme::start(stage)?));
     }
     Ok(all)
 }

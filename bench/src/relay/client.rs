@@ -17,6 +17,7 @@ const KEY: &str = "bWVzaC1iZW5jaC0wMDAwMQ==";
 pub(super) const TEXT: u8 = 1;
 pub(super) const BINARY: u8 = 2;
 pub(super) const CLOSE: u8 = 8;
+pub(super) const PING: u8 = 9;
 
 fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;

@@ -6,6 +6,8 @@
 
 mod case;
 mod client;
+pub(crate) mod cluster;
+mod crowd;
 mod load;
 mod process;
 mod report;
@@ -17,6 +19,7 @@ use std::time::Duration;
 use anyhow::Context;
 use case::{CASES, Case};
 use clap::Args;
+pub(crate) use crowd::{Crowd, crowd};
 use report::Measured;
 use subject::{KINDS, Subject};
 

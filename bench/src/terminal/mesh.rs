@@ -11,13 +11,14 @@ use mesh_peer::session::{Invitation, OpenSession, Wanted, new_session_id, open_a
 use mesh_peer::signal::{ControlPlane, SessionToken};
 use mesh_peer::terminal::{Viewer, ViewerEvent};
 use mesh_protocol::capability::{Capability, Feature};
-use mesh_protocol::channel::Frame;
+use mesh_protocol::channel::{Frame, Renew};
 use mesh_protocol::ids::{RoomId, ShareId};
-use mesh_protocol::limits::MAX_SOCKETS_PER_USER;
+use mesh_protocol::limits::{LEASE_RENEWAL, MAX_SOCKETS_PER_USER};
 use mesh_protocol::signal::{ClientMessage, SessionRequest};
 use mesh_testkit::{TestClient, TestServer};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
+use tokio::time::{Interval, interval_at};
 
 use super::report::{Echo, Measured};
 use super::{ECHO_SCRIPT, Options, Output, PATIENCE, REST, Seat, bulk, bulk_script, echo};
@@ -188,6 +189,7 @@ impl Site {
                 }
             }),
             signal: context.signal().clone(),
+            renewal: interval_at((Instant::now() + LEASE_RENEWAL).into(), LEASE_RENEWAL),
         };
         while !viewing.shown {
             viewing.step().await?;
@@ -211,6 +213,7 @@ struct Viewing {
     first_screen: f64,
     shown: bool,
     online: JoinHandle<()>,
+    renewal: Interval,
 }
 
 impl Drop for Viewing {
@@ -233,6 +236,7 @@ impl Viewing {
         let message = tokio::select! {
             message = self.session.frames_rx.recv() => message.context("the session ended")?,
             () = due => return Ok(()),
+            _ = self.renewal.tick() => return self.renew().await,
         };
         self.viewer.handle(Frame::decode(&message)?)?;
         while let Some(event) = self.viewer.poll_event() {
@@ -255,6 +259,20 @@ impl Viewing {
             };
             permit.send(frame);
         }
+    }
+
+    /// What is held, as every viewer does.
+    async fn renew(&mut self) -> anyhow::Result<()> {
+        let mut caps = vec![Capability::TerminalView];
+        if self.viewer.holds_control() {
+            caps.push(Capability::TerminalControl);
+        }
+        let cap_token = self.session.renewal.renew(&caps).await?.cap_token;
+        Ok(self
+            .session
+            .frames_tx
+            .send(Frame::Renew(Renew { cap_token }).encode())
+            .await?)
     }
 
     async fn control(&mut self) -> anyhow::Result<()> {

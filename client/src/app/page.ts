@@ -2,6 +2,7 @@
 
 import type { Mesh } from '../state/mesh';
 import { isBusy } from '../state/transferStore';
+import { startWorker } from './worker';
 
 /** Something goes on that ends with the page: a transfer, a call, a screen that is shown. */
 function isInUse(mesh: Mesh): boolean {
@@ -67,6 +68,7 @@ function keepAwake(mesh: Mesh): void {
 export function watchPage(mesh: Mesh): void {
   keepAwake(mesh);
   watchPresence(mesh);
+  startWorker();
   document.addEventListener('visibilitychange', () => {
     if (!document.hidden) mesh.socket.hurry();
   });

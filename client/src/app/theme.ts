@@ -90,6 +90,11 @@ export const theme = createTheme({
       defaultProps: { centered: true, radius: 'lg', overlayProps: { backgroundOpacity: 0.4, blur: 2 } },
       styles: { title: { fontWeight: 640, fontSize: '1.0625rem' } },
     }),
+    // Its first item takes the focus; a placeholder that would is nothing that may stand in a menu.
+    Menu: { defaultProps: { withInitialFocusPlaceholder: false } },
+    // A <header> outside of the page's own landmarks would be another banner.
+    ModalHeader: { defaultProps: { role: 'presentation' } },
+    DrawerHeader: { defaultProps: { role: 'presentation' } },
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 350, withArrow: true } }),
   },
 });
@@ -102,6 +107,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
     '--mantine-color-text': '#182124',
     '--mantine-color-default-border': '#d6dcde',
     '--mantine-color-default-color': '#182124',
+    '--mantine-color-red-light-color': '#a51d1d',
     '--mesh-canvas': 'var(--mantine-color-gray-0)',
     '--mesh-surface': '#ffffff',
     '--mesh-line': '#e4e8e9',

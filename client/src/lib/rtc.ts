@@ -6,12 +6,18 @@ import { decodeFrame, encodeFrame, type Frame } from '../protocol/frames';
 import type { IceCandidate } from '../protocol/generated/IceCandidate';
 import { CAPABILITY, type Feature } from '../protocol/signal';
 import { CapabilityRefused, type Verify } from './capability';
+import { type PathInfo, readPath } from './path';
 import { type Carrier, ServerChannel } from './serverChannel';
 
 const HELLO_TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 30_000;
 /** After this a session that may go through the server does. */
 const DIRECT_WITHIN_MS = 10_000;
+/** A hiccup of the network often heals by itself; after this long another path is looked for, and again. */
+const RESTART_AFTER_MS = 1_000;
+const RESTART_EVERY_MS = 5_000;
+/** From the disturbance to the end, where no other path is found. */
+const RECOVER_WITHIN_MS = 15_000;
 /** Frames that arrive while the other end's HELLO is still being verified. More than this is no orderly peer. */
 const MAX_HELD_BYTES = 4 * 1024 * 1024;
 /** Above the high mark `writable` waits until the browser's queue has fallen to the low mark. */
@@ -20,13 +26,6 @@ const BUFFER_LOW_BYTES = 1024 * 1024;
 const STATS_EVERY_MS = 1_000;
 /** A BYE needs a moment to leave before the connection goes. */
 const FAREWELL_MS = 250;
-
-export interface PathInfo {
-  /** `server`: what passes can be read there. */
-  kind: 'direct' | 'relayed' | 'server';
-  /** Round trip in milliseconds, where the browser knows it. */
-  rttMs?: number;
-}
 
 export interface Identity {
   certificate: RTCCertificate;
@@ -69,6 +68,8 @@ export interface LinkOptions {
   remote: string;
   identity: Identity;
   iceServers: RTCIceServer[];
+  /** For another path: what gives access to a relay lasts minutes. Empty where the server does not say. */
+  freshIceServers: () => Promise<RTCIceServer[]>;
   /** A token towards the remote peer that is good for at least some seconds more. */
   capability: () => Promise<string>;
   verify: Verify;
@@ -91,6 +92,8 @@ export class PeerLink {
   private channel: Carrier | undefined;
   private server: ServerChannel | undefined;
   private state: 'new' | 'hello' | 'open' | 'ended' = 'new';
+  private opener = false;
+  private helloSent = false;
   private helloSeen = false;
   private verified = false;
   private held: Frame[] = [];
@@ -98,6 +101,10 @@ export class PeerLink {
   private token = '';
   private remoteFingerprint = '';
   private localSent = false;
+  /** The description that the next candidates belong to is still being judged. */
+  private judging = false;
+  private restart: number | undefined;
+  private lost: number | undefined;
   private readonly outgoing: (IceCandidate | null)[] = [];
   private readonly incoming: RTCIceCandidateInit[] = [];
   private readonly timers = new Set<number>();
@@ -110,10 +117,7 @@ export class PeerLink {
     });
     this.pc.onicecandidate = ({ candidate }) =>
       this.localCandidate(candidate ? plainCandidate(candidate) : null);
-    this.pc.onconnectionstatechange = () => {
-      if (this.pc.connectionState === 'failed' && !this.throughServer())
-        this.end('CONNECTION', 'The direct connection was lost.');
-    };
+    this.pc.onconnectionstatechange = () => this.connectionChanged();
     this.pc.ondatachannel = ({ channel }) => {
       // Exactly one channel, opened by the requester: anything else is not this protocol.
       if (
@@ -133,6 +137,7 @@ export class PeerLink {
 
   /** The requester's part: opens the channel and sends the offer. */
   async offer(): Promise<void> {
+    this.opener = true;
     await this.guard(async () => {
       this.attach(
         this.pc.createDataChannel(this.options.feature, { protocol: protocolOf(this.options.feature) }),
@@ -145,6 +150,7 @@ export class PeerLink {
   }
 
   async takeAnswer(sdp: string, capToken: string): Promise<void> {
+    if (this.state === 'open') return this.takePath({ type: 'answer', sdp }, capToken);
     await this.guard(async () => {
       await this.takeRemote(sdp, capToken);
       await this.pc.setRemoteDescription({ type: 'answer', sdp });
@@ -171,6 +177,7 @@ export class PeerLink {
 
   /** The answerer's part. */
   async takeOffer(sdp: string, capToken: string): Promise<void> {
+    if (this.state === 'open') return this.takePath({ type: 'offer', sdp }, capToken);
     await this.guard(async () => {
       await this.takeRemote(sdp, capToken);
       await this.pc.setRemoteDescription({ type: 'offer', sdp });
@@ -184,12 +191,89 @@ export class PeerLink {
 
   async takeCandidate(candidate: RTCIceCandidateInit | undefined): Promise<void> {
     if (!candidate || this.state === 'ended') return;
-    if (!this.pc.remoteDescription) {
+    if (!this.pc.remoteDescription || this.judging) {
       if (this.incoming.length < 64) this.incoming.push(candidate);
       return;
     }
     // A candidate that this browser cannot use is no reason to give up: another may do.
     await this.pc.addIceCandidate(candidate).catch((error) => console.debug('candidate ignored', error));
+  }
+
+  private connectionChanged(): void {
+    const now = this.pc.connectionState;
+    if (now === 'connected') {
+      this.clear('restart');
+      this.clear('lost');
+    } else if (this.state === 'open' && (now === 'disconnected' || now === 'failed')) {
+      this.lost ??= this.after(RECOVER_WITHIN_MS, () =>
+        this.end('CONNECTION', 'The direct connection was lost.'),
+      );
+      // Who made the first offer makes the next ones.
+      if (this.opener) this.restart ??= this.after(RESTART_AFTER_MS, () => void this.offerPath());
+    } else if (now === 'failed' && !this.throughServer()) {
+      this.end('CONNECTION', 'The direct connection was lost.');
+    }
+  }
+
+  /** Offers another path: the one that there was died. What is on its way is kept. */
+  private async offerPath(): Promise<void> {
+    this.restart = this.after(RESTART_EVERY_MS, () => void this.offerPath());
+    try {
+      const iceServers = await this.options.freshIceServers();
+      const token = await this.options.capability();
+      if (!this.isOpen || this.pc.connectionState === 'connected') return;
+      this.newPath(iceServers, token);
+      await this.pc.setLocalDescription(await this.pc.createOffer({ iceRestart: true }));
+      this.options.signal.offer(this.pc.localDescription?.sdp ?? '', this.token);
+      this.flushCandidates();
+    } catch (error) {
+      console.debug('no other path now', error);
+    }
+  }
+
+  /** Takes the other end's description of another path. One that does not hold leaves the session as it is. */
+  private async takePath(
+    description: { type: 'offer' | 'answer'; sdp: string },
+    capToken: string,
+  ): Promise<void> {
+    const offered = description.type === 'offer';
+    if (this.server || offered === this.opener) return;
+    this.judging = true;
+    try {
+      if (fingerprintOf(description.sdp) !== this.remoteFingerprint)
+        throw new CapabilityRefused('another certificate for an open connection');
+      await this.verifyRemote(capToken);
+      if (!offered && this.pc.signalingState !== 'have-local-offer') return;
+      const prepared = offered
+        ? await Promise.all([this.options.freshIceServers(), this.options.capability()])
+        : undefined;
+      if (!this.isOpen) return;
+      if (prepared) this.newPath(...prepared);
+      await this.pc.setRemoteDescription(description);
+      if (prepared) {
+        await this.pc.setLocalDescription(await this.pc.createAnswer());
+        this.options.signal.answer(this.pc.localDescription?.sdp ?? '', this.token);
+        this.flushCandidates();
+      }
+    } catch (error) {
+      console.debug('another path was not taken', error);
+    } finally {
+      this.judging = false;
+      await this.addQueued();
+    }
+  }
+
+  /** Candidates wait for the description that they belong to. */
+  private newPath(iceServers: RTCIceServer[], token: string): void {
+    if (iceServers.length > 0) this.pc.setConfiguration({ ...this.pc.getConfiguration(), iceServers });
+    this.token = token;
+    this.localSent = false;
+    this.outgoing.length = 0;
+  }
+
+  private clear(which: 'restart' | 'lost'): void {
+    window.clearTimeout(this[which]);
+    this[which] = undefined;
   }
 
   /** Queues a frame. Callers that send in bulk await `writable` first. */
@@ -269,6 +353,10 @@ export class PeerLink {
     });
   }
 
+  /**
+   * Who opened the channel says HELLO at once, the other end when it was spoken to: Chromium loses now and then what
+   * arrives while it tells the opener that the channel is open.
+   */
   private attach(channel: Carrier): void {
     this.channel = channel;
     channel.binaryType = 'arraybuffer';
@@ -278,16 +366,19 @@ export class PeerLink {
     };
     channel.onmessage = ({ data }) => this.receive(data);
     channel.onclose = () => this.end('CONNECTION', 'The other side closed the connection.');
-    channel.onopen = () => void this.guard(() => this.sayHello());
-    if (channel.readyState === 'open') void this.guard(() => this.sayHello());
+    const opened = () => {
+      if (this.state !== 'new') return;
+      this.state = 'hello';
+      this.after(HELLO_TIMEOUT_MS, () => {
+        if (this.state === 'hello') this.bye('HELLO_TIMEOUT', 'The other side did not identify itself.');
+      });
+      if (this.opener) void this.guard(() => this.sayHello());
+    };
+    channel.onopen = opened;
+    if (channel.readyState === 'open') opened();
   }
 
   private async sayHello(): Promise<void> {
-    if (this.state !== 'new') return;
-    this.state = 'hello';
-    this.after(HELLO_TIMEOUT_MS, () => {
-      if (this.state === 'hello') this.bye('HELLO_TIMEOUT', 'The other side did not identify itself.');
-    });
     const cap_token = await this.options.capability();
     if (this.channel?.readyState !== 'open') return;
     this.channel.send(
@@ -296,7 +387,6 @@ export class PeerLink {
     this.helloSent = true;
     this.openIfReady();
   }
-  private helloSent = false;
 
   private receive(data: unknown): void {
     if (this.state === 'ended') return;
@@ -326,6 +416,7 @@ export class PeerLink {
 
   private async takeHello(frame: Extract<Frame, { type: 'HELLO' }>): Promise<void> {
     if (frame.session_id !== this.options.sessionId) throw new CapabilityRefused('it is for another session');
+    if (!this.opener) await this.sayHello();
     await this.verifyRemote(frame.cap_token);
     this.verified = true;
     this.openIfReady();
@@ -371,12 +462,13 @@ export class PeerLink {
     for (const candidate of this.incoming.splice(0)) await this.takeCandidate(candidate);
   }
 
-  private after(ms: number, run: () => void): void {
+  private after(ms: number, run: () => void): number {
     const timer = window.setTimeout(() => {
       this.timers.delete(timer);
       run();
     }, ms);
     this.timers.add(timer);
+    return timer;
   }
 }
 
@@ -397,34 +489,4 @@ export function plainCandidate({
 
 function protocolOf(feature: Feature): string {
   return `mesh.${feature}.v1`;
-}
-
-type Report = Record<string, unknown>;
-
-/** Direct unless either end of the pair in use is a relay. Exported for the tests through `pathFrom`. */
-async function readPath(pc: RTCPeerConnection): Promise<PathInfo | undefined> {
-  const reports = new Map<string, Report>();
-  (await pc.getStats()).forEach((report: Report, id: string) => {
-    reports.set(id, report);
-  });
-  return pathFrom(reports);
-}
-
-export function pathFrom(reports: ReadonlyMap<string, Report>): PathInfo | undefined {
-  const all = [...reports.values()];
-  const transport = all.find((report) => report.type === 'transport' && report.selectedCandidatePairId);
-  const pair =
-    reports.get(String(transport?.selectedCandidatePairId)) ??
-    all.find(
-      (report) => report.type === 'candidate-pair' && report.state === 'succeeded' && report.nominated,
-    );
-  if (!pair) return undefined;
-  const types = [pair.localCandidateId, pair.remoteCandidateId].map(
-    (id) => reports.get(String(id))?.candidateType,
-  );
-  const rtt = pair.currentRoundTripTime;
-  return {
-    kind: types.includes('relay') ? 'relayed' : 'direct',
-    ...(typeof rtt === 'number' ? { rttMs: rtt * 1000 } : {}),
-  };
 }

@@ -36,6 +36,16 @@ describe('a shortcut', () => {
     expect(shortcutOf(press('a', { code: 'KeyA' }), 'page', PC)).toBeUndefined();
   });
 
+  it('of the palette is Ctrl+K, on a Mac Command+K, also while one writes', () => {
+    const ctrl = press('k', { ctrlKey: true });
+    const command = press('K', { metaKey: true });
+    expect(shortcutOf(ctrl, 'text', PC)).toEqual({ kind: 'palette' });
+    expect(shortcutOf(command, 'page', MAC)).toEqual({ kind: 'palette' });
+    // Control+K belongs to the text on a Mac, and to the shell in a terminal that one controls.
+    expect(shortcutOf(ctrl, 'text', MAC)).toBeUndefined();
+    expect(shortcutOf(ctrl, 'taken', PC)).toBeUndefined();
+  });
+
   it('with Alt is known by the place of its digit, whatever it would write', () => {
     expect(shortcutOf(press('1', { code: 'Digit1', altKey: true }), 'page', PC)).toEqual({
       kind: 'tab',

@@ -1,6 +1,10 @@
 // Which key means what, and where a key belongs to somebody else: to a text, to a shell, to a dialog. No React.
 
-export type Shortcut = { kind: 'list' } | { kind: 'write' } | { kind: 'tab'; index: number };
+export type Shortcut =
+  | { kind: 'palette' }
+  | { kind: 'list' }
+  | { kind: 'write' }
+  | { kind: 'tab'; index: number };
 
 /** What has the focus, as far as keys are concerned. */
 export type Place =
@@ -22,7 +26,10 @@ interface Settings {
 }
 
 export function shortcutOf(key: Key, place: Place, { mac, singleKeys }: Settings): Shortcut | undefined {
-  if (place === 'taken' || key.repeat || key.ctrlKey || key.metaKey) return undefined;
+  if (place === 'taken' || key.repeat) return undefined;
+  const command = mac ? key.metaKey && !key.ctrlKey : key.ctrlKey && !key.metaKey;
+  if (command && !key.altKey && !key.shiftKey && key.key.toLowerCase() === 'k') return { kind: 'palette' };
+  if (key.ctrlKey || key.metaKey) return undefined;
   if (key.altKey) {
     // By its place on the keyboard: with Alt, or on a French keyboard, the digit keys give other characters.
     const digit = /^Digit([1-9])$/.exec(key.code)?.[1];

@@ -2,8 +2,9 @@ import { describe, expect, it, vi } from 'vitest';
 import { ApiError, createApi, deviceName } from './api';
 import { formatBytes, formatDay, formatDuration } from './format';
 import { safeHref, splitLinks } from './links';
+import { pathFrom } from './path';
 import { RateMeter } from './rate';
-import { fingerprintOf, pathFrom } from './rtc';
+import { fingerprintOf } from './rtc';
 
 describe('links', () => {
   it('are found in text, without the punctuation around them', () => {

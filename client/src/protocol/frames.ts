@@ -31,9 +31,23 @@ const lease = object({
   name: withDefault(string, ''),
   epoch: withDefault(count, 0),
   you: withDefault(boolean, false),
+  may_decide: optional(boolean),
 });
 const viewers = object({ viewers: array(object({ peer_id: id, name: string })) });
 const termState = object({ paused: boolean, recording: boolean });
+/** Of viewers that answer for the host's owner. */
+const deciding = {
+  TERM_DECIDE: object({ decides: boolean }),
+  TERM_ASK: object({ id: count, capability: string, who: string, room: string }),
+  TERM_WITHDRAWN: object({ id: count }),
+  TERM_ANSWER: object({
+    id: count,
+    answer: oneOf('yes', 'no', 'always_person', 'always_room', 'never_person'),
+  }),
+};
+type DecidingFrame = {
+  [T in keyof typeof deciding]: { type: T } & Decoded<(typeof deciding)[T]>;
+}[keyof typeof deciding];
 const manifestFile = object({
   file: count,
   path: string,
@@ -94,6 +108,8 @@ export type ManifestFile = Decoded<typeof manifestFile>;
 export type Range = Decoded<typeof range>;
 export type Skipped = Decoded<typeof skipped>;
 export type Lease = Decoded<typeof lease>;
+export type Question = Decoded<typeof deciding.TERM_ASK>;
+export type Answer = Decoded<typeof deciding.TERM_ANSWER>['answer'];
 
 export type Frame =
   | ({ type: 'HELLO' } & Decoded<typeof hello>)
@@ -116,6 +132,7 @@ export type Frame =
   | { type: 'TERM_EXIT'; code: number | null }
   | ({ type: 'TERM_VIEWERS' } & Decoded<typeof viewers>)
   | ({ type: 'TERM_STATE' } & Decoded<typeof termState>)
+  | DecidingFrame
   | FolderFrame
   | CallFrame
   | { type: 'FOLDER_DATA'; id: number; bytes: Uint8Array }
@@ -144,6 +161,10 @@ const CODE: Record<FrameType, number> = {
   TERM_EXIT: 0x16,
   TERM_VIEWERS: 0x17,
   TERM_STATE: 0x18,
+  TERM_DECIDE: 0x19,
+  TERM_ASK: 0x1a,
+  TERM_WITHDRAWN: 0x1b,
+  TERM_ANSWER: 0x1c,
   FOLDER_OPEN: 0x30,
   FOLDER_OPENED: 0x31,
   FOLDER_LIST: 0x32,
@@ -179,6 +200,7 @@ type JsonFrame = Extract<
   | 'TERM_EXIT'
   | 'TERM_VIEWERS'
   | 'TERM_STATE'
+  | keyof typeof deciding
   | keyof typeof folder
   | keyof typeof call
   | 'FILE_MANIFEST'
@@ -195,6 +217,7 @@ const JSON_BODY: Record<JsonFrame, Decoder<object>> = {
   TERM_EXIT: object({ code: nullable(exitCode) }),
   TERM_VIEWERS: viewers,
   TERM_STATE: termState,
+  ...deciding,
   ...folder,
   ...call,
   FILE_MANIFEST: manifest,

@@ -50,8 +50,9 @@ describe('channel frames', () => {
   it('covers every type of frame', () => {
     const seen = new Set(frames.map(({ hex }) => Number.parseInt(hex.slice(0, 2), 16)));
     expect([...seen].sort((a, b) => a - b)).toEqual([
-      1, 2, 3, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26,
-      0x27, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x40, 0x41, 0x42,
+      1, 2, 3, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x20, 0x21, 0x22,
+      0x23, 0x24, 0x25, 0x26, 0x27, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x40, 0x41,
+      0x42,
     ]);
   });
 });
@@ -149,6 +150,10 @@ describe('types', () => {
     expectTypeOf<Exclude<EventType, generated.ServerMessage['type']>>().toEqualTypeOf<never>();
     expectTypeOf<generated.Hello>().toExtend<Omit<FrameOf<'HELLO'>, 'type'>>();
     expectTypeOf<generated.FileManifest>().toExtend<Omit<FrameOf<'FILE_MANIFEST'>, 'type'>>();
+    expectTypeOf<generated.TermDecide>().toExtend<Omit<FrameOf<'TERM_DECIDE'>, 'type'>>();
+    expectTypeOf<generated.TermAsk>().toExtend<Omit<FrameOf<'TERM_ASK'>, 'type'>>();
+    expectTypeOf<generated.TermWithdrawn>().toExtend<Omit<FrameOf<'TERM_WITHDRAWN'>, 'type'>>();
+    expectTypeOf<generated.TermAnswer>().toExtend<Omit<FrameOf<'TERM_ANSWER'>, 'type'>>();
     expectTypeOf<generated.TermState>().toExtend<Omit<FrameOf<'TERM_STATE'>, 'type'>>();
     expectTypeOf<generated.FilePause>().toExtend<Omit<FrameOf<'FILE_PAUSE'>, 'type'>>();
     expectTypeOf<generated.FileWant>().toExtend<Omit<FrameOf<'FILE_WANT'>, 'type'>>();

@@ -28,6 +28,7 @@ async function openLink({ api, socket, verify }: CallDeps, given: Given): Promis
     self,
     identity: opening.identity,
     iceServers: opening.ice,
+    freshServers: async () => (await api.ice()).ice_servers,
     verify,
     capability: async (fresh) =>
       fresh ? (await api.capability({ ...request, fingerprint })).cap_token : opening.token(),

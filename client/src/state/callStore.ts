@@ -1,7 +1,7 @@
 // Calls and screens as the page shows them: what goes on in each room, what rings, and the call this page is in.
 
 import { createStore } from 'zustand/vanilla';
-import type { PathInfo } from '../lib/rtc';
+import type { PathInfo } from '../lib/path';
 
 /** Somebody calls. */
 export interface Ringing {

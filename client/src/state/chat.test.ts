@@ -58,15 +58,17 @@ describe('chat actions', () => {
       message(seq, { text, edited_at: 5 }),
     );
     const socket = { sendForAck, send, current: { status: 'online', peerId: 'p', attempt: 0 } };
+    const read = new Map<string, number>();
     const actions = createChatActions(
       { messages, editMessage, deleteMessage: async () => ({}) },
       socket as unknown as Socket,
       store,
       () => 'me',
+      { get: (roomId) => read.get(roomId), set: (roomId, seq) => read.set(roomId, seq) },
     );
     const chat = () => chatOf(store.getState() as ChatState, 'r');
     const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
-    return { actions, sendForAck, messages, send, chat, settle };
+    return { actions, sendForAck, messages, send, chat, settle, read };
   }
 
   it('sends once more with the same client_id after a failure', async () => {
@@ -105,6 +107,20 @@ describe('chat actions', () => {
     await settle();
     expect(chat().pending).toEqual([]);
     expect(chat().messages).toHaveLength(1);
+  });
+
+  it('counts what came while no page was open, and nothing in a room that is new to this browser', async () => {
+    const { actions, messages, chat, read } = harness();
+    messages.mockResolvedValue([message(1), message(2), message(3, { user_id: 'me' }), message(4)]);
+    await actions.refresh('r');
+    expect(chat().unread).toBe(0);
+    expect(read.get('r')).toBe(4);
+    read.set('r', 1);
+    await actions.refresh('r');
+    expect(chat().unread).toBe(2);
+    actions.look('r');
+    expect(chat().unread).toBe(0);
+    expect(read.get('r')).toBe(4);
   });
 
   it('reads again after a loss what is loaded: gaps are filled, and changes seen', async () => {

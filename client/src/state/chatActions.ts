@@ -2,6 +2,7 @@
 
 import type { Api } from '../lib/api';
 import { newId } from '../lib/ids';
+import type { ReadMarks } from '../lib/readMarks';
 import { NotConnected, type Socket } from '../lib/ws';
 import type { ChatMessage } from '../protocol/rest';
 import type { SignalEvent } from '../protocol/signal';
@@ -11,6 +12,7 @@ import {
   merge,
   type PendingMessage,
   TYPING_LAPSES_MS,
+  unreadSince,
   updateRoom,
   withChanged,
   withCreated,
@@ -41,12 +43,25 @@ export function createChatActions(
   socket: Socket,
   store: ChatStore,
   myUserId: () => string | undefined,
+  marks: Pick<ReadMarks, 'get' | 'set'>,
 ) {
   let looking: string | undefined;
   const typedAt = new Map<string, number>();
 
   const update = (roomId: string, change: Parameters<typeof updateRoom>[2]) =>
     store.setState((state) => updateRoom(state, roomId, change));
+
+  /** After history was read: counts what came since this person looked here last, if that is known. */
+  function count(roomId: string): void {
+    const chat = chatOf(store.getState(), roomId);
+    const read = marks.get(roomId);
+    if (looking === roomId || read === undefined) markRead(roomId);
+    else update(roomId, () => ({ ...chat, unread: unreadSince(chat, read, myUserId()) }));
+  }
+
+  function markRead(roomId: string): void {
+    marks.set(roomId, chatOf(store.getState(), roomId).messages.at(-1)?.seq ?? 0);
+  }
 
   async function deliver(roomId: string, pending: PendingMessage): Promise<void> {
     update(roomId, (chat) => withPending(chat, { ...pending, status: 'sending' }));
@@ -80,6 +95,7 @@ export function createChatActions(
         ready: true,
         loading: false,
       }));
+      if (before === undefined) count(roomId);
     } catch (error) {
       console.debug('history not read', error);
       update(roomId, (chat) => ({ ...chat, loading: false }));
@@ -125,6 +141,7 @@ export function createChatActions(
           read.unshift(...older);
         }
         update(roomId, (chat) => withReread(chat, read, more));
+        count(roomId);
       } catch (error) {
         console.debug('history not read', error);
         update(roomId, (chat) => ({ ...chat, loading: false }));
@@ -151,8 +168,10 @@ export function createChatActions(
     /** The room that the person is looking at; undefined while the page is hidden. */
     look(roomId: string | undefined): void {
       looking = roomId;
-      if (roomId && chatOf(store.getState(), roomId).unread > 0)
-        update(roomId, (chat) => ({ ...chat, unread: 0 }));
+      if (!roomId) return;
+      const chat = chatOf(store.getState(), roomId);
+      if (chat.ready) markRead(roomId);
+      if (chat.unread > 0) update(roomId, (now) => ({ ...now, unread: 0 }));
     },
 
     typing(roomId: string, active: boolean): void {
@@ -174,6 +193,7 @@ export function createChatActions(
         update(message.room_id, (chat) =>
           withCreated(chat, message, message.user_id === myUserId(), looking === message.room_id),
         );
+        if (looking === message.room_id) markRead(message.room_id);
       } else if (event.type === 'chat.message.edited') {
         update(event.payload.room_id, (chat) => withChanged(chat, event.payload.seq, () => event.payload));
       } else if (event.type === 'chat.message.deleted') {

@@ -123,6 +123,12 @@ export function withCreated(chat: RoomChat, message: ChatMessage, mine: boolean,
   };
 }
 
+/** What came from others after the one that was read last, as far as it is loaded. */
+export function unreadSince(chat: RoomChat, read: number, me: string | undefined): number {
+  return chat.messages.filter(({ seq, user_id, deleted_at }) => seq > read && user_id !== me && !deleted_at)
+    .length;
+}
+
 export function withPending(chat: RoomChat, pending: PendingMessage): RoomChat {
   const others = chat.pending.filter((one) => one.clientId !== pending.clientId);
   return { ...chat, pending: [...others, pending].sort((a, b) => a.createdAt - b.createdAt) };

@@ -3,6 +3,7 @@
 
 import { createApi } from '../lib/api';
 import { createVerifier } from '../lib/capability';
+import { readMarks } from '../lib/readMarks';
 import { readUnfinished } from '../lib/transfer/unfinished';
 import { Socket } from '../lib/ws';
 import type { Me } from '../protocol/rest';
@@ -10,6 +11,7 @@ import { createCallLoader } from './callLoader';
 import { createCallStore } from './callStore';
 import { createChatActions } from './chatActions';
 import { createChatStore } from './chatStore';
+import { createCommandStore } from './commandStore';
 import { createRoomActions } from './roomActions';
 import { createRoomStore } from './roomStore';
 import { createSessionStore } from './sessionStore';
@@ -26,6 +28,7 @@ export function createMesh(events: { refusedInput: (sessionId: string) => void }
   const terminals = createTerminalStore();
   const transfers = createTransferStore();
   const calls = createCallStore();
+  const commands = createCommandStore();
 
   // What was on its way when the session ended is refused too: that it ended has been told by then.
   const api = createApi(undefined, () => {
@@ -40,13 +43,22 @@ export function createMesh(events: { refusedInput: (sessionId: string) => void }
   const router = new SessionRouter();
   const verify = createVerifier(api.keys);
 
-  const chatActions = createChatActions(api, socket, chat, () => session.getState().me?.user_id);
+  const account = () => session.getState().me?.user_id;
+  const chatActions = createChatActions(api, socket, chat, account, readMarks);
   const roomActions = createRoomActions(socket, rooms, (roomId) => {
     void chatActions.refresh(roomId);
     chatActions.flush(roomId);
   });
   const terminalLoader = createTerminalLoader({ api, socket, router, store: terminals, verify, ...events });
-  const transferLoader = createTransferLoader({ api, socket, router, store: transfers, rooms, verify });
+  const transferLoader = createTransferLoader({
+    api,
+    socket,
+    router,
+    store: transfers,
+    rooms,
+    verify,
+    account,
+  });
 
   const callLoader = createCallLoader({
     api,
@@ -83,10 +95,13 @@ export function createMesh(events: { refusedInput: (sessionId: string) => void }
 
   function signedOut(ended: boolean): void {
     callLoader.leave();
+    transferLoader.leave();
     socket.stop();
     terminalLoader.forgetAll();
     roomActions.clear();
     chat.setState({ rooms: {} });
+    // Somebody else may sign in here. Who was signed out against their will is the same person.
+    if (!ended && session.getState().phase === 'in') readMarks.clear();
     session.setState({ phase: 'out', me: undefined, ended });
   }
 
@@ -101,6 +116,7 @@ export function createMesh(events: { refusedInput: (sessionId: string) => void }
     terminals,
     transfers,
     calls,
+    commands,
     chatActions,
     roomActions,
     terminalLoader,

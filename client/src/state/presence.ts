@@ -59,6 +59,14 @@ export function peopleOf(
     );
 }
 
+/** Other people at a page of theirs in this room, each counted once. */
+export function othersHere(room: RoomView | undefined, myUserId: string | undefined): number {
+  const here = Object.values(room?.peers ?? {}).filter(
+    ({ kind, status, user_id }) => kind === 'page' && status !== 'away' && user_id !== myUserId,
+  );
+  return new Set(here.map(({ user_id }) => user_id)).size;
+}
+
 export function machinesOf(room: RoomView, myUserId: string | undefined): Machine[] {
   const devices = new Map<string, Peer[]>();
   for (const peer of Object.values(room.peers)) {

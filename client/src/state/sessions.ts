@@ -59,6 +59,8 @@ export interface Opening {
   identity: Identity;
   token: () => Promise<string>;
   ice: RTCIceServer[];
+  /** Those of this moment: what gives access to a relay lasts minutes. */
+  freshIce: () => Promise<RTCIceServer[]>;
 }
 
 /** Certificate first, so that its fingerprint is in the capability. */
@@ -69,7 +71,13 @@ export async function openingFor(
   if (typeof RTCPeerConnection === 'undefined')
     throw new SignalError('NO_WEBRTC', 'This browser has no WebRTC.');
   const [identity, ice] = await Promise.all([createIdentity(), iceServers(api)]);
-  return { identity, ice, token: tokenSource(api, { ...request, fingerprint: identity.fingerprint }) };
+  const freshIce = () => iceServers(api);
+  return {
+    identity,
+    ice,
+    freshIce,
+    token: tokenSource(api, { ...request, fingerprint: identity.fingerprint }),
+  };
 }
 
 type LinkEvents = Pick<LinkOptions, 'onOpen' | 'onFrame' | 'onPath' | 'onEnd'>;
@@ -88,6 +96,7 @@ export function linkFor(
     ...session,
     identity: opening.identity,
     iceServers: opening.ice,
+    freshIceServers: opening.freshIce,
     capability: opening.token,
     verify,
     signal: {

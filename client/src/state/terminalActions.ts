@@ -7,13 +7,15 @@ import { newId } from '../lib/ids';
 import type { PeerLink } from '../lib/rtc';
 import { TerminalScreen } from '../lib/terminal';
 import type { Socket } from '../lib/ws';
-import type { Frame, Lease } from '../protocol/frames';
+import type { Answer, Frame, Lease, Question } from '../protocol/frames';
 import type { Peer, Share, SignalEvent } from '../protocol/signal';
 import { failureOf, linkFor, myPeer, openingFor, type SessionRouter, tokenSource } from './sessions';
 import { dropTerminal, patchTerminal, type TerminalStore, type TerminalView } from './terminalStore';
 
 /** Leases last 60 s; half of that leaves time for one failed try. */
 const RENEW_EVERY_MS = 30_000;
+/** As many as a machine asks its owner at once. */
+const MAX_QUESTIONS = 16;
 
 interface Live {
   screen: TerminalScreen;
@@ -60,6 +62,9 @@ export function createTerminalActions(deps: TerminalDeps) {
         path: undefined,
         paused: false,
         recording: false,
+        mayDecide: false,
+        decides: 'no',
+        questions: [],
         // A shell that exited says so first; the BYE that follows adds nothing.
         end: before.end ?? reason,
       });
@@ -68,6 +73,7 @@ export function createTerminalActions(deps: TerminalDeps) {
   function takeLease(sessionId: string, lease: Lease): void {
     const one = live.get(sessionId);
     if (!one) return;
+    patch(sessionId, { mayDecide: lease.may_decide ?? false });
     if (lease.you) {
       one.granted = lease.epoch;
       one.screen.setControl(lease.epoch);
@@ -83,6 +89,28 @@ export function createTerminalActions(deps: TerminalDeps) {
       control: before === 'held' ? 'lost' : (before ?? 'none'),
       holder: lease.holder ? { peerId: lease.holder, name: lease.name ?? '' } : undefined,
     });
+  }
+
+  function takeDecides(sessionId: string, decides: boolean): void {
+    const before = view(sessionId)?.decides;
+    patch(sessionId, {
+      decides: decides ? 'yes' : before === 'asking' ? 'denied' : 'no',
+      ...(decides ? {} : { questions: [] }),
+    });
+  }
+
+  function takeQuestion(sessionId: string, { id, capability, who, room }: Question): void {
+    const { decides, questions = [] } = view(sessionId) ?? {};
+    // What was on its way while this page gave it up is for nobody.
+    if (decides !== 'yes') return;
+    if (questions.length < MAX_QUESTIONS)
+      patch(sessionId, { questions: [...questions, { id, capability, who, room }] });
+    else live.get(sessionId)?.link?.bye('PROTOCOL', 'Too many questions at once.');
+  }
+
+  function forgetQuestion(sessionId: string, id: number): void {
+    const questions = view(sessionId)?.questions.filter((question) => question.id !== id);
+    if (questions) patch(sessionId, { questions });
   }
 
   function takeFrame(sessionId: string, frame: Frame): void {
@@ -104,6 +132,15 @@ export function createTerminalActions(deps: TerminalDeps) {
         return;
       case 'TERM_STATE':
         patch(sessionId, { paused: frame.paused, recording: frame.recording });
+        return;
+      case 'TERM_DECIDE':
+        takeDecides(sessionId, frame.decides);
+        return;
+      case 'TERM_ASK':
+        takeQuestion(sessionId, frame);
+        return;
+      case 'TERM_WITHDRAWN':
+        forgetQuestion(sessionId, frame.id);
         return;
       case 'TERM_EXIT':
         patch(sessionId, {
@@ -314,6 +351,22 @@ export function createTerminalActions(deps: TerminalDeps) {
         console.debug('release not sent; the lease lapses by itself', error);
       }
       one.controlToken = undefined;
+    },
+
+    /** Asks at the machine whether its owner, who looks at this page, may decide here; or gives that up. */
+    decide(sessionId: string, on: boolean): void {
+      const now = view(sessionId);
+      if (now?.phase !== 'live' || (on && !now.mayDecide)) return;
+      // When it is given up, nothing that comes still counts.
+      patch(sessionId, on ? { decides: 'asking' } : { decides: 'no', questions: [] });
+      live.get(sessionId)?.link?.send({ type: 'TERM_DECIDE', decides: on });
+    },
+
+    /** What the owner says to a question. */
+    answer(sessionId: string, id: number, answer: Answer): void {
+      if (!view(sessionId)?.questions.some((question) => question.id === id)) return;
+      forgetQuestion(sessionId, id);
+      live.get(sessionId)?.link?.send({ type: 'TERM_ANSWER', id, answer });
     },
 
     /** Asks once more for a terminal that has ended: of the same machine, which may be another peer by now. */

@@ -2,7 +2,8 @@
 // channel to xterm directly (lib/terminal.ts).
 
 import { createStore } from 'zustand/vanilla';
-import type { PathInfo } from '../lib/rtc';
+import type { PathInfo } from '../lib/path';
+import type { Question } from '../protocol/frames';
 import type { Peer, Share } from '../protocol/signal';
 
 type TerminalPhase =
@@ -21,6 +22,9 @@ type ControlState =
   | 'denied'
   /** It was held, and ended without being given back: taken back, or not renewed in time. */
   | 'lost';
+
+/** Whether this page answers what the machine asks its owner. */
+type Deciding = 'no' | 'asking' | 'yes' | 'denied';
 
 export interface TerminalView {
   /** Of the view: where it is lost and comes back, it stays, while each connection is a session of its own on the wire. */
@@ -52,6 +56,11 @@ export interface TerminalView {
   paused: boolean;
   /** The host keeps what viewers see. */
   recording: boolean;
+  /** Whether the machine can be asked to be decided for here: it is one's own. */
+  mayDecide: boolean;
+  decides: Deciding;
+  /** What it asks its owner, while this page decides. */
+  questions: Question[];
   /** An address that somebody clicked, and that waits to be confirmed. */
   link?: string;
   openedAt: number;
@@ -97,6 +106,9 @@ export function newTerminal(
     title: '',
     paused: false,
     recording: false,
+    mayDecide: false,
+    decides: 'no',
+    questions: [],
     openedAt: Date.now(),
   };
 }

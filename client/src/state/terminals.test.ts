@@ -5,7 +5,7 @@ import type { RoomView } from './roomStore';
 import type { TerminalDeps } from './terminalActions';
 import { createTerminalLoader } from './terminalLoader';
 import { remember, remembered, rememberFront } from './terminalMemory';
-import { isAway, waitBefore } from './terminalReturn';
+import { asItIs, isAway, waitBefore } from './terminalReturn';
 import { createTerminalStore, nameOf, newTerminal, terminalsIn } from './terminalStore';
 
 function machine(peerId: string, more: Partial<Peer> = {}): Peer {
@@ -91,4 +91,11 @@ it('what nobody wanted is tried again, ever more rarely, and not for ever; what 
   expect([0, 1, 2, 3].map(waitBefore)).toEqual([500, 1_000, 2_000, 4_000]);
   expect(waitBefore(12)).toBe(30_000);
   expect(waitBefore(24)).toBeUndefined();
+});
+
+it('a refusal is final where the machine is still the peer that was asked, and not where that one has left', () => {
+  const asked = newTerminal('s', 'r', machine('p1'), undefined);
+  const refused = { ...asked, phase: 'ended' as const, end: { code: 'CAP_NOT_ALLOWED', detail: '' } };
+  expect(asItIs(refused, machine('p1')).end?.code).toBe('CAP_NOT_ALLOWED');
+  for (const now of [machine('p2'), undefined]) expect(isAway(asItIs(refused, now).end?.code)).toBe(true);
 });

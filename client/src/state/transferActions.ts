@@ -19,10 +19,11 @@ import type { EventOf, Peer, SignalEvent } from '../protocol/signal';
 import type { RoomStore } from './roomStore';
 import { failureOf, myPeer, openingFor, type SessionRouter } from './sessions';
 import { type Live, progressMeter, transferLink } from './transferLink';
-import { offerOf, remember } from './transferMemory';
+import { noteOver, offerOf, remember } from './transferMemory';
 import {
   dropTransfer,
   isOpen,
+  partOf,
   patchTransfer,
   putTransfer,
   type TransferFile,
@@ -50,6 +51,8 @@ export interface TransferDeps {
   rooms: RoomStore;
   verify: Verify;
   hash: HashPort;
+  /** The account that is signed in: what it sent and received is remembered as its own. */
+  account: () => string | undefined;
 }
 
 /** What is sent, to whomever and however often. */
@@ -76,7 +79,7 @@ export function loadTransferActions(deps: Omit<TransferDeps, 'hash'>): TransferA
   return createTransferActions({ ...deps, hash: createHashWorker() });
 }
 
-function createTransferActions(deps: TransferDeps) {
+export function createTransferActions(deps: TransferDeps) {
   const { api, socket, router, store, rooms, hash } = deps;
   const live = new Map<string, Live>();
   const sources = new Map<string, Source>();
@@ -84,7 +87,10 @@ function createTransferActions(deps: TransferDeps) {
   /** Attempts in a row that moved nothing, by session. */
   const vain = new Map<string, number>();
   for (const transfer of readUnfinished<TransferView>()) putTransfer(store, transfer);
-  store.subscribe(({ transfers }) => remember(Object.values(transfers)));
+  store.subscribe((now, before) => {
+    remember(Object.values(now.transfers));
+    noteOver(now, before, deps.account(), Date.now());
+  });
   const view = (sessionId: string): TransferView | undefined => store.getState().transfers[sessionId];
   const patch = (sessionId: string, change: Partial<TransferView>) => patchTransfer(store, sessionId, change);
 
@@ -353,6 +359,24 @@ function createTransferActions(deps: TransferDeps) {
     dropTransfer(store, sessionId);
   }
 
+  function cancelled(sessionId: string, keep: boolean): void {
+    const transfer = view(sessionId);
+    if (!transfer || !isOpen(transfer)) return;
+    const link = live.get(sessionId)?.link;
+    tell('share.cancel', transfer, 'cancelled');
+    finish(sessionId, { phase: 'cancelled', error: { code: 'cancelled', detail: '' } }, keep);
+    link?.bye('CANCELLED');
+  }
+
+  function forget(sessionIds: readonly string[]): void {
+    for (const sessionId of sessionIds) {
+      const transfer = view(sessionId);
+      if (!transfer || isOpen(transfer)) continue;
+      dropTransfer(store, sessionId);
+      for (const map of [sources, consents, vain]) map.delete(sessionId);
+    }
+  }
+
   function sourceOf(files: ChosenFile[]): Source {
     const source: Source = {
       files,
@@ -501,13 +525,13 @@ function createTransferActions(deps: TransferDeps) {
 
     decline: declined,
 
-    cancel(sessionId: string): void {
-      const transfer = view(sessionId);
-      if (!transfer || !isOpen(transfer)) return;
-      const link = live.get(sessionId)?.link;
-      tell('share.cancel', transfer, 'cancelled');
-      finish(sessionId, { phase: 'cancelled', error: { code: 'cancelled', detail: '' } }, false);
-      link?.bye('CANCELLED');
+    cancel: (sessionId: string) => cancelled(sessionId, false),
+
+    /** The account is signed out: nothing of it goes on, and the next one sees nothing of it. What has come is kept. */
+    leave(): void {
+      const sessionIds = Object.keys(store.getState().transfers);
+      for (const sessionId of sessionIds) cancelled(sessionId, true);
+      forget(sessionIds);
     },
 
     pause(sessionId: string, paused: boolean): void {
@@ -547,12 +571,7 @@ function createTransferActions(deps: TransferDeps) {
 
     /** Takes finished cards away. */
     dismiss(...sessionIds: string[]): void {
-      for (const sessionId of sessionIds) {
-        const transfer = view(sessionId);
-        if (!transfer || isOpen(transfer)) continue;
-        dropTransfer(store, sessionId);
-        for (const map of [sources, consents, vain]) map.delete(sessionId);
-      }
+      forget(sessionIds);
     },
 
     handle(event: SignalEvent): void {
@@ -568,16 +587,5 @@ function createTransferActions(deps: TransferDeps) {
           else finish(sessionId, { phase: 'cancelled', error });
         }
     },
-  };
-}
-
-function partOf(peer: Peer) {
-  return {
-    peerId: peer.peer_id,
-    userId: peer.user_id,
-    ...(peer.device_id === undefined ? {} : { deviceId: peer.device_id }),
-    peerName: peer.name,
-    deviceName: peer.device_name,
-    peerKind: peer.kind,
   };
 }

@@ -5,8 +5,12 @@ import type { TransferActions, TransferDeps } from './transferActions';
 
 export function createTransferLoader(deps: Omit<TransferDeps, 'hash'>) {
   let loaded: Promise<TransferActions> | undefined;
+  let ready: TransferActions | undefined;
   function act(run: (actions: TransferActions) => void): void {
-    loaded ??= import('./transferActions').then(({ loadTransferActions }) => loadTransferActions(deps));
+    loaded ??= import('./transferActions').then(({ loadTransferActions }) => {
+      ready = loadTransferActions(deps);
+      return ready;
+    });
     loaded.then(run).catch((error) => {
       // Tried again at the next occasion: the server may have been away.
       loaded = undefined;
@@ -15,6 +19,8 @@ export function createTransferLoader(deps: Omit<TransferDeps, 'hash'>) {
   }
   return {
     act,
+    /** Before the connection is given up, so that the others are told. */
+    leave: () => ready?.leave(),
     handle(event: SignalEvent): void {
       if (!loaded && event.type !== 'share.file.request') return;
       if (!/^(share|rtc|cap)\.|^room\.left$/.test(event.type)) return;

@@ -1,9 +1,10 @@
-// What is remembered of transfers beyond one attempt: which offers are the same, and what was being sent when the page
-// was loaded anew.
+// What is remembered of transfers beyond one attempt: which offers are the same, what was being sent when the page was
+// loaded anew, and what is over.
 
+import { rememberTransfer } from '../lib/transfer/history';
 import { keepUnfinished } from '../lib/transfer/unfinished';
 import type { Peer } from '../protocol/signal';
-import { isOpen, type TransferView } from './transferStore';
+import { isOpen, type TransferState, type TransferView } from './transferStore';
 
 /** Two requests are for the same when the same device of the same person names the same in the same room. */
 export function offerOf(
@@ -45,3 +46,33 @@ export const remember = (() => {
     );
   };
 })();
+
+/** Notes what has just come to its end, as its card says it. What may go on with the same files is not over yet. */
+export function noteOver(
+  { transfers }: TransferState,
+  { transfers: before }: TransferState,
+  account: string | undefined,
+  at: number,
+): void {
+  if (account === undefined) return;
+  for (const one of Object.values(transfers)) {
+    const earlier = before[one.sessionId];
+    if (one === earlier || isOpen(one) || one.sourceLost || (earlier && !isOpen(earlier))) continue;
+    const { sessionId, direction, name, size, count, phase, error, peerKind, peerName, deviceName } = one;
+    if (phase !== 'done' && phase !== 'declined' && phase !== 'cancelled' && phase !== 'failed') continue;
+    const other = (peerKind === 'agent' && deviceName) || peerName;
+    const code = phase === 'done' || !error ? {} : { code: error.code };
+    rememberTransfer({
+      account,
+      sessionId,
+      direction,
+      name,
+      other,
+      size,
+      count,
+      outcome: phase,
+      ...code,
+      at,
+    });
+  }
+}

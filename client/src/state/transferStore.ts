@@ -1,7 +1,8 @@
 // Transfers, incoming and outgoing, as the screens show them.
 
 import { createStore } from 'zustand/vanilla';
-import type { PathInfo } from '../lib/rtc';
+import type { PathInfo } from '../lib/path';
+import type { Peer } from '../protocol/signal';
 
 type TransferPhase =
   /** Incoming: waits for this person's decision. */
@@ -111,6 +112,18 @@ export function dropTransfer(store: TransferStore, sessionId: string): void {
     const { [sessionId]: _, ...transfers } = state.transfers;
     return { transfers };
   });
+}
+
+/** Who is at the other end. */
+export function partOf(peer: Peer) {
+  return {
+    peerId: peer.peer_id,
+    userId: peer.user_id,
+    ...(peer.device_id === undefined ? {} : { deviceId: peer.device_id }),
+    peerName: peer.name,
+    deviceName: peer.device_name,
+    peerKind: peer.kind,
+  };
 }
 
 /** The newest first. */

@@ -6,10 +6,13 @@ import classes from './ui.module.css';
 export function EmptyState({
   icon,
   title,
+  order = 2,
   children,
 }: {
   icon: ReactNode;
   title: ReactNode;
+  /** Of its heading: 1 where it is all there is. */
+  order?: 1 | 2;
   children?: ReactNode;
 }) {
   return (
@@ -17,7 +20,9 @@ export function EmptyState({
       <div className={classes.emptyIcon} aria-hidden="true">
         {icon}
       </div>
-      <Title order={3}>{title}</Title>
+      <Title order={order} size="h3">
+        {title}
+      </Title>
       {typeof children === 'string' ? (
         <Text size="sm" c="dimmed" maw={420}>
           {children}

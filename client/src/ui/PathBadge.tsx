@@ -1,7 +1,7 @@
 import { useLingui } from '@lingui/react/macro';
 import { Badge, Tooltip } from '@mantine/core';
 import { IconArrowsLeftRight, IconRoute, IconServer } from '@tabler/icons-react';
-import type { PathInfo } from '../lib/rtc';
+import type { PathInfo } from '../lib/path';
 
 const LOOKS = {
   direct: { color: 'lagoon', Icon: IconArrowsLeftRight },

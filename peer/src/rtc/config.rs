@@ -41,6 +41,9 @@ pub(super) const ICE_DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
 pub(super) const ICE_FAILED_AFTER: Duration = Duration::from_secs(10);
 pub(super) const ICE_KEEPALIVE_EVERY: Duration = Duration::from_secs(2);
 
+/// From the disturbance to the end, where another path is looked for meanwhile.
+pub(super) const RECOVER_WITHIN: Duration = Duration::from_secs(15);
+
 /// After the last message was acknowledged: how long the other end may take to finish reading and close.
 pub(super) const CLOSE_LINGER: Duration = Duration::from_secs(60);
 

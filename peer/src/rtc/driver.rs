@@ -9,7 +9,9 @@
 
 mod clock;
 mod datagrams;
+mod restart;
 
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -23,12 +25,13 @@ use rtc::peer_connection::configuration::RTCConfigurationBuilder;
 use rtc::peer_connection::configuration::setting_engine::{SctpMaxMessageSize, SettingEngineBuilder};
 use rtc::peer_connection::event::{RTCDataChannelEvent, RTCPeerConnectionEvent};
 use rtc::peer_connection::state::{RTCIceConnectionState, RTCPeerConnectionState};
-use rtc::peer_connection::transport::{RTCDtlsTransportState, RTCIceCandidateType};
+use rtc::peer_connection::transport::{RTCDtlsTransportState, RTCIceCandidateInit, RTCIceCandidateType};
 use rtc::peer_connection::{RTCPeerConnection, RTCPeerConnectionBuilder};
 use rtc::sansio::Protocol;
 use rtc::shared::TaggedBytesMut;
 use rtc::statistics::StatsSelector;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tokio::time::Sleep;
 
 use self::clock::ICE_CHECK_EVERY;
@@ -38,7 +41,7 @@ use super::certificate::Certificate;
 use super::channel::Channel;
 use super::config::{
     HANDSHAKE_TIMEOUT, ICE_DISCONNECTED_AFTER, ICE_FAILED_AFTER, ICE_KEEPALIVE_EVERY, MAX_RECEIVE_BYTES,
-    RECEIVE_WINDOW_BYTES, RtcConfig, RtcError, STATS_EVERY,
+    RECEIVE_WINDOW_BYTES, RECOVER_WITHIN, RtcConfig, RtcError, STATS_EVERY,
 };
 use super::gather::{self, Found, Tasks};
 use super::pace::Pace;
@@ -60,6 +63,11 @@ const ICE_CHECKS: u16 = 100;
 /// How long better candidates are waited for before a relayed pair is chosen, on the stack's clock.
 const RELAY_WAIT: Duration = Duration::from_millis(2_400);
 const REFLEXIVE_WAIT: Duration = Duration::from_millis(100);
+/// How long a relayed address is known to the other end before checks are sent from it. Where a check is the first that is heard of an
+/// address, ICE takes it for one of the device itself (RFC 8445 section 7.3.1.3), and waits for no better one.
+pub(super) const RELAY_HEAD_START: Duration = Duration::from_millis(250);
+
+const NOT_HEARD: &str = "the other device has not answered for 15 seconds";
 
 /// Everything of one connection.
 pub(super) struct Driver {
@@ -68,13 +76,17 @@ pub(super) struct Driver {
     fingerprint: String,
     pub(super) label: String,
     pub(super) protocol: String,
-    relay_only: bool,
+    pub(super) config: RtcConfig,
 
     pub(super) sockets: Vec<Socket>,
     buffer: ReceiveBuffer,
     pub(super) turns: Vec<Turn>,
     probes: Probes,
     pub(super) tasks: Tasks,
+    /// Those of them that reach relays over TCP, unless one is reached over UDP first.
+    reserve: Vec<AbortHandle>,
+    /// Relayed addresses that were announced, and from when checks are sent from them. Bound: MAX_LOCAL_CANDIDATES.
+    pub(super) held_relays: VecDeque<(Instant, RTCIceCandidateInit)>,
 
     commands: mpsc::Receiver<Command>,
     /// A command taken while waiting, for the next step.
@@ -86,6 +98,8 @@ pub(super) struct Driver {
     pub(super) remote_described: bool,
     pub(super) mid: String,
     pub(super) ufrag: Option<String>,
+    /// Of the other end's newest description.
+    pub(super) remote_ufrag: Option<String>,
     pub(super) undescribed: Vec<ConnectionEvent>,
     pub(super) early_candidates: Vec<IceCandidate>,
     pub(super) local_candidates: usize,
@@ -117,6 +131,8 @@ pub(super) struct Driver {
     pub(super) own_channel: Option<RTCDataChannelId>,
     pub(super) channel: Option<Channel>,
     pub(super) open_deadline: Option<Instant>,
+    /// When the open connection ends unless the other end is heard again.
+    recover_until: Option<Instant>,
     next_stats: Instant,
     ended: Option<String>,
 }
@@ -150,6 +166,8 @@ impl Driver {
             .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
             .with_srflx_acceptance_min_wait(Some(REFLEXIVE_WAIT))
             .with_relay_acceptance_min_wait(Some(relay_wait))
+            // Those of the old path are bound to sockets that are replaced.
+            .with_discard_local_candidates_during_ice_restart(true)
             .with_ice_connection_attempts(Some(ICE_CHECK_EVERY), Some(ICE_CHECKS))
             .with_ice_timeouts(
                 Some(ICE_DISCONNECTED_AFTER),
@@ -166,25 +184,23 @@ impl Driver {
             .with_setting_engine(settings)
             .build(Instant::now())?;
 
-        let sockets = if config.relay_only {
-            Vec::new()
-        } else {
-            bind_all(config.loopback, config.socket_buffer)?
-        };
+        let sockets = own_sockets(&config)?;
         let mut tasks = Tasks::new();
-        gather::start(&config, &crypto, &mut tasks);
+        let reserve = gather::start(&config, &crypto, &mut tasks);
         let mut driver = Self {
             pc,
             crypto,
             fingerprint,
             label: feature.to_owned(),
             protocol: format!("mesh.{feature}.v1"),
-            relay_only: config.relay_only,
+            config,
             sockets,
             buffer: ReceiveBuffer::new(),
             turns: Vec::new(),
             probes: Probes::default(),
             tasks,
+            reserve,
+            held_relays: VecDeque::new(),
             commands,
             command: None,
             events,
@@ -193,6 +209,7 @@ impl Driver {
             remote_described: false,
             mid: "0".to_owned(),
             ufrag: None,
+            remote_ufrag: None,
             undescribed: Vec::new(),
             early_candidates: Vec::new(),
             local_candidates: 0,
@@ -214,13 +231,19 @@ impl Driver {
             own_channel: None,
             channel: None,
             open_deadline: None,
+            recover_until: None,
             next_stats: Instant::now(),
             ended: None,
         };
-        for addr in driver.sockets.iter().map(Socket::addr).collect::<Vec<_>>() {
-            driver.add_local(Kind::Host, addr, addr, true);
-        }
+        driver.add_sockets();
         Ok(driver)
+    }
+
+    /// The addresses of our own sockets are candidates.
+    fn add_sockets(&mut self) {
+        for addr in self.sockets.iter().map(Socket::addr).collect::<Vec<_>>() {
+            self.add_local(Kind::Host, addr, addr, true);
+        }
     }
 
     pub(super) fn fingerprint(&self) -> &str {
@@ -292,6 +315,12 @@ impl Driver {
             Command::AcceptAnswer(sdp, reply) => {
                 let _ = reply.send(self.accept_answer(&sdp));
             }
+            Command::Restart(ice_servers, reply) => {
+                let _ = reply.send(self.restart(ice_servers));
+            }
+            Command::AcceptRestart(sdp, ice_servers, reply) => {
+                let _ = reply.send(self.accept_restart(&sdp, ice_servers));
+            }
             Command::AddCandidate(candidate, reply) => {
                 self.add_candidate(candidate);
                 let _ = reply.send(Ok(()));
@@ -336,16 +365,24 @@ impl Driver {
             RTCPeerConnectionEvent::OnIceConnectionStateChangeEvent(
                 RTCIceConnectionState::Connected | RTCIceConnectionState::Completed,
             ) => {
+                self.on_heard_again();
                 self.kick = !std::mem::replace(&mut self.ice_connected, true);
                 if self.kick && self.channel.is_none() {
                     self.open_deadline = Some(Instant::now() + HANDSHAKE_TIMEOUT);
                 }
             }
+            RTCPeerConnectionEvent::OnIceConnectionStateChangeEvent(RTCIceConnectionState::Disconnected)
+                if self.channel.is_some() =>
+            {
+                self.recover_until
+                    .get_or_insert_with(|| Instant::now() + RECOVER_WITHIN);
+                self.tell(ConnectionEvent::Disturbed);
+            }
             RTCPeerConnectionEvent::OnConnectionStateChangeEvent(RTCPeerConnectionState::Failed) => {
                 let reason = if self.dtls_state() == Some(RTCDtlsTransportState::Failed) {
                     "the other device could not prove who it is: its certificate is not the one announced"
-                } else if self.ice_connected {
-                    "the other device has not answered for 15 seconds"
+                } else if self.ice_connected || self.channel.is_some() {
+                    NOT_HEARD
                 } else {
                     "no path to the other device was found; a TURN server may be needed"
                 };
@@ -464,6 +501,14 @@ impl Driver {
             let _ = reply.send(());
         }
     }
+}
+
+/// One for each usable address of this device, unless none of them may be told.
+fn own_sockets(config: &RtcConfig) -> std::io::Result<Vec<Socket>> {
+    if config.relay_only {
+        return Ok(Vec::new());
+    }
+    bind_all(config.loopback, config.socket_buffer)
 }
 
 fn random_bytes<const N: usize>(crypto: &dyn RTCCryptoProvider) -> Result<[u8; N], RtcError> {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rtc::crypto::RTCCryptoProvider;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{sleep, timeout};
 
 use super::candidate::{self, IceCandidate};
 use super::config::{MAX_ICE_URLS, RtcConfig};
@@ -18,6 +18,10 @@ use super::turn::Turn;
 
 /// Name resolution and TCP connect together.
 const REACH_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// How much later a relay is asked over TCP than others over UDP. One relayed address is enough, each takes a port of the relay and one of
+/// its user's few, and TCP is the worse way: it is for networks that let no UDP through.
+const TCP_AFTER: Duration = Duration::from_secs(1);
 
 /// What a task of the set found.
 pub(super) enum Found {
@@ -36,14 +40,14 @@ pub(super) type Tasks = JoinSet<Found>;
 
 /// A STUN or TURN URL (RFC 7064, 7065).
 #[derive(Debug, PartialEq, Eq)]
-struct IceUrl<'a> {
-    turn: bool,
-    tcp: bool,
-    host: &'a str,
-    port: u16,
+pub(super) struct IceUrl<'a> {
+    pub(super) turn: bool,
+    pub(super) tcp: bool,
+    pub(super) host: &'a str,
+    pub(super) port: u16,
 }
 
-fn parse_url(url: &str) -> Option<IceUrl<'_>> {
+pub(super) fn parse_url(url: &str) -> Option<IceUrl<'_>> {
     let (scheme, rest) = url.split_once(':')?;
     let turn = match scheme {
         "stun" => false,
@@ -74,8 +78,18 @@ fn parse_url(url: &str) -> Option<IceUrl<'_>> {
     })
 }
 
-/// Starts looking for every server of `config`.
-pub(super) fn start(config: &RtcConfig, crypto: &Arc<dyn RTCCryptoProvider>, tasks: &mut Tasks) {
+/// Starts looking for every server of `config`. Gives the tasks that are not needed once one of the others got a relayed address.
+pub(super) fn start(
+    config: &RtcConfig,
+    crypto: &Arc<dyn RTCCryptoProvider>,
+    tasks: &mut Tasks,
+) -> Vec<AbortHandle> {
+    let over_udp = |url: &String| parse_url(url).is_some_and(|url| url.turn && !url.tcp);
+    let any_over_udp = config
+        .ice_servers
+        .iter()
+        .any(|server| server.urls.iter().any(over_udp));
+    let mut reserve = Vec::new();
     let urls = config
         .ice_servers
         .iter()
@@ -97,7 +111,13 @@ pub(super) fn start(config: &RtcConfig, crypto: &Arc<dyn RTCCryptoProvider>, tas
             continue;
         };
         let (tcp, buffer, crypto, url) = (parsed.tcp, config.socket_buffer, crypto.clone(), url.clone());
-        tasks.spawn(async move {
+        let after = if tcp && any_over_udp {
+            TCP_AFTER
+        } else {
+            Duration::ZERO
+        };
+        let task = tasks.spawn(async move {
+            sleep(after).await;
             let reach = async {
                 let addr = resolve(host, port).await?.into_iter().next()?;
                 match Turn::start(addr, tcp, username, password, buffer, crypto).await {
@@ -113,11 +133,15 @@ pub(super) fn start(config: &RtcConfig, crypto: &Arc<dyn RTCCryptoProvider>, tas
                 _ => Found::Nothing,
             }
         });
+        if tcp {
+            reserve.push(task);
+        }
     }
+    reserve
 }
 
 /// Addresses of a host, IPv4 first: a server behind one name is usually better reachable that way.
-async fn resolve(host: String, port: u16) -> Option<Vec<SocketAddr>> {
+pub(super) async fn resolve(host: String, port: u16) -> Option<Vec<SocketAddr>> {
     match timeout(REACH_TIMEOUT, tokio::net::lookup_host((host.as_str(), port))).await {
         Ok(Ok(found)) => {
             let mut addrs: Vec<SocketAddr> = found.take(8).collect();

@@ -19,6 +19,7 @@ mod gather;
 mod mdns;
 mod negotiation;
 mod pace;
+pub mod probe;
 mod repair;
 mod socket;
 mod stun;
@@ -36,9 +37,9 @@ use crate::transport::{FrameReceiver, FrameSender, LinkStats, Transport};
 /// Commands that wait for the driver; the caller waits when it is full.
 const COMMANDS: usize = 32;
 
-/// Events that wait for the caller. The candidates of one connection, the end of them, the opening and the end all
-/// fit at once, so that the driver never waits and nothing is dropped.
-const EVENTS: usize = config::MAX_LOCAL_CANDIDATES + 8;
+/// Events that wait for the caller. The candidates of one path, the end of them, the opening, the disturbances and the end all
+/// fit at once, so that the driver never waits; a caller that reads none while a second path is looked for misses candidates.
+const EVENTS: usize = config::MAX_LOCAL_CANDIDATES + 16;
 
 /// What a connection tells its owner.
 #[derive(Debug)]
@@ -49,6 +50,11 @@ pub enum ConnectionEvent {
     EndOfCandidates,
     /// The channel is open, with the expected name, and both certificates were checked.
     Open(RtcTransport),
+    /// Nothing of the other end has come for five seconds. The connection ends ten seconds later if nothing does, and if another
+    /// path is looked for meanwhile ([`Connection::restart`]) five seconds after that.
+    Disturbed,
+    /// The other end is heard again, after [`Self::Disturbed`] or on another path.
+    Restored,
     /// The connection is over; the reason is for a person to read.
     Closed(String),
 }
@@ -58,6 +64,8 @@ enum Command {
     Offer(oneshot::Sender<Result<String, RtcError>>),
     AcceptOffer(String, oneshot::Sender<Result<String, RtcError>>),
     AcceptAnswer(String, oneshot::Sender<Result<(), RtcError>>),
+    Restart(Vec<IceServer>, oneshot::Sender<Result<String, RtcError>>),
+    AcceptRestart(String, Vec<IceServer>, oneshot::Sender<Result<String, RtcError>>),
     AddCandidate(IceCandidate, oneshot::Sender<Result<(), RtcError>>),
     Close(oneshot::Sender<()>),
 }
@@ -107,9 +115,22 @@ impl Connection {
             .await?
     }
 
-    /// Takes the other end's answer to [`Self::offer`].
+    /// Takes the other end's answer to [`Self::offer`] or [`Self::restart`].
     pub async fn accept_answer(&self, sdp: &str) -> Result<(), RtcError> {
         self.ask(|reply| Command::AcceptAnswer(sdp.to_owned(), reply))
+            .await?
+    }
+
+    /// Looks for another path of an open connection (an ICE restart, RFC 8445 section 9), from new sockets and by way of these
+    /// servers; gives the offer for the other end. What is on its way is kept. For the end that made the first offer; it may
+    /// be repeated.
+    pub async fn restart(&self, ice_servers: Vec<IceServer>) -> Result<String, RtcError> {
+        self.ask(|reply| Command::Restart(ice_servers, reply)).await?
+    }
+
+    /// Takes the other end's offer of another path; gives the answer for it. An offer with another certificate is refused.
+    pub async fn accept_restart(&self, sdp: &str, ice_servers: Vec<IceServer>) -> Result<String, RtcError> {
+        self.ask(|reply| Command::AcceptRestart(sdp.to_owned(), ice_servers, reply))
             .await?
     }
 

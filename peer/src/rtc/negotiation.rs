@@ -4,7 +4,7 @@
 //! the driver's lists, the loop in `driver` does the rest.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rtc::crypto::HashAlgorithm;
 use rtc::data_channel::{RTCDataChannelId, RTCDataChannelInit};
@@ -17,7 +17,7 @@ use super::config::{
     MAX_LOCAL_CANDIDATES, MAX_REMOTE_CANDIDATES, OPEN_TIMEOUT, RECEIVE_WINDOW_BYTES, RtcError,
 };
 use super::congestion::Congestion;
-use super::driver::Driver;
+use super::driver::{Driver, RELAY_HEAD_START};
 use super::repair::Repair;
 use super::{ConnectionEvent, RtcTransport, gather, mdns};
 
@@ -69,6 +69,9 @@ impl Driver {
         if self.own_channel.is_none() || self.remote_described {
             return Err(RtcError::State("there is no offer that waits for an answer"));
         }
+        if self.channel.is_some() {
+            return self.accept_restart_answer(sdp);
+        }
         let (rest, candidates) = candidate::split_candidates(sdp);
         let answer = RTCSessionDescription::answer(rest).map_err(invalid)?;
         self.pc
@@ -79,7 +82,7 @@ impl Driver {
     }
 
     /// The own description is about to be handed out: candidates may follow it from now on.
-    fn described(&mut self, mut sdp: String) -> String {
+    pub(super) fn described(&mut self, mut sdp: String) -> String {
         self.mid = candidate::sdp_value(&sdp, "mid").unwrap_or("0").to_owned();
         self.ufrag = candidate::sdp_value(&sdp, "ice-ufrag").map(str::to_owned);
         let socket = self
@@ -101,7 +104,6 @@ impl Driver {
     }
 
     fn on_remote_description(&mut self, sdp: &str, candidates: Vec<String>) {
-        self.remote_described = true;
         self.open_deadline = Some(Instant::now() + OPEN_TIMEOUT);
         self.peer_socket_bytes = candidate::sdp_value(sdp, SOCKET_LINE)
             .and_then(|value| value.parse().ok())
@@ -111,6 +113,13 @@ impl Driver {
         self.repair = candidate::sdp_value(sdp, REPAIR_LINE)
             .and_then(|tag| u32::from_str_radix(tag, 16).ok())
             .map(|tag| Repair::new(self.repair_tag, tag));
+        self.take_described(sdp, candidates);
+    }
+
+    /// The candidates of a description that was taken, and those that came before it.
+    pub(super) fn take_described(&mut self, sdp: &str, candidates: Vec<String>) {
+        self.remote_described = true;
+        self.remote_ufrag = candidate::sdp_value(sdp, "ice-ufrag").map(str::to_owned);
         for line in candidates {
             self.add_candidate(IceCandidate {
                 candidate: line,
@@ -185,30 +194,60 @@ impl Driver {
 
     /// An address of this end was found. `to_stack`: checks are sent from it; else they are sent from its base.
     pub(super) fn add_local(&mut self, kind: Kind, addr: SocketAddr, base: SocketAddr, to_stack: bool) {
-        if self.local_candidates == MAX_LOCAL_CANDIDATES {
+        let Some(candidate) = self.next_local(kind, addr, base) else {
             return;
-        }
-        let line = candidate::attribute(kind, addr, base, self.local_candidates as u16);
-        self.local_candidates += 1;
-        if to_stack {
-            let init = RTCIceCandidateInit {
-                candidate: line.clone(),
-                ..RTCIceCandidateInit::default()
-            };
-            if let Err(error) = self.pc.add_local_candidate(init) {
-                tracing::debug!(%addr, %error, "local candidate refused");
-                return;
-            }
+        };
+        if to_stack && !self.add_to_stack(candidate.clone()) {
+            return;
         }
         // Those known before the description stand in it, if the stack has them.
         if self.described || !to_stack {
-            self.announce(ConnectionEvent::Candidate(IceCandidate {
-                candidate: line,
-                sdp_mid: Some(self.mid.clone()),
-                sdp_mline_index: Some(0),
-                username_fragment: self.ufrag.clone(),
-            }));
+            self.announce_local(candidate);
         }
+    }
+
+    /// A relay gave this end an address: it is announced at once, and used a little later.
+    pub(super) fn add_relay(&mut self, addr: SocketAddr, base: SocketAddr) {
+        let Some(candidate) = self.next_local(Kind::Relay, addr, base) else {
+            return;
+        };
+        let wait = if self.config.relay_only {
+            Duration::ZERO
+        } else {
+            RELAY_HEAD_START
+        };
+        self.held_relays
+            .push_back((Instant::now() + wait, candidate.clone()));
+        self.announce_local(candidate);
+    }
+
+    fn next_local(&mut self, kind: Kind, addr: SocketAddr, base: SocketAddr) -> Option<RTCIceCandidateInit> {
+        if self.local_candidates == MAX_LOCAL_CANDIDATES {
+            return None;
+        }
+        let candidate = candidate::attribute(kind, addr, base, self.local_candidates as u16);
+        self.local_candidates += 1;
+        Some(RTCIceCandidateInit {
+            candidate,
+            ..RTCIceCandidateInit::default()
+        })
+    }
+
+    pub(super) fn add_to_stack(&mut self, candidate: RTCIceCandidateInit) -> bool {
+        let added = self.pc.add_local_candidate(candidate);
+        if let Err(error) = &added {
+            tracing::debug!(%error, "local candidate refused");
+        }
+        added.is_ok()
+    }
+
+    fn announce_local(&mut self, candidate: RTCIceCandidateInit) {
+        self.announce(ConnectionEvent::Candidate(IceCandidate {
+            candidate: candidate.candidate,
+            sdp_mid: Some(self.mid.clone()),
+            sdp_mline_index: Some(0),
+            username_fragment: self.ufrag.clone(),
+        }));
     }
 
     /// Sends `event` once the other end can have the description it belongs to.
@@ -264,7 +303,7 @@ impl Driver {
     }
 
     /// The fingerprint of the certificate that the other end proved to hold in the DTLS handshake.
-    fn remote_fingerprint(&self) -> Option<String> {
+    pub(super) fn remote_fingerprint(&self) -> Option<String> {
         let sctp = self.pc.sctp()?;
         let certificate = sctp.transport().get_remote_certificates().first()?;
         let digest = self
@@ -291,6 +330,6 @@ pub(super) fn hex_fingerprint(digest: &[u8]) -> String {
         .join(":")
 }
 
-fn invalid(error: rtc::shared::error::Error) -> RtcError {
+pub(super) fn invalid(error: rtc::shared::error::Error) -> RtcError {
     RtcError::Invalid(error.to_string())
 }

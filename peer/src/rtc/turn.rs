@@ -127,6 +127,11 @@ impl Turn {
         self.relayed.is_none() && !self.failed
     }
 
+    /// Whether the connection to the server broke, or the attempt failed.
+    pub(super) fn gone(&self) -> bool {
+        self.failed
+    }
+
     /// The address of this device's end of the connection to the server.
     pub(super) fn local(&self) -> SocketAddr {
         self.local

@@ -157,6 +157,11 @@ impl SessionContext {
         config
     }
 
+    /// The next connection asks for its servers anew: those that were given may be why the last one died.
+    pub(super) fn forget_ice(&self) {
+        *self.ice.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     async fn ice_servers(&self) -> Vec<IceServer> {
         let cached = self.ice.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(cached) = cached.filter(|cached| Instant::now() < cached.until) {
@@ -234,6 +239,11 @@ impl Judge {
             binding,
             remote_fingerprint: sdp_fingerprint(remote_fingerprint),
         }
+    }
+
+    /// What is judged against.
+    pub(super) fn binding(&self) -> &Binding {
+        &self.binding
     }
 
     /// Whether `token` gives `capability` to the other end, now, for this session over this connection.

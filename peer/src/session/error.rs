@@ -21,7 +21,7 @@ pub enum Step {
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// The other end's permission does not hold: it is for another session, room, device or connection, or too old.
-    #[error("the other device could not prove its permission ({0}); nothing was exchanged, try again")]
+    #[error("{}", refused(.0))]
     Refused(#[from] CapabilityError),
     /// The certificate is not the one that both ends agreed on without the server.
     #[error("it is not the device that the code was exchanged with; nothing was exchanged, make a new code")]
@@ -70,6 +70,15 @@ impl SessionError {
             _ => Reason::Failed,
         }
     }
+}
+
+fn refused(error: &CapabilityError) -> String {
+    if *error == CapabilityError::Other("fingerprint") {
+        return "the other device's certificate is not the one that its permission names: somebody in between, it may be the \
+                server, tried to take its place; nothing was exchanged, tell who runs the server"
+            .to_owned();
+    }
+    format!("the other device could not prove its permission ({error}); nothing was exchanged, try again")
 }
 
 fn timeout(step: Step) -> &'static str {
@@ -126,6 +135,9 @@ pub enum SessionEnd {
     /// The permission was taken back.
     #[error("the permission was taken back: {0}")]
     Revoked(String),
+    /// The other end said over the server that it is over, and closed it.
+    #[error("{}", declined(*.0))]
+    Stopped(Reason),
     /// The other end left the room and did not come back.
     #[error("the other device has left the room")]
     PeerLeft,
@@ -142,6 +154,7 @@ impl From<SessionEnd> for SessionError {
         match end {
             SessionEnd::Closed(why) => Self::Closed(why),
             SessionEnd::Revoked(why) => Self::Revoked(why),
+            SessionEnd::Stopped(reason) => Self::Declined(reason),
             SessionEnd::PeerLeft => Self::PeerGone,
             SessionEnd::Overrun => Self::Overrun,
             SessionEnd::Dropped => Self::Closed(end.to_string()),

@@ -2,6 +2,9 @@
 //!
 //! Owns [`HelloExchange`], which judges without I/O and without a clock, and [`exchange_hello`], which drives it over
 //! two queues. Until it is done nothing that the other end sent reaches anyone.
+//!
+//! The end that opened the channel speaks first, the other one when it was spoken to: Chromium loses now and then what
+//! arrives on a channel while it announces to its page that the channel is open.
 
 use bytes::Bytes;
 use mesh_protocol::PROTOCOL_VERSION;
@@ -74,6 +77,15 @@ pub fn sdp_fingerprint(fingerprint: &str) -> String {
     }
 }
 
+/// Whose HELLO goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// This end's, which opened the channel.
+    Ours,
+    /// The other end's.
+    Theirs,
+}
+
 /// One end's view of the exchange.
 #[derive(Debug)]
 pub struct HelloExchange {
@@ -130,22 +142,31 @@ impl HelloExchange {
     }
 }
 
-/// Sends this end's HELLO and judges the other's, within [`HELLO_TIMEOUT`]. After an error the other end has been told,
+/// Sends this end's HELLO when it is its turn and judges the other's, within [`HELLO_TIMEOUT`]. After an error the other end has been told,
 /// and the caller drops both queues, which ends the connection.
 pub async fn exchange_hello(
     exchange: &HelloExchange,
+    turn: Turn,
     frames_tx: &FrameSender,
     frames_rx: &mut FrameReceiver,
     keys: &Keys,
     clock: UnixClock,
 ) -> Result<Claims, HelloError> {
-    let judged = async {
+    let say = async || {
         frames_tx
             .send(exchange.hello())
             .await
-            .map_err(|_| HelloError::Closed)?;
+            .map_err(|_| HelloError::Closed)
+    };
+    let judged = async {
+        if turn == Turn::Ours {
+            say().await?;
+        }
         let first = frames_rx.recv().await.ok_or(HelloError::Closed)?;
         let token = exchange.read(&first)?;
+        if turn == Turn::Theirs {
+            say().await?;
+        }
         let keys = keys.verifier_for(&token).await.map_err(HelloError::Keys)?;
         exchange.judge(&token, &keys, clock())
     };

@@ -14,6 +14,7 @@ use tracing::{debug, info};
 use super::carried::Carried;
 use super::message::{Answer, answer_of};
 use super::negotiate::{take_candidate, trickle, turn_away};
+use super::repath::Repath;
 use super::{Binding, Judge, Renewal, SessionContext, SessionEnd, SessionError, SessionRoute};
 use crate::rtc::{Connection, ConnectionEvent};
 use crate::transport::{FrameReceiver, FrameSender, LinkStats};
@@ -108,7 +109,8 @@ impl Carrier {
                 Ok(None)
             }
             (Self::Server(carried), ServerMessage::TerminalData(piece)) => carried.take(piece).map(|()| None),
-            // A connection is made once; and what crosses its making is late.
+            // A connection that stands is described anew only for another path, which is the supervisor's; and what crosses its
+            // making is late.
             (
                 _,
                 ServerMessage::RtcOffer(_)
@@ -152,6 +154,7 @@ pub(super) fn supervise(
     events: mpsc::Receiver<ConnectionEvent>,
     route: SessionRoute,
     cap_token: String,
+    repath: Repath,
 ) -> SessionControl {
     let (to_owner, messages) = mpsc::channel(MESSAGES);
     let (end_tx, ended) = watch::channel(None);
@@ -163,6 +166,7 @@ pub(super) fn supervise(
         events,
         route,
         cap_token,
+        repath,
         to_owner,
     };
     let stopped = stop.clone();
@@ -188,11 +192,13 @@ struct Supervisor {
     events: mpsc::Receiver<ConnectionEvent>,
     route: SessionRoute,
     cap_token: String,
+    repath: Repath,
     to_owner: mpsc::Sender<ServerMessage>,
 }
 
 impl Supervisor {
     async fn run(mut self) -> SessionEnd {
+        let mut stopped = None;
         let end = loop {
             tokio::select! {
                 event = self.events.recv() => match event {
@@ -202,9 +208,13 @@ impl Supervisor {
                     Some(ConnectionEvent::EndOfCandidates) => {
                         trickle(&self.ctx, &self.binding, &self.cap_token, None).await;
                     }
+                    Some(ConnectionEvent::Disturbed) => self.repath.on_disturbed(),
+                    Some(ConnectionEvent::Restored) => self.repath.on_restored(),
                     // There is one channel; a second opening cannot be.
                     Some(ConnectionEvent::Open(_)) => {}
-                    Some(ConnectionEvent::Closed(why)) => break SessionEnd::Closed(why),
+                    Some(ConnectionEvent::Closed(why)) => {
+                        break stopped.map_or(SessionEnd::Closed(why), SessionEnd::Stopped);
+                    }
                     None => break SessionEnd::Closed("the connection ended".to_owned()),
                 },
                 said = self.route.next() => {
@@ -219,13 +229,24 @@ impl Supervisor {
                         turn_away(&self.ctx, &self.binding, from).await;
                         continue;
                     }
+                    let Some(message) = self.repath.take(message) else { continue };
                     match self.carrier.take(message).await {
                         Ok(None) => {}
-                        Ok(Some(other)) => if self.to_owner.try_send(other).is_err() {
+                        Ok(Some(other)) => {
+                            if let Some(Answer::No(reason)) = answer_of(&other) {
+                                stopped = Some(reason);
+                            }
+                            if self.to_owner.try_send(other).is_err() {
                             debug!(session_id = %self.binding.session_id, "a message was dropped: nobody reads them");
-                        },
+                            }
+                        }
                         Err(end) => break end,
                     }
+                }
+                ready = self.repath.next() => if let Carrier::Direct(connection) = &self.carrier
+                    && let Some(cap_token) = self.repath.go(connection, ready).await
+                {
+                    self.cap_token = cap_token;
                 }
             }
         };

@@ -20,11 +20,12 @@ mod live;
 mod message;
 mod negotiate;
 mod open;
+mod repath;
 mod router;
 
 pub use context::{Binding, Judge, Renewal, SessionContext, UnixClock, unix_now};
 pub use error::{SessionEnd, SessionError, Step};
-pub use hello::{HelloError, HelloExchange, exchange_hello, sdp_fingerprint};
+pub use hello::{HelloError, HelloExchange, Turn, exchange_hello, sdp_fingerprint};
 pub use live::{OpenSession, SessionControl};
 pub use message::{accept, decline, end, session_of};
 pub use open::{Accepted, Invitation, Wanted, new_session_id, open_as_answerer, open_as_requester};

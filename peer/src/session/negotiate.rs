@@ -14,13 +14,14 @@ use mesh_protocol::signal::{
     TerminalData, TrickledCandidate,
 };
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info};
 
 use super::carried::{Carriage, carry};
-use super::hello::{HelloExchange, exchange_hello};
+use super::hello::{HelloExchange, Turn, exchange_hello};
 use super::live::{self, Carrier, OpenSession};
 use super::message::{self, Answer};
+use super::repath::Repath;
 use super::{Binding, Judge, Renewal, SessionContext, SessionError, SessionRoute, sdp_fingerprint};
 use crate::rtc::{Connection, ConnectionEvent, IceCandidate, RtcTransport, fingerprint_of_sdp};
 use crate::signal::Posted;
@@ -28,6 +29,9 @@ use crate::transport::{FrameReceiver, FrameSender, LinkStats, Transport as _};
 
 /// How long a direct connection may take, both descriptions being there, before a terminal goes through the server.
 const DIRECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long what the other end says over the server may come after it closed the connection.
+const EXPLAINED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Which end this is.
 #[derive(Clone, Debug)]
@@ -73,7 +77,14 @@ pub(super) struct Attempt {
 impl Attempt {
     /// Runs it to the open session. The caller sets the time limit.
     pub(super) async fn open(mut self, role: Role) -> Result<OpenSession, SessionError> {
-        let (way, cap_token) = self.connect(role).await?;
+        let turn = match role {
+            Role::Requester { .. } => Turn::Ours,
+            Role::Answerer { .. } => Turn::Theirs,
+        };
+        let (way, cap_token) = match self.connect(role).await {
+            Ok(connected) => connected,
+            Err(error) => return Err(explained(error, &mut self.route, &self.binding.remote).await),
+        };
         let renewal = self.renewal();
         let Self {
             ctx,
@@ -96,7 +107,7 @@ impl Attempt {
         let judge = Judge::new(ctx.keys().clone(), ctx.clock(), binding.clone(), &fingerprint);
         let exchange = HelloExchange::new(binding.clone(), cap_token.clone(), &fingerprint);
         let claims = tokio::select! {
-            claims = exchange_hello(&exchange, &frames_tx, &mut frames_rx, ctx.keys(), ctx.clock()) => claims,
+            claims = exchange_hello(&exchange, turn, &frames_tx, &mut frames_rx, ctx.keys(), ctx.clock()) => claims,
             error = carrier.meanwhile(&mut route) => return Err(error),
         };
         let claims = match claims {
@@ -105,10 +116,11 @@ impl Attempt {
                 // The BYE is to arrive: the connection closes by itself once the queue is delivered.
                 drop((frames_tx, frames_rx));
                 live::linger(carrier, events);
-                return Err(error.into());
+                return Err(explained(error.into(), &mut route, &binding.remote).await);
             }
         };
-        let control = live::supervise(ctx, binding.clone(), carrier, events, route, cap_token);
+        let repath = Repath::new(&ctx, &renewal, &judge, turn == Turn::Ours);
+        let control = live::supervise(ctx, binding.clone(), carrier, events, route, cap_token, repath);
         Ok(OpenSession {
             frames_tx,
             frames_rx,
@@ -132,7 +144,7 @@ impl Attempt {
         let otherwise = self.binding.feature == Feature::Terminal && self.ctx.signal().carries_terminals();
         if let Role::Requester { cap_token } = &role {
             let sdp = self.connection.offer().await?;
-            self.post(ClientMessage::RtcOffer(self.description(sdp, cap_token)))
+            self.post(ClientMessage::RtcOffer(describe(&self.binding, sdp, cap_token)))
                 .await?;
             token = Some(cap_token.clone());
         }
@@ -159,6 +171,8 @@ impl Attempt {
                         direct_failed = true;
                         direct_until = direct_until.map(|_| Instant::now());
                     }
+                    // Only what is open is disturbed.
+                    (Some(ConnectionEvent::Disturbed | ConnectionEvent::Restored), _) => {}
                     (Some(ConnectionEvent::Closed(why)), _) => return Err(SessionError::Closed(why)),
                     (None, _) | (_, None) => return Err(SessionError::Closed("the connection ended".to_owned())),
                 },
@@ -215,7 +229,7 @@ impl Attempt {
     async fn answer(&mut self, offer: &Description, caps: Vec<Capability>) -> Result<String, SessionError> {
         let CapabilityGrant { cap_token, .. } = self.renewal().renew(&caps).await?;
         let sdp = self.connection.accept_offer(&offer.sdp).await?;
-        self.post(ClientMessage::RtcAnswer(self.description(sdp, &cap_token)))
+        self.post(ClientMessage::RtcAnswer(describe(&self.binding, sdp, &cap_token)))
             .await?;
         Ok(cap_token)
     }
@@ -249,27 +263,28 @@ impl Attempt {
         )
     }
 
-    fn description(&self, sdp: String, cap_token: &str) -> Description {
-        let Binding {
-            room_id,
-            session_id,
-            remote,
-            feature,
-            ..
-        } = self.binding.clone();
-        Description {
-            room_id,
-            target: remote,
-            session_id,
-            feature: Some(feature),
-            cap_token: Some(cap_token.to_owned()),
-            sdp,
-        }
-    }
-
     async fn post(&mut self, message: ClientMessage) -> Result<(), SessionError> {
         self.posted = Some(self.ctx.signal().post(message).await?);
         Ok(())
+    }
+}
+
+/// An offer or an answer of ours.
+pub(super) fn describe(binding: &Binding, sdp: String, cap_token: &str) -> Description {
+    let Binding {
+        room_id,
+        session_id,
+        remote,
+        feature,
+        ..
+    } = binding.clone();
+    Description {
+        room_id,
+        target: remote,
+        session_id,
+        feature: Some(feature),
+        cap_token: Some(cap_token.to_owned()),
+        sdp,
     }
 }
 
@@ -329,6 +344,27 @@ pub(super) async fn refused(posted: &mut Option<Posted>) -> SessionError {
         } => SessionError::PeerGone,
         error => error.into(),
     }
+}
+
+/// A connection that the other end closed, by what that end says of it over the server, if it says so in time.
+async fn explained(error: SessionError, route: &mut SessionRoute, remote: &PeerId) -> SessionError {
+    if !matches!(error, SessionError::Closed(_)) {
+        return error;
+    }
+    let said = async {
+        loop {
+            match route.next().await {
+                Ok((from, message)) if from == *remote => {
+                    if let Some(Answer::No(reason)) = message::answer_of(&message) {
+                        return SessionError::Declined(reason);
+                    }
+                }
+                Ok(_) => {}
+                Err(end) => return end.into(),
+            }
+        }
+    };
+    timeout(EXPLAINED_WITHIN, said).await.unwrap_or(error)
 }
 
 /// Sends one of our candidates, or the end of them. A lost one is not the end: others are tried.

@@ -23,3 +23,4 @@ pub use handle::{Posted, SignalHandle};
 pub use http::SessionToken;
 pub use keys::{Keys, KeysError};
 pub use socket::{EVENTS, EndReason, Signal, SignalEvent};
+pub use tls::config as tls_config;

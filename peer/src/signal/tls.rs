@@ -12,7 +12,7 @@ use super::ApiError;
 
 /// The configuration for a server that is reached over https, or (`secure` false) one that trusts nobody, for clients
 /// that only ever speak plaintext: a machine without any certificates must still reach its own loopback.
-pub(super) fn config(secure: bool) -> Result<ClientConfig, ApiError> {
+pub fn config(secure: bool) -> Result<ClientConfig, ApiError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let failed = |what: &dyn std::fmt::Display| ApiError::Address {
         sentence: format!(

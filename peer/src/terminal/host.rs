@@ -66,7 +66,7 @@ struct Control {
 pub struct Host {
     filter: EscapeFilter,
     shared: Shared,
-    watchers: BTreeMap<PeerId, Watcher>,
+    pub(super) watchers: BTreeMap<PeerId, Watcher>,
     control: Option<Control>,
     epoch: u32,
     local_terminal: bool,
@@ -192,7 +192,7 @@ impl Host {
         }
     }
 
-    /// A frame of a viewer; HELLO and RENEW are the session's.
+    /// A frame of a viewer. HELLO and RENEW are the session's; so are the wish and the answers of a viewer that may decide.
     pub fn handle(&mut self, viewer: &PeerId, frame: Frame, now: Instant) {
         self.handle_timeout(now);
         let Some(watcher) = self.watchers.get_mut(viewer).filter(|watcher| !watcher.is_cut()) else {
@@ -372,6 +372,11 @@ impl Host {
                 .get_mut(viewer)
                 .map(|watcher| watcher.tell_lease(lease));
         }
+        if watcher.is_shown()
+            && let Some(frame) = watcher.decider.next_frame()
+        {
+            return Some(frame.encode());
+        }
         if watcher.is_shown() && watcher.viewers_due() {
             let names = self
                 .viewers()
@@ -468,6 +473,10 @@ impl Host {
             you: holder.as_ref() == Some(viewer),
             name: name.unwrap_or_default(),
             epoch: self.control.as_ref().map_or(0, |control| control.epoch),
+            may_decide: self
+                .watchers
+                .get(viewer)
+                .is_some_and(|watcher| watcher.may_decide),
             holder,
         }
     }

@@ -8,10 +8,13 @@
 //! **Invariant**: a viewer costs the host a position and a snapshot in the making, however slow it is; what it missed
 //! is replaced by the screen as it is now (`sim::terminal::a_stalled_viewer_costs_no_memory_and_catches_up`).
 //! **Invariant**: what happens during a pause reaches nobody, neither then nor later (`sim::pauses`).
+//! **Invariant**: nobody answers for the host's owner who was not let, nor a question that was not put to them or is settled
+//! (`sim::deciding`).
 //! **Invariant**: only allowed sequences pass, at the host and again at the viewer (`sim::filter`).
 
 mod bulk;
 mod csi;
+mod decider;
 mod filter;
 mod history;
 mod host;

@@ -11,6 +11,7 @@ use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::ids::PeerId;
 use mesh_protocol::limits::{MAX_CHANNEL_DATA, TERMINAL_WINDOW};
 
+use super::decider::Decider;
 use super::pace::Pace;
 use super::ring::Ring;
 use super::screen::Screen;
@@ -179,6 +180,9 @@ pub(super) struct Watcher {
     pub(super) name: String,
     /// When its lease lapses. Without one it is the host's own: nobody is told of it, and it begins with the screen alone.
     pub(super) view_until: Option<Instant>,
+    /// Whether it may ask to answer for the owner.
+    pub(super) may_decide: bool,
+    pub(super) decider: Decider,
     /// Everything before it has been sent.
     sent: u64,
     /// Everything before it has been shown.
@@ -210,10 +214,12 @@ enum End {
 
 impl Watcher {
     /// `state_due`: whether it has to be told the state beside the first snapshot.
-    pub(super) const fn new(name: String, view_until: Option<Instant>, state_due: bool) -> Self {
+    pub(super) fn new(name: String, view_until: Option<Instant>, state_due: bool) -> Self {
         Self {
             name,
             view_until,
+            may_decide: false,
+            decider: Decider::default(),
             sent: 0,
             acked: 0,
             pace: Pace::new(),

@@ -12,6 +12,7 @@
 
 mod chunk;
 mod manifest;
+mod order;
 mod pause;
 mod receiver;
 mod resume;

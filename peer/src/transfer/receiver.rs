@@ -11,6 +11,7 @@ use mesh_protocol::limits::{FILE_CHUNK, FILE_WINDOW, FILE_WINDOW_CHUNKS, MAX_MAN
 
 use super::chunk::{Assembly, CorruptChunk, WrittenChunk};
 use super::manifest::{Entry, Judge, protocol, too_large};
+use super::order::Order;
 use super::pause::Pause;
 use super::task::{Accepted, Held, ReceiverTask};
 use super::tree::Subtree;
@@ -37,14 +38,12 @@ pub struct Receiver {
     listed: bool,
     entries: Vec<Entry>,
     files: Vec<Received>,
-    next_inspection: usize,
-    inspecting: usize,
-    /// Asked for, not yet sent. Bounded, like `expected`, by the chunks of what was accepted.
-    wants: VecDeque<ChunkRange>,
+    /// What is still to be inspected and to be asked for.
+    order: Order,
     /// Left out, not yet said. Bounded by the files of what was accepted.
     skips: VecDeque<FileRange>,
     last_want_due: bool,
-    /// What the sender still has to send, in this order.
+    /// What the sender was asked for and still has to send, in this order. Bounded by the chunks of what was accepted.
     expected: VecDeque<ChunkRange>,
     current: Option<Assembly>,
     /// At most [`UNFINISHED`] and one.
@@ -91,9 +90,7 @@ impl Receiver {
             listed: false,
             entries: Vec::with_capacity(count),
             files: Vec::with_capacity(count),
-            next_inspection: 0,
-            inspecting: 0,
-            wants: VecDeque::new(),
+            order: Order::default(),
             skips: VecDeque::new(),
             last_want_due: false,
             expected: VecDeque::new(),
@@ -130,13 +127,14 @@ impl Receiver {
         if let Some(task) = self.tasks.pop_front() {
             return Some(task);
         }
-        if !self.listed || self.inspecting >= TASKS {
+        if !self.listed || self.order.inspecting() >= TASKS {
             return None;
         }
-        let entry = self.entries.get(self.next_inspection)?.clone();
-        self.next_inspection += 1;
-        self.inspecting += 1;
-        Some(ReceiverTask::Inspect(entry))
+        let file = self.order.next_inspection()?;
+        self.entries
+            .get(file as usize)
+            .cloned()
+            .map(ReceiverTask::Inspect)
     }
 
     /// An inspection is over.
@@ -165,7 +163,7 @@ impl Receiver {
         } else {
             vec![(0, chunks)]
         };
-        self.inspecting -= 1;
+        self.order.inspected(file);
         if held == Held::Whole {
             self.file_done(file);
         } else if held == Held::Unwanted {
@@ -182,7 +180,7 @@ impl Receiver {
                 self.all_written(file);
             }
         }
-        if self.inspecting == 0 && self.next_inspection == self.entries.len() {
+        if self.order.all_inspected() {
             self.last_want_due = true;
         }
     }
@@ -236,7 +234,8 @@ impl Receiver {
                 ..Received::default()
             };
             self.ask(ChunkRange { file, from: 0, to });
-            self.last_want_due = true;
+            // While others are still inspected, it goes with what these lack.
+            self.last_want_due |= self.order.all_inspected();
         }
     }
 
@@ -277,9 +276,10 @@ impl Receiver {
             );
         }
         if self.want_due() {
-            let ranges: Vec<ChunkRange> = self.wants.drain(..self.wants.len().min(WANT_RANGES)).collect();
+            let ranges = self.order.ask(self.order.askable(&self.entries).min(WANT_RANGES));
+            self.expected.extend(&ranges);
             let skip: Vec<FileRange> = self.skips.drain(..self.skips.len().min(WANT_SKIPS)).collect();
-            let last = self.last_want_due && self.wants.is_empty() && self.skips.is_empty();
+            let last = self.last_want_due && self.order.wants() == 0 && self.skips.is_empty();
             self.last_want_due &= !last;
             return Some(Frame::FileWant(FileWant { ranges, skip, last }).encode());
         }
@@ -337,7 +337,7 @@ impl Receiver {
 
     /// How far it is.
     pub fn progress(&self) -> Progress {
-        let inspected = self.listed && self.inspecting == 0 && self.next_inspection == self.entries.len();
+        let inspected = self.listed && self.order.all_inspected();
         let wanted = self.judge.total.saturating_sub(self.skipped_bytes);
         let done = if inspected {
             wanted.saturating_sub(self.missing_bytes)
@@ -365,6 +365,7 @@ impl Receiver {
         if manifest.last {
             self.listed = true;
             self.judge.forget_paths();
+            self.order = Order::of(&self.entries);
             self.last_want_due = self.entries.is_empty();
         }
         Ok(())
@@ -443,8 +444,7 @@ impl Receiver {
         let end = u64::from(range.to) * FILE_CHUNK;
         let bytes = end.min(entry.size) - u64::from(range.from) * FILE_CHUNK;
         self.missing_bytes += bytes;
-        self.wants.push_back(range);
-        self.expected.push_back(range);
+        self.order.want(&self.entries, range);
     }
 
     fn all_written(&mut self, file: u32) {
@@ -508,7 +508,9 @@ impl Receiver {
     }
 
     fn want_due(&self) -> bool {
-        self.last_want_due || self.wants.len().max(self.skips.len()) >= EARLY_RANGES
+        self.last_want_due
+            || self.skips.len() >= EARLY_RANGES
+            || (self.order.wants() >= EARLY_RANGES && self.order.askable(&self.entries) >= EARLY_RANGES)
     }
 
     fn fail(&mut self, code: ChannelCode, detail: String, file: Option<u32>) {

@@ -1,6 +1,8 @@
 //! Joins two connections of one process, carrying descriptions and candidates between them as signalling would.
 
-#![allow(clippy::unwrap_used, dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, dead_code, reason = "mesh-testkit uses a part of it")]
+
+pub(crate) mod forwarder;
 
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use mesh_peer::rtc::{Connection, ConnectionEvent, RtcConfig, RtcTransport};
 use tokio::sync::mpsc;
 
 /// More than any connection here needs; a test that waits this long has failed.
-const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 pub(crate) struct End {
     pub(crate) connection: Connection,
@@ -71,7 +73,7 @@ pub(crate) async fn open_both(mut a: End, mut b: End) -> (OpenEnd, OpenEnd) {
                 let other = if from_a { &b.connection } else { &a.connection };
                 let _ = other.add_candidate(candidate).await;
             }
-            ConnectionEvent::EndOfCandidates => {}
+            ConnectionEvent::EndOfCandidates | ConnectionEvent::Disturbed | ConnectionEvent::Restored => {}
             ConnectionEvent::Open(transport) if from_a => a_open = Some(transport),
             ConnectionEvent::Open(transport) => b_open = Some(transport),
             ConnectionEvent::Closed(reason) => panic!("closed instead of opened: {reason}"),

@@ -2,7 +2,6 @@
 //!
 //! Relays blindly between its sockets, signs every capability asked for, and lets a test say anything on a socket. What
 //! the real server does is tested against the real server.
-#![allow(clippy::unwrap_used, dead_code, reason = "each test binary uses its own part")]
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,6 +29,9 @@ pub enum Do {
     Freeze,
 }
 
+/// Changes a frame before it is relayed.
+pub type Alter = Box<dyn FnMut(&mut Value) + Send>;
+
 /// Changes the claims before they are signed.
 pub type Tamper = fn(&mut Claims);
 
@@ -47,6 +49,7 @@ pub struct State {
     /// Answers of REST routes: status and body.
     pub answers: HashMap<String, (u16, String)>,
     pub tamper: Option<Tamper>,
+    pub alter: Option<Alter>,
     /// Rooms that are not there.
     pub absent_rooms: Vec<String>,
     pub kid: u8,
@@ -280,6 +283,9 @@ fn hear(state: &mut State, me: &str, text: &str) -> Vec<Value> {
         "presence.set" | "room.leave" => Vec::new(),
         _ => {
             frame["from"] = me.into();
+            if let Some(alter) = &mut state.alter {
+                alter(&mut frame);
+            }
             let targets: Vec<String> = match frame["payload"]["target"].as_str() {
                 Some(target) => vec![target.to_owned()],
                 None => state.names.iter().filter(|name| *name != me).cloned().collect(),

@@ -3,8 +3,8 @@
 use mesh_peer::transfer::{Outcome, Receiver, ReceiverTask, Sender};
 use mesh_protocol::channel::Frame;
 
-use crate::rng::Rng;
-use crate::transfer_world::{Disk, Fate, Files, MIB, accepted, read, session, sources, work};
+use crate::sim::rng::Rng;
+use crate::sim::transfer_world::{Disk, Fate, Files, MIB, accepted, read, session, sources, work};
 
 #[test]
 fn t45_a_bit_flipped_in_1_000_chunks_is_found_before_each_write() {

@@ -2,8 +2,8 @@
 
 use mesh_peer::transfer::{Entry, Outcome, PartRecord, ReceiverTask};
 
-use crate::rng::Rng;
-use crate::transfer_world::{Disk, Fate, Files, MIB, accepted, session};
+use crate::sim::rng::Rng;
+use crate::sim::transfer_world::{Disk, Fate, Files, MIB, accepted, session};
 
 /// Sessions that something happens to, before one to which nothing does.
 const TROUBLED: usize = 6;

@@ -3,9 +3,9 @@
 use mesh_peer::terminal::{EscapeFilter, Event};
 use proptest::prelude::*;
 
-use crate::forbidden::forbidden;
-use crate::rng::Rng;
-use crate::terminal_world::noise;
+use crate::sim::forbidden::forbidden;
+use crate::sim::rng::Rng;
+use crate::sim::terminal_world::noise;
 
 fn filtered(input: &[u8]) -> Vec<u8> {
     EscapeFilter::new().push(input).bytes

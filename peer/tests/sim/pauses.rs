@@ -8,8 +8,8 @@ use mesh_protocol::ids::PeerId;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::rng::Rng;
-use crate::terminal_world::{SIZE, Seat, Terminal, host, noise, peer, typed};
+use crate::sim::rng::Rng;
+use crate::sim::terminal_world::{SIZE, Seat, Terminal, host, noise, peer, typed};
 
 /// Everything that a viewer's terminal holds, scrollback included.
 fn all(seat: &Seat) -> String {

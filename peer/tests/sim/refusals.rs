@@ -6,8 +6,8 @@ use mesh_protocol::channel::{FileChunk, FileData, FileManifest, Frame, ManifestE
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::limits::MAX_CHANNEL_DATA;
 
-use crate::rng::Rng;
-use crate::transfer_world::{Disk, MIB, work};
+use crate::sim::rng::Rng;
+use crate::sim::transfer_world::{Disk, MIB, work};
 
 fn entry(file: u32, path: &str, content: &[u8]) -> ManifestEntry {
     let hash = blake3::hash(content).to_hex().to_string();

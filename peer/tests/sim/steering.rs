@@ -3,8 +3,8 @@
 use mesh_peer::transfer::{Outcome, Paused, Receiver, Sender, Source};
 use mesh_protocol::channel::{ChunkRange, FileDone, FilePause, FileRange, FileWant, Frame};
 
-use crate::rng::Rng;
-use crate::transfer_world::{Disk, Fate, Files, MIB, accepted, read, session, sources, work};
+use crate::sim::rng::Rng;
+use crate::sim::transfer_world::{Disk, Fate, Files, MIB, accepted, read, session, sources, work};
 
 fn many(rng: &mut Rng, count: usize) -> Files {
     (0..count)

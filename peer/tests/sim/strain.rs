@@ -8,7 +8,7 @@ use mesh_peer::terminal::Host;
 use mesh_protocol::channel::{Frame, TermIn, TermSize};
 use mesh_protocol::error_code::ChannelCode;
 
-use crate::terminal_world::{SIZE, Seat, host, peer, typed};
+use crate::sim::terminal_world::{SIZE, Seat, host, peer, typed};
 
 /// Frames that a path holds, as our transports do.
 const PATH: usize = 16;

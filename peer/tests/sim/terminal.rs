@@ -7,8 +7,8 @@ use mesh_peer::terminal::{Host, PtyAction};
 use mesh_protocol::channel::{Frame, TermIn, TermResize, TermSize};
 use mesh_protocol::error_code::ChannelCode;
 
-use crate::rng::Rng;
-use crate::terminal_world::{Seat, host, peer, typed};
+use crate::sim::rng::Rng;
+use crate::sim::terminal_world::{Seat, host, peer, typed};
 
 fn typing(epoch: u32, bytes: &'static [u8]) -> Frame {
     Frame::TermIn(TermIn {

@@ -7,7 +7,7 @@ use mesh_peer::terminal::{EscapeFilter, Event, Host, HostConfig, PtyAction, View
 use mesh_protocol::channel::{Bye, Frame, TermLease, TermSize, TermState};
 use mesh_protocol::ids::PeerId;
 
-use crate::rng::Rng;
+use crate::sim::rng::Rng;
 
 pub(crate) const SIZE: TermSize = TermSize { cols: 40, rows: 12 };
 

@@ -5,8 +5,8 @@ use mesh_protocol::channel::{ChunkRange, FileAck, FileWant, Frame};
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::limits::{FILE_WINDOW, FILE_WINDOW_CHUNKS, MAX_CHANNEL_FRAME};
 
-use crate::rng::Rng;
-use crate::transfer_world::{Disk, Fate, Files, MIB, accepted, read, session, sources};
+use crate::sim::rng::Rng;
+use crate::sim::transfer_world::{Disk, Fate, Files, MIB, accepted, read, session, sources};
 
 fn folder(rng: &mut Rng) -> Files {
     let sizes = [0, 1, 1000, MIB - 1, MIB, MIB + 1, 3 * MIB + 77];
@@ -48,6 +48,32 @@ fn an_empty_folder_and_many_small_files_arrive() {
         let run = session(&files, accepted(&files), &mut disk, &Fate::default(), &mut rng);
         assert_eq!(run.sender, Some(Outcome::Finished));
         assert!(equal(&files, &disk));
+    }
+}
+
+#[test]
+fn a_huge_file_holds_back_no_small_one() {
+    // More small ones than are asked for at once, so that some go while others are still looked at.
+    let small =
+        |from: usize| (from..from + 400).map(|at| (format!("small {at}"), vec![at as u8; 100 + at % 7]));
+    let mut files: Files = vec![("huge".into(), vec![1; 5 * MIB])];
+    files.extend(small(0));
+    files.push(("middle".into(), vec![2; 2 * MIB]));
+    files.extend(small(400));
+    files.push(("as large".into(), vec![3; 2 * MIB]));
+    let chunks = |file: u32| files[file as usize].1.len().div_ceil(MIB);
+    let mut right: Vec<u32> = (0..files.len() as u32).collect();
+    right.sort_by_key(|file| chunks(*file));
+    let right: Vec<u32> = right
+        .into_iter()
+        .flat_map(|file| std::iter::repeat_n(file, chunks(file)))
+        .collect();
+    for seed in 0..10 {
+        let (mut disk, mut rng) = (Disk::default(), Rng::new(seed));
+        let run = session(&files, accepted(&files), &mut disk, &Fate::default(), &mut rng);
+        assert_eq!(run.receiver, Some(Outcome::Finished), "seed {seed}");
+        assert!(equal(&files, &disk), "seed {seed}");
+        assert_eq!(run.chunks, right, "seed {seed}");
     }
 }
 

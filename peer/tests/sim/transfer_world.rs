@@ -10,7 +10,7 @@ use mesh_protocol::channel::Frame;
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::limits::{FILE_CHUNK, FILE_WINDOW};
 
-use crate::rng::Rng;
+use crate::sim::rng::Rng;
 
 pub(crate) const MIB: usize = FILE_CHUNK as usize;
 
@@ -51,6 +51,8 @@ pub(crate) struct Run {
     pub(crate) frames: usize,
     /// Content that was put on the link.
     pub(crate) content: u64,
+    /// The file of each chunk that was put on the link, in this order.
+    pub(crate) chunks: Vec<u32>,
     pub(crate) complete: bool,
     /// What the receiver's driver had begun and not ended.
     pub(crate) unfinished: Vec<(Entry, ReceiverTask)>,
@@ -170,6 +172,7 @@ pub(crate) fn session(files: &Files, accepted: Accepted, disk: &mut Disk, fate: 
     let (mut reads, mut tasks) = (Vec::new(), Vec::new());
     let (mut now, mut delivered, mut forth_count) = (0u64, 0usize, 0usize);
     let (mut content, mut acked) = (0u64, 0u64);
+    let mut chunks = Vec::new();
     let mut pauses = fate.pauses;
     loop {
         reads.extend(std::iter::from_fn(|| sender.poll_read()));
@@ -207,8 +210,10 @@ pub(crate) fn session(files: &Files, accepted: Accepted, disk: &mut Disk, fate: 
         match rng.pick(&choices) {
             0 => {
                 let frame = sender.poll_frame().expect("it has a frame");
-                if let Ok(Frame::FileData(data)) = Frame::decode(&frame) {
-                    content += data.bytes.len() as u64;
+                match Frame::decode(&frame) {
+                    Ok(Frame::FileChunk(chunk)) => chunks.push(chunk.file),
+                    Ok(Frame::FileData(data)) => content += data.bytes.len() as u64,
+                    _ => {}
                 }
                 assert!(content - acked <= FILE_WINDOW);
                 forth.push_back((now + 1 + rng.below(20) as u64, frame));
@@ -280,6 +285,7 @@ pub(crate) fn session(files: &Files, accepted: Accepted, disk: &mut Disk, fate: 
         receiver: receiver.outcome().cloned(),
         frames: delivered,
         content,
+        chunks,
         complete: receiver.is_complete(),
     }
 }

@@ -7,8 +7,8 @@ use mesh_protocol::channel::{Frame, TermSize};
 use mesh_protocol::limits::TERMINAL_WINDOW;
 use proptest::prelude::*;
 
-use crate::rng::Rng;
-use crate::terminal_world::{SIZE, Seat, Terminal, host, noise, peer};
+use crate::sim::rng::Rng;
+use crate::sim::terminal_world::{SIZE, Seat, Terminal, host, noise, peer};
 
 /// The host's output as a terminal that misses nothing would show it.
 struct Witness {

@@ -7,7 +7,7 @@ use crate::error_code::ChannelCode;
 
 /// `20`: a part of what the sender has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct FileManifest {
     pub files: Vec<ManifestEntry>,
     /// Nothing follows.
@@ -16,7 +16,7 @@ pub struct FileManifest {
 
 /// One file of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct ManifestEntry {
     /// Its number in this session, from 0, without gaps.
     pub file: u32,
@@ -36,12 +36,12 @@ pub struct ManifestEntry {
 
 /// `21`: a part of what the receiver lacks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct FileWant {
     pub ranges: Vec<ChunkRange>,
     /// Files that the receiver does not want at all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<_>"))]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub skip: Vec<FileRange>,
     /// Nothing follows.
     pub last: bool,
@@ -49,7 +49,7 @@ pub struct FileWant {
 
 /// Files `from ≤ i < to` of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct FileRange {
     pub from: u32,
     pub to: u32,
@@ -57,7 +57,7 @@ pub struct FileRange {
 
 /// Chunks `from ≤ i < to` of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct ChunkRange {
     pub file: u32,
     pub from: u32,
@@ -92,7 +92,7 @@ pub struct FileAck {
 
 /// `25`: the file stands under its final name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct FileDone {
     pub file: u32,
     /// What the receiver computed, 64 hexadecimal digits.
@@ -101,7 +101,7 @@ pub struct FileDone {
 
 /// `26`: ends the transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct FileError {
     pub file: Option<u32>,
     pub code: ChannelCode,
@@ -111,7 +111,7 @@ pub struct FileError {
 
 /// `27`: no further chunk is sent while either end has paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct FilePause {
     pub paused: bool,
 }

@@ -9,7 +9,7 @@ use crate::error_code::ChannelCode;
 
 /// `30`, from the viewer: what this session is for. Paths are as in section 5; the shared folder itself is `""`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(tag = "act", rename_all = "lowercase")]
 pub enum FolderOpen {
     /// To list, search, preview, and hear of changes.
@@ -22,7 +22,7 @@ pub enum FolderOpen {
 
 /// `31`, from the owner: it may begin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct FolderOpened {
     pub label: String,
     /// Whether others may put files into it.
@@ -35,7 +35,7 @@ pub struct FolderOpened {
 
 /// `32`, from the viewer: what is in this folder?
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct FolderList {
     /// The viewer's number for this question.
     pub id: u32,
@@ -44,7 +44,7 @@ pub struct FolderList {
 
 /// `33`, from the owner: a part of the answer to a list or a search.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct FolderEntries {
     pub id: u32,
     pub entries: Vec<FolderEntry>,
@@ -56,7 +56,7 @@ pub struct FolderEntries {
 
 /// What stands in a folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct FolderEntry {
     /// Its path, relative to the folder that was asked about.
     pub path: String,
@@ -70,7 +70,7 @@ pub struct FolderEntry {
 
 /// `34`, from the viewer: what has this in its name, beneath this folder?
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct FolderSearch {
     pub id: u32,
     pub path: String,
@@ -79,7 +79,7 @@ pub struct FolderSearch {
 
 /// `35`, from the viewer: what does this file look like?
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct FolderPreview {
     pub id: u32,
     pub path: String,
@@ -87,7 +87,7 @@ pub struct FolderPreview {
 
 /// `36`, from the owner: FOLDER_DATA of so many bytes follows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct FolderPreviewed {
     pub id: u32,
     /// `text/plain`, `image/png`, `image/jpeg`, `image/gif` or `image/webp`.
@@ -107,14 +107,14 @@ pub struct FolderData {
 
 /// `38`, from the owner: this folder, which was listed last, is not any more as it was told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct FolderChanged {
     pub path: String,
 }
 
 /// `39`, from the owner: a question that has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct FolderFailed {
     pub id: u32,
     pub code: ChannelCode,

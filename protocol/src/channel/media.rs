@@ -6,7 +6,7 @@ use crate::ids::PeerId;
 
 /// `40`, after HELLO and at each change: what the sender does. Who watches a screen says with it only whether it is recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct MediaState {
     /// Whether its microphone is on.
     pub audio: bool,
@@ -18,7 +18,7 @@ pub struct MediaState {
 
 /// What a picture of a screen is good for where there is not room for both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "lowercase")]
 pub enum ScreenMode {
     /// Sharp letters.
@@ -29,7 +29,7 @@ pub enum ScreenMode {
 
 /// `41`, from who shows the screen: how it is sent, and who watches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct ScreenState {
     pub mode: ScreenMode,
     pub viewers: Vec<ScreenViewer>,
@@ -37,7 +37,7 @@ pub struct ScreenState {
 
 /// One viewer of a screen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct ScreenViewer {
     pub peer_id: PeerId,
     pub name: String,
@@ -48,7 +48,7 @@ pub struct ScreenViewer {
 /// `42`: where a viewer points, in ten-thousandths of the picture's width and height from its upper left corner; without a
 /// place it points no more. Who shows the screen passes it on to the others, with whose it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct ScreenPointer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer_id: Option<PeerId>,

@@ -7,7 +7,7 @@ use crate::ids::SessionId;
 
 /// `01`: the first frame each way.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Hello {
     pub protocol: u32,
     pub session_id: SessionId,
@@ -24,7 +24,7 @@ impl std::fmt::Debug for Hello {
 
 /// `02`: the last frame of an orderly end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Bye {
     pub code: ChannelCode,
     /// For the person at the other end.
@@ -33,7 +33,7 @@ pub struct Bye {
 
 /// `03`: renews the leases that the token's capabilities name.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Renew {
     pub cap_token: String,
 }

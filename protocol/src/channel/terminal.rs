@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::capability::Capability;
 use crate::ids::PeerId;
 
 /// The size of a terminal, in cells.
@@ -60,7 +61,7 @@ pub struct TermResize {
 
 /// `14`: who controls now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct TermLease {
     pub holder: Option<PeerId>,
     /// The holder's name; empty when nobody holds it.
@@ -68,6 +69,10 @@ pub struct TermLease {
     pub epoch: u32,
     /// Whether the receiver of this frame is the holder.
     pub you: bool,
+    /// Whether the receiver of this frame may ask to answer for the host's owner, by [`TermDecide`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
+    pub may_decide: bool,
 }
 
 /// `15`: the viewer has shown everything before this position.
@@ -78,7 +83,7 @@ pub struct TermAck {
 
 /// `16`: the shell ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct TermExit {
     /// The exit status; null when a signal ended it.
     pub code: Option<i32>,
@@ -86,14 +91,14 @@ pub struct TermExit {
 
 /// `17`: who watches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct TermViewers {
     pub viewers: Vec<TermViewer>,
 }
 
 /// `18`: what the host does with what is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct TermState {
     /// Nothing more is shown for now; a snapshot comes first when it goes on.
     pub paused: bool,
@@ -101,9 +106,69 @@ pub struct TermState {
     pub recording: bool,
 }
 
+/// `19`: whether this viewer answers what the host's owner is asked. From the viewer it is a wish, from the host how it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct TermDecide {
+    pub decides: bool,
+}
+
+/// `1a`: a question to the host's owner, to a viewer that decides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct TermAsk {
+    #[cfg_attr(test, ts(type = "number"))]
+    pub id: u64,
+    /// What is asked for.
+    pub capability: Capability,
+    /// The person that asks, and the device in brackets.
+    pub who: String,
+    /// The room that they ask in.
+    pub room: String,
+}
+
+/// `1b`: that question was answered elsewhere, taken back, or ran out of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct TermWithdrawn {
+    #[cfg_attr(test, ts(type = "number"))]
+    pub id: u64,
+}
+
+/// `1c`: what a viewer that decides says to a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub struct TermAnswer {
+    #[cfg_attr(test, ts(type = "number"))]
+    pub id: u64,
+    pub answer: ConsentAnswer,
+}
+
+/// An answer of somebody who is asked for consent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+pub enum ConsentAnswer {
+    Yes,
+    No,
+    /// Yes, and for this person always.
+    AlwaysPerson,
+    /// Yes, and for whoever asks in this room.
+    AlwaysRoom,
+    /// No, and for this person never.
+    NeverPerson,
+}
+
+impl ConsentAnswer {
+    /// Whether it is a yes.
+    pub const fn allows(self) -> bool {
+        matches!(self, Self::Yes | Self::AlwaysPerson | Self::AlwaysRoom)
+    }
+}
+
 /// One viewer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct TermViewer {
     pub peer_id: PeerId,
     pub name: String,

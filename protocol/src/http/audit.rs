@@ -10,7 +10,7 @@ macro_rules! acts {
     ($($(#[$doc:meta])* $variant:ident = $text:tt),+ $(,)?) => {
         /// What was done.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-        #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+        #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
         pub enum AuditAct { $($(#[$doc])* #[serde(rename = $text)] $variant),+ }
 
         impl AuditAct {
@@ -64,7 +64,7 @@ acts! {
 
 /// Somebody at the time: people leave and are renamed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct AuditParty {
     pub user_id: UserId,
     pub name: String,
@@ -76,7 +76,7 @@ pub struct AuditParty {
 
 /// One line of the record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct AuditEntry {
     /// Counts from 1 in each room.
     pub seq: u64,
@@ -102,7 +102,7 @@ pub struct AuditEntry {
 
 /// `GET /rooms/{room_id}/audit`, newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct AuditPage {
     pub entries: Vec<AuditEntry>,
 }

@@ -9,7 +9,7 @@ use crate::ids::{DeviceId, RoomId, UserId};
 
 /// What kind of program a device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceKind {
     Page,
@@ -18,7 +18,7 @@ pub enum DeviceKind {
 
 /// How a program introduces itself when it signs in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct DeviceIntro {
     pub name: String,
     pub kind: DeviceKind,
@@ -29,7 +29,7 @@ pub struct DeviceIntro {
 
 /// `POST /auth/login`.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct Login {
     pub username: String,
     pub password: String,
@@ -39,7 +39,7 @@ pub struct Login {
 
 /// `POST /auth/setup`: makes the first account.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct Setup {
     pub setup_token: String,
     pub username: String,
@@ -50,7 +50,7 @@ pub struct Setup {
 
 /// `POST /auth/register`: an account by invitation.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct Register {
     pub invite: String,
     pub username: String,
@@ -61,7 +61,7 @@ pub struct Register {
 
 /// `POST /auth/link`: a one-time sign-in link.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct LinkLogin {
     pub token: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,7 +70,7 @@ pub struct LinkLogin {
 
 /// The answer to every sign-in.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Session {
     /// The bearer token.
     pub token: String,
@@ -81,7 +81,7 @@ pub struct Session {
     pub expires_at: u64,
     /// The one room of a guest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "typescript", ts(optional))]
+    #[cfg_attr(test, ts(optional))]
     pub room_id: Option<RoomId>,
 }
 
@@ -95,7 +95,7 @@ redacted! {
 
 /// `POST /auth/links`: a link to go on with on another device.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct SignInLink {
     pub token: String,
     pub url: String,
@@ -107,7 +107,7 @@ redacted! { SignInLink { expires_at } }
 
 /// `POST /auth/guest`: into the one room of an invitation, without an account.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct GuestLogin {
     pub invite: String,
     /// What the others see.
@@ -118,7 +118,7 @@ pub struct GuestLogin {
 
 /// `PATCH /me`: another password, which ends the other sessions.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct ChangePassword {
     /// Absent only where the account has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,7 +130,7 @@ redacted! { GuestLogin { name, device }, ChangePassword {} }
 
 /// `GET /me`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Me {
     pub user_id: UserId,
     pub name: String,
@@ -147,7 +147,7 @@ pub struct Me {
 
 /// One row of `GET /auth/sessions`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct SessionInfo {
     pub id: String,
     pub device_id: DeviceId,
@@ -167,14 +167,14 @@ pub struct SessionInfo {
 
 /// `GET /auth/sessions`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Sessions {
     pub sessions: Vec<SessionInfo>,
 }
 
 /// One row of `GET /devices`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct DeviceInfo {
     pub device_id: DeviceId,
     pub name: String,
@@ -187,7 +187,7 @@ pub struct DeviceInfo {
 
 /// `GET /devices`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Devices {
     pub devices: Vec<DeviceInfo>,
 }

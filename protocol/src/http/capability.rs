@@ -8,7 +8,7 @@ use crate::ids::{PeerId, RoomId, SessionId, TokenId};
 
 /// `POST /caps`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct CapabilityRequest {
     pub room_id: RoomId,
     /// The caller's own live socket.
@@ -27,7 +27,7 @@ pub struct CapabilityRequest {
 
 /// The answer to `POST /caps`.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct CapabilityGrant {
     pub cap_token: String,
     /// Unix seconds.
@@ -44,7 +44,7 @@ impl std::fmt::Debug for CapabilityGrant {
 
 /// `POST /caps/revoke`: one token or a whole session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(untagged)]
 pub enum Revocation {
     Token { jti: TokenId },

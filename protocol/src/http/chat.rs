@@ -7,7 +7,7 @@ use crate::ids::{ClientId, DeviceId, RoomId, UserId};
 
 /// A stored chat message: a row of history, and the payload of `chat.message.created` and `chat.message.edited`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct ChatMessage {
     pub room_id: RoomId,
     /// Position in the room, from 1, without gaps.
@@ -34,14 +34,14 @@ pub struct ChatMessage {
 
 /// `GET /rooms/{room_id}/messages`, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Messages {
     pub messages: Vec<ChatMessage>,
 }
 
 /// `PATCH /rooms/{room_id}/messages/{seq}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct EditMessage {
     pub text: String,
 }

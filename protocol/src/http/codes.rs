@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 /// `POST /codes`, and the answer to `GET /codes/{nameplate}`: the sender's message of the key exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct CodeOffer {
     /// base64url.
     pub pake: String,
@@ -14,7 +14,7 @@ pub struct CodeOffer {
 
 /// The answer to `POST /codes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Nameplate {
     /// The number of the code: the smallest that was free.
     pub nameplate: u32,
@@ -24,7 +24,7 @@ pub struct Nameplate {
 
 /// `POST /codes/{nameplate}`: the other device's message of the key exchange, and what proves that it had the right words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct CodeGuess {
     /// base64url.
     pub pake: String,
@@ -34,7 +34,7 @@ pub struct CodeGuess {
 
 /// The answer to `GET /codes/{nameplate}/guess`, for the sender.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct CodeGuessed {
     /// Null while nobody has come: ask again.
     pub guess: Option<CodeGuess>,
@@ -42,7 +42,7 @@ pub struct CodeGuessed {
 
 /// `PUT /codes/{nameplate}`: what the sender tells the device that had the right words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct CodeReply {
     /// base64url; for the other device only.
     pub sealed: String,
@@ -50,7 +50,7 @@ pub struct CodeReply {
 
 /// The answer to `POST /codes/{nameplate}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct CodeReplied {
     /// Null while the sender has not answered: send the same again.
     pub reply: Option<CodeReply>,

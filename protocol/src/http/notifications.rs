@@ -9,7 +9,7 @@ use crate::ids::{DeviceId, RoomId};
 
 /// What a notice tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub enum NotificationEvent {
     #[serde(rename = "chat.message.created")]
     ChatMessageCreated,
@@ -48,7 +48,7 @@ impl NotificationEvent {
 
 /// What of one room is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "lowercase")]
 pub enum RoomNotices {
     #[default]
@@ -60,7 +60,7 @@ pub enum RoomNotices {
 
 /// A time of day in which nothing rings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct QuietHours {
     /// `22:00`.
     pub from: String,
@@ -72,7 +72,7 @@ pub struct QuietHours {
 
 /// The language of notices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
     #[default]
@@ -82,7 +82,7 @@ pub enum Language {
 
 /// Somebody's own Gotify application. Its token is never told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct GotifyInfo {
     /// Absent: the Gotify of this server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,7 +92,7 @@ pub struct GotifyInfo {
 
 /// Somebody's own ntfy topic. Its token is never told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct NtfyInfo {
     pub url: String,
     pub topic: String,
@@ -101,7 +101,7 @@ pub struct NtfyInfo {
 
 /// A browser that gets notices by Web Push while it is signed in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct PushBrowser {
     pub device_id: DeviceId,
     pub name: String,
@@ -109,7 +109,7 @@ pub struct PushBrowser {
 
 /// `GET /notifications/preferences`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct NotificationPreferences {
     /// Nothing at all is told.
     pub muted: bool,
@@ -136,7 +136,7 @@ pub struct NotificationPreferences {
 
 /// Where somebody's own Gotify is.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct GotifyChange {
     /// Absent: the Gotify of this server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,7 +148,7 @@ pub struct GotifyChange {
 
 /// Where somebody's own ntfy topic is.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct NtfyChange {
     pub url: String,
     pub topic: String,
@@ -159,7 +159,7 @@ pub struct NtfyChange {
 
 /// `PUT /notifications/preferences`: what is absent stays.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct ChangeNotifications {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub muted: Option<bool>,
@@ -171,17 +171,17 @@ pub struct ChangeNotifications {
     pub rooms: Option<BTreeMap<RoomId, RoomNotices>>,
     /// Null: none.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
-    #[cfg_attr(feature = "typescript", ts(as = "Option<QuietHours>", optional = nullable))]
+    #[cfg_attr(test, ts(as = "Option<QuietHours>", optional = nullable))]
     pub quiet_hours: Option<Option<QuietHours>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
     /// Null: none.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
-    #[cfg_attr(feature = "typescript", ts(as = "Option<GotifyChange>", optional = nullable))]
+    #[cfg_attr(test, ts(as = "Option<GotifyChange>", optional = nullable))]
     pub gotify: Option<Option<GotifyChange>>,
     /// Null: none.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
-    #[cfg_attr(feature = "typescript", ts(as = "Option<NtfyChange>", optional = nullable))]
+    #[cfg_attr(test, ts(as = "Option<NtfyChange>", optional = nullable))]
     pub ntfy: Option<Option<NtfyChange>>,
 }
 
@@ -192,7 +192,7 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Opt
 
 /// `PUT /notifications/browser`: the subscription of the device that asks, as `PushSubscription` tells it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct PushSubscription {
     pub endpoint: String,
     pub keys: PushKeys,
@@ -200,7 +200,7 @@ pub struct PushSubscription {
 
 /// The keys of a subscription, base64url.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct PushKeys {
     /// P-256, uncompressed.
     pub p256dh: String,
@@ -210,7 +210,7 @@ pub struct PushKeys {
 
 /// Where a notice goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationChannel {
     /// The Gotify of this server, for who has named no place of their own.
@@ -222,7 +222,7 @@ pub enum NotificationChannel {
 
 /// What became of a test notice at one place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct TestOutcome {
     pub channel: NotificationChannel,
     pub ok: bool,
@@ -233,7 +233,7 @@ pub struct TestOutcome {
 
 /// `POST /notifications/test`: one outcome for each place; none where there is no place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct TestOutcomes {
     pub results: Vec<TestOutcome>,
 }

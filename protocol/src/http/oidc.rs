@@ -7,7 +7,7 @@ use super::DeviceIntro;
 
 /// `GET /auth/methods`: what a sign-in page has to offer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct SignInMethods {
     /// Whether a name and a password sign in.
     pub local: bool,
@@ -19,7 +19,7 @@ pub struct SignInMethods {
 
 /// An OpenID provider as people know it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct OidcProvider {
     pub name: String,
     /// Whether somebody new gets an account without an invitation.
@@ -28,7 +28,7 @@ pub struct OidcProvider {
 
 /// `POST /auth/oidc/start`.
 #[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct StartOidc {
     /// A path of this server, where the browser is sent to in the end. Default `/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,7 +47,7 @@ redacted! { StartOidc { return_to, link, device } }
 
 /// The answer: where the browser goes now.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct OidcRedirect {
     /// At the provider.
     pub url: String,

@@ -9,7 +9,7 @@ use super::{DeviceIntro, DeviceKind};
 
 /// `POST /auth/device/code`: the device asks for a code.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct AskPairing {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceIntro>,
@@ -17,7 +17,7 @@ pub struct AskPairing {
 
 /// The answer, as RFC 8628, section 3.2, names its members.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct PairingCode {
     /// What the device polls with; nobody else sees it.
     pub device_code: String,
@@ -35,21 +35,21 @@ pub struct PairingCode {
 
 /// `POST /auth/device/token`: the device polls. Answers the session once somebody has approved.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct PollPairing {
     pub device_code: String,
 }
 
 /// `POST /auth/device/request`: which device shows this code.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct UserCode {
     pub user_code: String,
 }
 
 /// The answer: who asks to be let in, and from where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct PairingRequest {
     /// What the device says about itself.
     pub device_name: String,
@@ -63,7 +63,7 @@ pub struct PairingRequest {
 
 /// `POST /auth/device/approve`.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct AnswerPairing {
     pub user_code: String,
     /// Default true; false declines.

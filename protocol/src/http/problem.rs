@@ -7,7 +7,7 @@ use crate::error_code::HttpCode;
 
 /// The body of every error, as `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Problem {
     /// Always `about:blank`: the code says more than a page could.
     #[serde(rename = "type")]

@@ -8,7 +8,7 @@ use crate::ids::{InviteId, RoomId, UserId};
 
 /// What a member is in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     Guest,
@@ -46,7 +46,7 @@ impl std::str::FromStr for Role {
 
 /// `POST /rooms`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct RoomName {
     pub name: String,
     /// Seconds after which the room is removed, once nobody is in it; absent, it stays.
@@ -56,14 +56,14 @@ pub struct RoomName {
 
 /// The answer to `POST /rooms`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct RoomRef {
     pub room_id: RoomId,
 }
 
 /// A room as one of its members sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Room {
     pub room_id: RoomId,
     pub name: String,
@@ -77,14 +77,14 @@ pub struct Room {
 
 /// `GET /rooms`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Rooms {
     pub rooms: Vec<Room>,
 }
 
 /// The answer to `POST /rooms/join` and `POST /rooms/{room_id}/join`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Joined {
     pub ok: bool,
     pub room_id: RoomId,
@@ -95,7 +95,7 @@ pub struct Joined {
 
 /// `POST /rooms/{room_id}/join` and `POST /rooms/join`.
 #[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct JoinRoom {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invite: Option<String>,
@@ -109,7 +109,7 @@ impl std::fmt::Debug for JoinRoom {
 
 /// A member of a room, present or not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Member {
     pub user_id: UserId,
     pub name: String,
@@ -118,21 +118,21 @@ pub struct Member {
 
 /// `GET /rooms/{room_id}/members`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Members {
     pub members: Vec<Member>,
 }
 
 /// `PUT /rooms/{room_id}/members/{user_id}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct MemberRole {
     pub role: Role,
 }
 
 /// `POST /rooms/{room_id}/invites`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct CreateInvite {
     /// Default `member`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -150,7 +150,7 @@ pub struct CreateInvite {
 
 /// The answer to `POST …/invites`; the token is shown this once.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Invite {
     pub invite_id: InviteId,
     pub token: String,
@@ -169,7 +169,7 @@ impl std::fmt::Debug for Invite {
 
 /// One row of `GET …/invites`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct InviteInfo {
     pub invite_id: InviteId,
     pub role: Role,
@@ -183,7 +183,7 @@ pub struct InviteInfo {
 
 /// The answer to `POST /auth/invite`: where an invitation leads, for whoever holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct InviteView {
     pub room_name: String,
     /// Whether it takes people without an account.
@@ -192,7 +192,7 @@ pub struct InviteView {
 
 /// `GET /rooms/{room_id}/invites`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Invites {
     pub invites: Vec<InviteInfo>,
 }

@@ -9,7 +9,7 @@ use crate::ids::{RoomId, UserId};
 
 /// Which role may ask for which capability. Owners may ask for all; `rtc` goes beside any.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Policy {
     pub guest: Vec<Capability>,
     pub member: Vec<Capability>,
@@ -47,7 +47,7 @@ impl Policy {
 
 /// The settings of a room.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct RoomSettings {
     /// Nobody new comes in.
     #[serde(default)]
@@ -64,7 +64,7 @@ pub struct RoomSettings {
 
 /// The part of a policy that is to change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct PolicyChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<Vec<Capability>>,
@@ -76,7 +76,7 @@ pub struct PolicyChange {
 
 /// `PATCH /rooms/{room_id}`: what is absent stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct ChangeRoom {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -86,7 +86,7 @@ pub struct ChangeRoom {
     pub lobby: Option<bool>,
     /// Null keeps all.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
-    #[cfg_attr(feature = "typescript", ts(type = "number | null"))]
+    #[cfg_attr(test, ts(type = "number | null"))]
     pub retention_days: Option<Option<u32>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyChange>,
@@ -99,7 +99,7 @@ fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<u32>>, D::
 
 /// Someone who was banned from a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Ban {
     pub user_id: UserId,
     pub name: String,
@@ -109,14 +109,14 @@ pub struct Ban {
 
 /// `GET /rooms/{room_id}/bans`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Bans {
     pub bans: Vec<Ban>,
 }
 
 /// Someone who waits to be let in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct LobbyRequest {
     pub user_id: UserId,
     pub name: String,
@@ -128,14 +128,14 @@ pub struct LobbyRequest {
 
 /// `GET /rooms/{room_id}/lobby`, the oldest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Lobby {
     pub requests: Vec<LobbyRequest>,
 }
 
 /// `room.changed`: the name and the settings as they are now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct RoomChange {
     pub room_id: RoomId,
     pub name: String,

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 /// `GET /health`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Health {
     pub ok: bool,
     /// Unix seconds.
@@ -15,14 +15,14 @@ pub struct Health {
 
 /// The answer to what has nothing to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Done {
     pub ok: bool,
 }
 
 /// `POST /ws/ticket`.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Ticket {
     pub ticket: String,
     /// Unix seconds.
@@ -39,7 +39,7 @@ impl std::fmt::Debug for Ticket {
 
 /// One entry of `GET /ice`, shaped as an RTCIceServer.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct IceServer {
     pub urls: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,7 +58,7 @@ impl std::fmt::Debug for IceServer {
 
 /// `GET /ice`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct IceServers {
     pub ice_servers: Vec<IceServer>,
     /// Seconds for which the credentials are good.

@@ -8,7 +8,7 @@ use crate::ids::{ClientId, RoomId};
 
 /// `chat.message.create`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct CreateMessage {
     pub room_id: RoomId,
     pub client_id: ClientId,
@@ -19,7 +19,7 @@ macro_rules! client_messages {
     ($($variant:ident($payload:ty) = $text:literal $(| $alias:literal)?),+ $(,)?) => {
         /// A message of a client: `type` and `payload`.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-        #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+        #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
         #[serde(tag = "type", content = "payload")]
         pub enum ClientMessage {
             $(#[serde(rename = $text $(, alias = $alias)?)] $variant($payload)),+

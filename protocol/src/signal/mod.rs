@@ -17,23 +17,23 @@ use crate::ids::MessageId;
 
 /// What every message is wrapped in. `M` is [`ClientMessage`] or [`ServerMessage`]: `type` and `payload`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Envelope<M> {
     /// The sender's name for the message; answers carry it as `ref`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "typescript", ts(optional))]
+    #[cfg_attr(test, ts(optional))]
     pub id: Option<MessageId>,
     /// RFC 3339, seconds, UTC; written by the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "typescript", ts(optional))]
+    #[cfg_attr(test, ts(optional))]
     pub timestamp: Option<String>,
     /// `server`, or the peer that sent it; written by the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "typescript", ts(optional))]
+    #[cfg_attr(test, ts(optional))]
     pub from: Option<String>,
     /// The peer or room that it went to; written by the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "typescript", ts(optional))]
+    #[cfg_attr(test, ts(optional))]
     pub to: Option<String>,
     #[serde(flatten)]
     pub message: M,

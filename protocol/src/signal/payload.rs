@@ -8,7 +8,7 @@ use crate::ids::{DeviceId, PeerId, RoomId, SessionId, ShareId, UserId};
 
 /// How a device is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     #[default]
@@ -19,7 +19,7 @@ pub enum Status {
 
 /// One live connection in a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Peer {
     pub peer_id: PeerId,
     pub user_id: UserId,
@@ -35,7 +35,7 @@ pub struct Peer {
 
 /// A peer within the room that the event is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct PeerInRoom {
     pub room_id: RoomId,
     #[serde(flatten)]
@@ -44,7 +44,7 @@ pub struct PeerInRoom {
 
 /// Something that an owner offers to the room for as long as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Share {
     pub share_id: ShareId,
     pub feature: Feature,
@@ -55,7 +55,7 @@ pub struct Share {
 
 /// Why a session was not opened or ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
     Declined,
@@ -70,14 +70,14 @@ pub enum Reason {
 
 /// The payload of messages that only name a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct InRoom {
     pub room_id: RoomId,
 }
 
 /// `presence.set`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct SetPresence {
     pub room_id: RoomId,
     pub status: Status,
@@ -87,7 +87,7 @@ pub struct SetPresence {
 
 /// `chat.typing`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Typing {
     pub room_id: RoomId,
     pub typing: bool,
@@ -96,7 +96,7 @@ pub struct Typing {
 /// A request that opens a session: `call.request`, `screen.share.request`, `terminal.share.request`,
 /// `terminal.control.take`, `terminal.control.release`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct SessionRequest {
     pub room_id: RoomId,
     #[serde(default, alias = "target_peer_id", skip_serializing_if = "Option::is_none")]
@@ -111,7 +111,7 @@ pub struct SessionRequest {
 
 /// One file that is offered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct OfferedFile {
     pub path: String,
     /// Bytes.
@@ -120,7 +120,7 @@ pub struct OfferedFile {
 
 /// `share.file.request` and `share.folder.request`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct TransferRequest {
     pub room_id: RoomId,
     #[serde(default, alias = "target_peer_id", skip_serializing_if = "Option::is_none")]
@@ -145,7 +145,7 @@ pub struct TransferRequest {
 
 /// An answer or an end within a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct SessionAnswer {
     pub room_id: RoomId,
     #[serde(default, alias = "target_peer_id", skip_serializing_if = "Option::is_none")]
@@ -157,7 +157,7 @@ pub struct SessionAnswer {
 
 /// `terminal.control.grant`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct ControlGrant {
     pub room_id: RoomId,
     #[serde(alias = "target_peer_id")]
@@ -170,14 +170,14 @@ pub struct ControlGrant {
 /// `terminal.data`: a piece of a terminal's frames, which go through the server where no direct connection could be made and its
 /// operator allows it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct TerminalData {
     pub room_id: RoomId,
     #[serde(alias = "target_peer_id")]
     pub target: PeerId,
     pub session_id: SessionId,
     /// Counts the pieces of this direction from 0.
-    #[cfg_attr(feature = "typescript", ts(type = "number"))]
+    #[cfg_attr(test, ts(type = "number"))]
     pub seq: u64,
     /// Base64: of the frames one after the other, each after its length (u32, big-endian), the next bytes. Empty: this
     /// direction has ended.
@@ -195,7 +195,7 @@ impl std::fmt::Debug for TerminalData {
 
 /// `terminal.share.started`, `share.folder.started`, and their `.ended`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct ShareNotice {
     pub room_id: RoomId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -207,7 +207,7 @@ pub struct ShareNotice {
 
 /// `rtc.offer` and `rtc.answer`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct Description {
     pub room_id: RoomId,
     #[serde(alias = "target_peer_id")]
@@ -222,7 +222,7 @@ pub struct Description {
 
 /// `rtc.ice`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct TrickledCandidate {
     pub room_id: RoomId,
     #[serde(alias = "target_peer_id")]
@@ -233,13 +233,13 @@ pub struct TrickledCandidate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap_token: Option<String>,
     /// Null after the last one.
-    #[cfg_attr(feature = "typescript", ts(optional = false))]
+    #[cfg_attr(test, ts(optional = false))]
     pub candidate: Option<IceCandidate>,
 }
 
 /// An RTCIceCandidateInit of the WebRTC specification.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 #[serde(rename_all = "camelCase")]
 pub struct IceCandidate {
     pub candidate: String,
@@ -253,7 +253,7 @@ pub struct IceCandidate {
 
 /// `room.state`, to the one that joined.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct RoomState {
     pub room_id: RoomId,
     pub name: String,
@@ -271,7 +271,7 @@ pub struct RoomState {
 
 /// `room.member.changed`: someone is a member, and in this role from now on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct MemberChange {
     pub room_id: RoomId,
     #[serde(flatten)]
@@ -280,7 +280,7 @@ pub struct MemberChange {
 
 /// `room.member.removed`: someone is no longer a member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct MemberRemoved {
     pub room_id: RoomId,
     pub user_id: UserId,
@@ -288,7 +288,7 @@ pub struct MemberRemoved {
 
 /// `room.lobby.changed`, to owners and moderators.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct LobbyChange {
     pub room_id: RoomId,
     /// How many wait.
@@ -297,7 +297,7 @@ pub struct LobbyChange {
 
 /// `chat.message.deleted`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct MessageDeleted {
     pub room_id: RoomId,
     pub seq: u64,

@@ -9,12 +9,12 @@ use crate::ids::{DeviceId, MessageId, PeerId, RoomId, SessionId, TokenId, UserId
 
 /// Nothing to say beyond the type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Nothing {}
 
 /// `system.welcome`: the first message of every connection.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct Welcome {
     pub peer_id: PeerId,
     pub user_id: UserId,
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Welcome {
 
 /// `room.left`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct PeerLeft {
     pub room_id: RoomId,
     pub peer_id: PeerId,
@@ -47,7 +47,7 @@ pub struct PeerLeft {
 
 /// `ack`: the message that it names is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct Ack {
     #[serde(rename = "ref")]
     pub reference: MessageId,
@@ -57,7 +57,7 @@ pub struct Ack {
 
 /// `error`: the message that it names was not passed on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct SignalError {
     pub code: SignalCode,
     /// What to do; for `CAP_REQUIRED` the name of the capability.
@@ -68,7 +68,7 @@ pub struct SignalError {
 
 /// `call.missed`: a request for a call ended without an answer. To who was called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct CallMissed {
     pub room_id: RoomId,
     pub session_id: SessionId,
@@ -79,7 +79,7 @@ pub struct CallMissed {
 
 /// `cap.revoked`: end the session now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export, optional_fields))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
 pub struct Revoked {
     pub session_id: SessionId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,7 +89,7 @@ pub struct Revoked {
 
 /// A message from the server: `type` and `payload`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(export))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(tag = "type", content = "payload")]
 pub enum ServerMessage {
     #[serde(rename = "system.welcome")]

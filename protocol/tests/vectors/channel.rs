@@ -1,5 +1,6 @@
 //! Frames of the DataChannel.
 
+use mesh_protocol::capability::Capability;
 use mesh_protocol::channel::*;
 use mesh_protocol::error_code::ChannelCode;
 use serde_json::{Value, json};
@@ -78,6 +79,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
                 name: "Bob".into(),
                 epoch: 3,
                 you: true,
+                may_decide: false,
             }),
         ),
         (
@@ -87,6 +89,17 @@ fn frames() -> Vec<(&'static str, Frame)> {
                 name: String::new(),
                 epoch: 4,
                 you: false,
+                may_decide: false,
+            }),
+        ),
+        (
+            "term_lease_may_decide",
+            Frame::TermLease(TermLease {
+                holder: None,
+                name: String::new(),
+                epoch: 4,
+                you: false,
+                may_decide: true,
             }),
         ),
         ("term_ack", Frame::TermAck(TermAck { seq: 65_536 })),
@@ -105,6 +118,24 @@ fn frames() -> Vec<(&'static str, Frame)> {
             Frame::TermState(TermState {
                 paused: true,
                 recording: false,
+            }),
+        ),
+        ("term_decide", Frame::TermDecide(TermDecide { decides: true })),
+        (
+            "term_ask",
+            Frame::TermAsk(TermAsk {
+                id: 7,
+                capability: Capability::TerminalControl,
+                who: "Bob (laptop)".into(),
+                room: "Home".into(),
+            }),
+        ),
+        ("term_withdrawn", Frame::TermWithdrawn(TermWithdrawn { id: 7 })),
+        (
+            "term_answer",
+            Frame::TermAnswer(TermAnswer {
+                id: 7,
+                answer: ConsentAnswer::AlwaysPerson,
             }),
         ),
         ("folder_browse", Frame::FolderOpen(FolderOpen::Browse)),

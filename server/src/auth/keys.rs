@@ -59,7 +59,7 @@ fn seed(path: &Path) -> Result<[u8; 32], KeyError> {
 }
 
 /// Under another name first, so that a crash leaves no half of a key.
-pub(super) fn write_private(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let draft = path.with_extension("new");
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);

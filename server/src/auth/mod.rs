@@ -3,6 +3,7 @@
 //! Knows no HTTP. What it decides is enforced by `http::session` and `ws::upgrade`.
 
 pub mod capability_keys;
+pub mod capability_rate;
 pub mod codes;
 pub mod keys;
 pub mod names;

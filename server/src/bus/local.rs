@@ -17,6 +17,10 @@ impl Bus for LocalBus {
         }
     }
 
+    fn here(&self, event: BusEvent) {
+        self.publish(event);
+    }
+
     fn subscribe(&self, listener: Weak<dyn Listener>) {
         // One node has one hub; a second subscription would be a defect of the start, and the first stands.
         let _ = self.listener.set(listener);

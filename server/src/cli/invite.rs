@@ -59,12 +59,12 @@ pub(super) async fn run(command: InviteCommand, config: Config) -> anyhow::Resul
             uses,
             guest,
         } => {
-            let room = room_named(&store, &room).await?;
-            add(&store, &config, &room, (role, days, uses, guest)).await
+            let room = room_named(&*store, &room).await?;
+            add(&*store, &config, &room, (role, days, uses, guest)).await
         }
-        InviteCommand::List { room, json } => list(&store, &room_named(&store, &room).await?, json).await,
+        InviteCommand::List { room, json } => list(&*store, &room_named(&*store, &room).await?, json).await,
         InviteCommand::Revoke { room, invite } => {
-            revoke(&store, &room_named(&store, &room).await?, &invite).await
+            revoke(&*store, &room_named(&*store, &room).await?, &invite).await
         }
     };
     store.close().await;

@@ -4,24 +4,26 @@
 
 mod backup;
 mod doctor;
+mod health;
 mod invite;
 mod keys;
+mod migrate;
 mod output;
 mod room;
 mod serve;
 mod user;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Parser, Subcommand};
 
 use crate::auth::names;
 use crate::config::{self, Flags};
 use crate::data_dir::{self, InUse};
 use crate::server::{PUBLIC_URL_SETTING, local_url};
-use crate::store::sqlite::SqliteStore;
-use crate::store::{RoomRow, Store, User};
+use crate::store::{self, RoomRow, Store, User};
 use crate::{Config, StartError};
 
 /// The Mesh server: it decides who may meet, and introduces them.
@@ -54,8 +56,12 @@ enum Command {
     Backup(backup::Backup),
     /// Put a backup in the place of the data folder
     Restore(backup::Restore),
+    /// Carry everything from the SQLite file into an empty PostgreSQL database
+    Migrate(migrate::Migrate),
     /// Look for what is wrong, and say what to do
     Doctor(doctor::Doctor),
+    /// Exit with 0 where the server of these settings runs and is well, for health checks
+    Health,
 }
 
 /// Runs the command of this process.
@@ -92,18 +98,19 @@ fn run(command: Command, config: Config) -> anyhow::Result<()> {
             Command::Keys(command) => keys::run(command, &config),
             Command::Backup(backup) => backup.run(&config).await,
             Command::Restore(restore) => restore.run(&config).await,
+            Command::Migrate(migrate) => migrate.run(&config).await,
             Command::Doctor(doctor) => doctor.run(&config).await,
+            Command::Health => health::run(&config).await,
         }
     })
 }
 
 /// The database, for one command.
-async fn open_store(config: &Config) -> anyhow::Result<(SqliteStore, InUse)> {
+async fn open_store(config: &Config) -> anyhow::Result<(Arc<dyn Store>, InUse)> {
     let in_use = data_dir::enter(&config.data_dir)?;
-    let path = config.database_path();
-    let store = SqliteStore::open(&path)
+    let store = store::open(config.database_url.as_ref(), &config.database_path())
         .await
-        .with_context(|| format!("{} cannot be opened", path.display()))?;
+        .map_err(StartError::Store)?;
     Ok((store, in_use))
 }
 

@@ -44,10 +44,10 @@ pub(super) enum RoomCommand {
 pub(super) async fn run(command: RoomCommand, config: Config) -> anyhow::Result<()> {
     let (store, _in_use) = open_store(&config).await?;
     let result = match command {
-        RoomCommand::List { json } => list(&store, json).await,
-        RoomCommand::Add { name, owner } => add(&store, &name, &owner).await,
-        RoomCommand::Remove { room } => remove(&store, &room).await,
-        RoomCommand::Members { room, json } => members(&store, &room, json).await,
+        RoomCommand::List { json } => list(&*store, json).await,
+        RoomCommand::Add { name, owner } => add(&*store, &name, &owner).await,
+        RoomCommand::Remove { room } => remove(&*store, &room).await,
+        RoomCommand::Members { room, json } => members(&*store, &room, json).await,
     };
     store.close().await;
     result

@@ -28,7 +28,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
 }
 
 /// Libraries that would write frames, and so tokens, at their finest levels: silent whatever `RUST_LOG` says.
-const TALKATIVE: [&str; 9] = [
+const TALKATIVE: [&str; 10] = [
     "tungstenite=warn",
     "tokio_tungstenite=warn",
     "hyper=warn",
@@ -37,6 +37,8 @@ const TALKATIVE: [&str; 9] = [
     "rustls=warn",
     "sqlx=warn",
     "oauth2=warn",
+    // Every attempt to reach NATS again; the bus says when it is lost and found.
+    "async_nats=off",
     "openidconnect=warn",
 ];
 

@@ -53,13 +53,19 @@ pub(super) enum UserCommand {
 pub(super) async fn run(command: UserCommand, config: Config) -> anyhow::Result<()> {
     let (store, _in_use) = open_store(&config).await?;
     let result = match command {
-        UserCommand::Add { name, admin, .. } => add(&store, &name, admin).await,
-        UserCommand::Link { name } => link(&store, &config, &user_named(&store, &name).await?).await,
+        UserCommand::Add { name, admin, .. } => add(&*store, &name, admin).await,
+        UserCommand::Link { name } => link(&*store, &config, &user_named(&*store, &name).await?).await,
         UserCommand::Password { name, password_stdin } => {
-            password(&store, &config, &user_named(&store, &name).await?, password_stdin).await
+            password(
+                &*store,
+                &config,
+                &user_named(&*store, &name).await?,
+                password_stdin,
+            )
+            .await
         }
-        UserCommand::List { json } => list(&store, json).await,
-        UserCommand::Remove { name } => remove(&store, &user_named(&store, &name).await?).await,
+        UserCommand::List { json } => list(&*store, json).await,
+        UserCommand::Remove { name } => remove(&*store, &user_named(&*store, &name).await?).await,
     };
     store.close().await;
     result

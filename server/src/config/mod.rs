@@ -67,8 +67,12 @@ pub struct Config {
     /// Without a trailing slash; unset, it is the address that the server listens on.
     pub public_url: Option<String>,
     pub data_dir: PathBuf,
+    /// A PostgreSQL database. It may hold a password. Unset: the file of [`Config::database_path`].
+    pub database_url: Option<Secret>,
     /// Unset: a key is made at the first start and kept in the data directory.
     pub jwt_secret: Option<Secret>,
+    /// Where the nodes of one server meet; unset: there is one.
+    pub nats_url: Option<Secret>,
     pub cap_ttl: Duration,
     pub stun_urls: Vec<String>,
     pub turn_urls: Vec<String>,
@@ -103,7 +107,9 @@ impl Config {
             listen,
             public_url: None,
             data_dir: data_dir.into(),
+            database_url: None,
             jwt_secret: None,
+            nats_url: None,
             cap_ttl: limits::CAPABILITY_TTL,
             stun_urls: Vec::new(),
             turn_urls: Vec::new(),
@@ -129,6 +135,13 @@ impl Config {
         if let Some(secret) = &self.jwt_secret {
             check_jwt_secret(secret)?;
         }
+        if self.nats_url.is_some() && self.jwt_secret.is_none() {
+            return Err(ConfigError(
+                "MESH_NATS_URL makes this one node of several, which all need the same MESH_JWT_SECRET: set it to the output \
+                 of `openssl rand -base64 32` on each."
+                    .into(),
+            ));
+        }
         if self.dev_login && !self.listen.ip().is_loopback() {
             return Err(ConfigError(format!(
                 "MESH_DEV_LOGIN lets anyone sign in, so it works only on a loopback address and not on {}: unset it, or \
@@ -139,7 +152,7 @@ impl Config {
         Ok(())
     }
 
-    /// Where the database is.
+    /// Where the database is, unless it is in PostgreSQL.
     pub fn database_path(&self) -> PathBuf {
         self.data_dir.join(data_dir::DATABASE)
     }

@@ -14,6 +14,7 @@ use figment::value::Value;
 use mesh_protocol::limits;
 
 use super::{Config, ConfigError, LogFormat, Secret, TurnCredentials, oidc};
+use crate::store::postgres;
 
 /// The settings as flags. Secrets are not among them: a command line is readable by every user of the machine.
 #[derive(Args, Clone, Debug, Default)]
@@ -75,7 +76,7 @@ const SETTINGS: &[Setting] = &[
     plain("public_url", "MESH_PUBLIC_URL"),
     plain("data_dir", "MESH_DATA_DIR"),
     secret("database_url", "MESH_DATABASE_URL"),
-    plain("nats_url", "MESH_NATS_URL"),
+    secret("nats_url", "MESH_NATS_URL"),
     plain("metrics_listen", "MESH_METRICS_LISTEN"),
     secret("jwt_secret", "MESH_JWT_SECRET"),
     plain("cap_ttl", "MESH_CAP_TTL"),
@@ -279,17 +280,13 @@ fn parse(layer: &Layer) -> Result<Config, ConfigError> {
                 "scheme and host, such as https://mesh.example.com, without a path",
             )
         })?;
-    if text("database_url").is_some() {
-        return Err(ConfigError(
-            "MESH_DATABASE_URL is set, but this version keeps its database in MESH_DATA_DIR only: unset it."
-                .into(),
-        ));
-    }
-    if text("nats_url").is_some() {
-        return Err(ConfigError(
-            "MESH_NATS_URL is set, but this version runs as one node only: unset it.".into(),
-        ));
-    }
+    config.database_url = text("database_url")
+        .map(|url| match postgres::check(url) {
+            Ok(()) => Ok(Secret::new(url)),
+            Err(flaw) => Err(ConfigError(format!("MESH_DATABASE_URL {flaw}."))),
+        })
+        .transpose()?;
+    config.nats_url = text("nats_url").map(Secret::new);
     config.jwt_secret = text("jwt_secret").map(Secret::new);
     if let Some(seconds) = text("cap_ttl") {
         let seconds = seconds.parse().ok().filter(|s| (10..=3_600).contains(s));

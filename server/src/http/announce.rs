@@ -49,17 +49,31 @@ pub(super) fn member_changed(app: &App, room_id: RoomId, member: Member) {
 }
 
 /// Their own peers leave first, and learn it so.
-pub(crate) fn member_gone(app: &App, room_id: RoomId, user_id: UserId, reason: &'static str) {
-    app.bus.publish(BusEvent::MemberGone {
-        room_id: room_id.clone(),
-        user_id: user_id.clone(),
-        reason,
-    });
+pub(super) fn member_gone(app: &App, room_id: RoomId, user_id: UserId, reason: &'static str) {
+    for event in member_gone_events(app, room_id, user_id, reason) {
+        app.bus.publish(event);
+    }
+}
+
+/// The same on this node alone, where every node learns of it by itself.
+pub(crate) fn member_gone_here(app: &App, room_id: RoomId, user_id: UserId, reason: &'static str) {
+    for event in member_gone_events(app, room_id, user_id, reason) {
+        app.bus.here(event);
+    }
+}
+
+fn member_gone_events(app: &App, room_id: RoomId, user_id: UserId, reason: &'static str) -> [BusEvent; 2] {
     let gone = MemberRemoved {
         room_id: room_id.clone(),
-        user_id,
+        user_id: user_id.clone(),
     };
-    to_room(app, &room_id, ServerMessage::MemberRemoved(gone));
+    let frame = event(&*app.clock, room_id.as_str(), ServerMessage::MemberRemoved(gone));
+    let leaves = BusEvent::MemberGone {
+        room_id: room_id.clone(),
+        user_id,
+        reason: reason.into(),
+    };
+    [leaves, BusEvent::Room { room_id, frame }]
 }
 
 /// Sessions ended with what they were for.

@@ -55,7 +55,8 @@ async fn keys(State(app): State<Arc<App>>) -> Json<Jwks> {
     responses(
         (status = 200, body = CapabilityGrant),
         (status = 403, description = "CAP_NOT_ALLOWED"),
-        (status = 404, description = "ROOM_NOT_FOUND")
+        (status = 404, description = "ROOM_NOT_FOUND"),
+        (status = 429, description = "THROTTLED")
     )
 )]
 async fn issue(
@@ -63,6 +64,9 @@ async fn issue(
     Caller(caller): Caller,
     Body(mut ask): Body<CapabilityRequest>,
 ) -> Result<Json<CapabilityGrant>, ApiError> {
+    app.capability_rate
+        .take(&caller.user_id)
+        .map_err(ApiError::throttled)?;
     ask.caps.sort_unstable();
     ask.caps.dedup();
     if ask.caps.is_empty() {
@@ -133,8 +137,7 @@ async fn issue(
 }
 
 fn target_of(app: &App, ask: &CapabilityRequest) -> Option<AuditParty> {
-    let target = app.hub.peer(ask.target_peer_id.as_ref()?)?;
-    Some(audit::peer(&target))
+    app.hub.party(ask.target_peer_id.as_ref()?)
 }
 
 /// Whether the caller, who is a member of the room, is given what they ask for.
@@ -223,7 +226,7 @@ fn unknown() -> ApiError {
 async fn may_revoke(app: &App, user: &UserId, room: &RoomId, parties: &[PeerId]) -> Result<bool, ApiError> {
     let own = parties
         .iter()
-        .any(|id| app.hub.peer(id).is_some_and(|peer| peer.user_id == *user));
+        .any(|id| app.hub.user_of(id).is_some_and(|owner| owner == *user));
     Ok(own
         || app
             .store
@@ -264,7 +267,7 @@ async fn revoke_session(app: &App, caller: &SignIn, session: &SessionId) -> Resu
         .filter(|room| room.role >= Role::Moderator)
         .map(|room| room.room_id)
         .collect();
-    let is_own = |id: &PeerId| app.hub.peer(id).is_some_and(|peer| peer.user_id == *user);
+    let is_own = |id: &PeerId| app.hub.user_of(id).is_some_and(|owner| owner == *user);
     let may = |room: &RoomId, parties: &[PeerId]| moderated.contains(room) || parties.iter().any(is_own);
     let ended = app.hub.sessions.revoke(session, may, app.clock.now());
     if ended.is_empty() {

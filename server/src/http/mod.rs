@@ -40,6 +40,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::cluster::forward::forward;
 use error::ApiError;
 
 /// How long a request may take, its body included.
@@ -77,6 +78,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(Extension(api_doc::Document::new(api)))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(middleware::from_fn_with_state(app.clone(), origin::check))
+        .layer(middleware::from_fn_with_state(app.clone(), forward))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,
             REQUEST_TIMEOUT,

@@ -24,6 +24,7 @@ use super::headers::ClientAddress;
 use super::session::{Account, set_cookie};
 use crate::app::App;
 use crate::auth::{names, random};
+use crate::bus::BusEvent;
 use crate::store::{NewDevice, NewRoom, NewSignIn, NewUser, SignInId, StoreError, User};
 
 /// A page signs in again each month; an agent runs unattended for a year.
@@ -115,6 +116,11 @@ pub(super) async fn verify_password(
         Some(true) => Ok(()),
         Some(false) => {
             app.throttle.failed(name_key, address);
+            if app.cluster.is_some() {
+                // It counts wherever the next guess is made.
+                let name_key = name_key.to_owned();
+                app.bus.publish(BusEvent::GuessFailed { name_key, address });
+            }
             Err(wrong_credentials())
         }
         None => Err(ApiError::throttled(wait().unwrap_or(Duration::from_secs(1)))),

@@ -31,5 +31,9 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 async fn issue(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Json<Ticket>, ApiError> {
     let issued = app.tickets.issue(caller.id, app.clock.now());
     let (ticket, exp) = issued.map_err(|_| ApiError::throttled(Duration::from_secs(1)))?;
+    let ticket = match &app.cluster {
+        Some(cluster) => cluster.tag(&ticket),
+        None => ticket,
+    };
     Ok(Json(Ticket { ticket, exp }))
 }

@@ -1,35 +1,49 @@
-//! Who is connected to this node: live peers, the rooms they have joined, the sessions between them.
+//! Who is connected to this node: live peers, the rooms they have joined, the sessions between them; and who is in these rooms on
+//! other nodes ([`elsewhere`]).
 //!
 //! All in memory and all bounded by the number of sockets. Delivers what the bus carries; asks nobody and stores nothing.
 //! **Invariant:** a peer is in a live room only while its user is a member (`BusEvent::MemberGone` takes it out), and no
-//! lock is held while another part is called. Locks nest in one order: `rooms`, then one room.
+//! lock is held while another part is called, other than to queue something for other nodes. Locks nest in one order: `one_at_a_time`,
+//! `rooms`, then one room.
 
+mod chat_seen;
+mod elsewhere;
+mod hand_over;
 mod peer;
+mod rights;
 mod room;
 pub mod sessions;
 pub mod tickets;
 pub mod tokens;
 
+pub use hand_over::{HandedOver, RoomThere};
 pub use peer::{LivePeer, SocketPlace};
+pub use rights::Rights;
 pub use room::{LiveRoom, Loser, ShareRefused};
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use mesh_protocol::error_code::close;
 use mesh_protocol::ids::{DeviceId, PeerId, RoomId, SessionId, UserId};
 use mesh_protocol::signal::{PeerInRoom, PeerLeft, Revoked, ServerMessage};
 use parking_lot::{Mutex, RwLock};
 
+use crate::auth::random;
 use crate::auth::sign_ins::SignIns;
-use crate::bus::{Bus, BusEvent, Listener};
+use crate::auth::throttle::Throttle;
+use crate::bus::{Bus, BusEvent, Listener, NodeId, Route};
 use crate::clock::Clock;
 use crate::store::SignInId;
 use crate::ws::codec::Frame;
 use crate::ws::event::event;
 use crate::ws::outbound::Attachment;
-use sessions::{Ended, Sessions};
+use elsewhere::Others;
+use sessions::{Ended, Opening, SessionChange, Sessions, TooMany};
 use tokens::Tokens;
+
+/// By an identifier that the server has made: nobody chooses it so that it collides with others.
+type ById<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// The live state of this node.
 pub struct Hub {
@@ -37,10 +51,14 @@ pub struct Hub {
     /// What follows from an event (a peer left, a session ended) concerns the peers of other nodes too.
     bus: Arc<dyn Bus>,
     sign_ins: Arc<SignIns>,
+    throttle: Arc<Throttle>,
+    others: Others,
+    /// Who hears that somebody of another node answered a call.
+    answers: OnceLock<Box<dyn CallAnswers>>,
     /// Bounded by the sockets; removed when a socket ends.
-    peers: RwLock<HashMap<PeerId, Arc<LivePeer>>>,
+    peers: RwLock<ById<PeerId, Arc<LivePeer>>>,
     /// Removed with its last peer.
-    rooms: RwLock<HashMap<RoomId, Arc<LiveRoom>>>,
+    rooms: RwLock<ById<RoomId, Arc<LiveRoom>>>,
     /// Sockets of each user; removed at zero.
     places: Arc<Mutex<HashMap<UserId, usize>>>,
     /// Who is a party of what.
@@ -49,18 +67,46 @@ pub struct Hub {
     pub tokens: Tokens,
 }
 
+/// Who keeps count of calls that ring.
+pub trait CallAnswers: Send + Sync {
+    fn accepted(&self, session: &SessionId, by: &PeerId);
+    fn ended(&self, session: &SessionId, by: &PeerId);
+}
+
 impl Hub {
     /// An empty one.
-    pub fn new(clock: Arc<dyn Clock>, bus: Arc<dyn Bus>, sign_ins: Arc<SignIns>) -> Self {
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        bus: Arc<dyn Bus>,
+        sign_ins: Arc<SignIns>,
+        throttle: Arc<Throttle>,
+    ) -> Self {
         Self {
             clock,
             bus,
             sign_ins,
+            throttle,
+            others: Others::default(),
+            answers: OnceLock::new(),
             peers: RwLock::default(),
             rooms: RwLock::default(),
             places: Arc::default(),
             sessions: Sessions::default(),
             tokens: Tokens::default(),
+        }
+    }
+
+    /// Tells `answers` what happens on other nodes.
+    pub(crate) fn tell_answers(&self, answers: Box<dyn CallAnswers>) {
+        let _ = self.answers.set(answers);
+    }
+
+    /// An id for a new peer. Where there are other nodes, it says which one made it.
+    pub fn new_peer_id(&self) -> PeerId {
+        let id: PeerId = random::id();
+        match self.bus.node() {
+            None => id,
+            Some(node) => node.tag(id.as_str()).parse().unwrap_or(id),
         }
     }
 
@@ -89,18 +135,24 @@ impl Hub {
 
     /// Goes on for a peer of this sign-in, whose client has `seen` so many messages after the welcome.
     pub fn resume(&self, token: &str, seen: u64, sign_in: &SignInId) -> Option<(Arc<LivePeer>, Attachment)> {
-        let (id, secret) = token.split_once('.')?;
-        let peer = self.peer(&id.parse().ok()?)?;
-        if !peer.admits(secret, sign_in) {
-            return None;
-        }
+        let peer = self.peer_of_resume(token, sign_in)?;
         let attachment = peer.outbound.resume(seen)?;
         self.show_absent(&peer, false);
         Some((peer, attachment))
     }
 
+    /// A device connects anew: what it was before is not waited for any longer, wherever that was.
+    pub fn device_back(&self, device: &DeviceId) {
+        self.forget_absent(device);
+        if self.bus.node().is_some() {
+            self.bus.publish(BusEvent::DeviceBack {
+                device_id: device.clone(),
+            });
+        }
+    }
+
     /// The peers of a device that have no socket are not waited for any longer.
-    pub fn forget_absent(&self, device: &DeviceId) {
+    fn forget_absent(&self, device: &DeviceId) {
         let of = |peer: &&Arc<LivePeer>| peer.device_id == *device;
         let absent: Vec<_> = self.peers.read().values().filter(of).cloned().collect();
         for peer in absent {
@@ -157,7 +209,14 @@ impl Hub {
 
     /// The live room, where this peer has joined it.
     pub fn room_with(&self, id: &RoomId, peer: &PeerId) -> Option<Arc<LiveRoom>> {
-        self.room(id).filter(|room| room.has(peer))
+        self.standing(id.as_str(), peer).map(|(room, _)| room)
+    }
+
+    /// The live room of this name, and what this peer, which has joined it, may ask for there.
+    pub fn standing(&self, id: &str, peer: &PeerId) -> Option<(Arc<LiveRoom>, Rights)> {
+        let room = self.rooms.read().get(id).cloned()?;
+        let rights = room.rights(peer)?;
+        Some((room, rights))
     }
 
     /// Puts a peer into a room; whether it was not there before.
@@ -165,7 +224,7 @@ impl Hub {
         let mut rooms = self.rooms.write();
         let room = rooms
             .entry(id.clone())
-            .or_insert_with(|| Arc::new(LiveRoom::new(id.clone())))
+            .or_insert_with(|| Arc::new(LiveRoom::new(id.clone(), self.bus.clone())))
             .clone();
         let new = room.add(peer.clone());
         if new {
@@ -181,13 +240,8 @@ impl Hub {
         };
         peer.remove_room(room.id());
         if empty {
-            let mut rooms = self.rooms.write();
-            if rooms
-                .get(room.id())
-                .is_some_and(|live| Arc::ptr_eq(live, room) && live.is_empty())
-            {
-                rooms.remove(room.id());
-            }
+            let _one = self.others.one_at_a_time.lock();
+            self.drop_if_empty(room);
         }
         self.bus.publish(BusEvent::Room {
             room_id: room.id().clone(),
@@ -196,12 +250,31 @@ impl Hub {
         true
     }
 
+    /// Called with `one_at_a_time` held.
+    fn drop_if_empty(&self, room: &Arc<LiveRoom>) {
+        let mut rooms = self.rooms.write();
+        if rooms
+            .get(room.id())
+            .is_some_and(|live| Arc::ptr_eq(live, room) && live.is_empty())
+        {
+            rooms.remove(room.id());
+            self.forget_room(room);
+        }
+    }
+
     /// Ends sessions: every live party is told to cut the connection.
     pub fn tell_ended(&self, ended: Vec<Ended>, reason: &str) {
         for Ended {
-            session_id, parties, ..
+            session_id,
+            room_id,
+            parties,
         } in ended
         {
+            let change = SessionChange::Revoked {
+                session_id: session_id.clone(),
+                parties: parties.clone(),
+            };
+            self.tell_session(&room_id, || change);
             self.tell_revoked(&session_id, None, &parties, reason);
         }
     }
@@ -224,6 +297,54 @@ impl Hub {
             self.bus.publish(BusEvent::Peer {
                 peer_id: id.clone(),
                 frame,
+            });
+        }
+    }
+
+    /// Records a request, also on the node of whoever is asked.
+    pub fn open_session(&self, opening: &Opening<'_>, now: u64) -> Result<(), TooMany> {
+        self.sessions.open(opening, now)?;
+        self.tell_session(opening.room_id, || SessionChange::Opened {
+            session_id: opening.session_id.clone(),
+            feature: opening.feature,
+            requester: opening.requester.clone(),
+            target: opening.target.cloned(),
+        });
+        Ok(())
+    }
+
+    /// Records that `by` accepted, also on the node of whoever asked.
+    pub fn accept_session(&self, room: &RoomId, session: &SessionId, by: &PeerId, to: Option<&PeerId>) {
+        self.sessions.accepted(room, session, by, to);
+        self.tell_session(room, || SessionChange::Accepted {
+            session_id: session.clone(),
+            by: by.clone(),
+            to: to.cloned(),
+        });
+    }
+
+    /// Records an orderly end, also on the node of the other party.
+    pub fn end_session(
+        &self,
+        room: &RoomId,
+        session: &SessionId,
+        by: &PeerId,
+        to: Option<&PeerId>,
+        now: u64,
+    ) {
+        self.sessions.ended(room, session, by, to, now);
+        self.tell_session(room, || SessionChange::Ended {
+            session_id: session.clone(),
+            by: by.clone(),
+            to: to.cloned(),
+        });
+    }
+
+    fn tell_session(&self, room: &RoomId, change: impl FnOnce() -> SessionChange) {
+        if self.bus.node().is_some() {
+            self.bus.publish(BusEvent::Session {
+                room_id: room.clone(),
+                change: change(),
             });
         }
     }
@@ -309,6 +430,13 @@ impl Listener for Hub {
                     room.send(frame);
                 }
             }
+            BusEvent::Chat { room_id, seq, frame } => {
+                if let Some(room) = self.room(room_id)
+                    && (self.bus.node().is_none() || room.note_chat(*seq))
+                {
+                    room.send(frame);
+                }
+            }
             BusEvent::Peer { peer_id, frame } => {
                 if let Some(peer) = self.peer(peer_id) {
                     peer.outbound.push(frame.clone());
@@ -378,6 +506,46 @@ impl Listener for Hub {
                     peer.outbound.close(close::RESTART, "server is going away");
                 }
             }
+            // Done here already, by whoever publishes it.
+            BusEvent::Session { .. } | BusEvent::DeviceBack { .. } | BusEvent::GuessFailed { .. } => {}
+            BusEvent::Presence(_) => {}
         }
+    }
+
+    fn route(&self, event: &BusEvent) -> Route {
+        self.nodes_for(event)
+    }
+
+    fn arrived(&self, from: NodeId, event: BusEvent) {
+        match event {
+            BusEvent::Presence(presence) => self.presence(from, presence),
+            BusEvent::Session { room_id, change } => {
+                self.sessions.apply(&room_id, &change, self.clock.now());
+                match (&change, self.answers.get()) {
+                    (SessionChange::Accepted { session_id, by, .. }, Some(answers)) => {
+                        answers.accepted(session_id, by);
+                    }
+                    (SessionChange::Ended { session_id, by, .. }, Some(answers)) => {
+                        answers.ended(session_id, by);
+                    }
+                    _ => {}
+                }
+            }
+            BusEvent::DeviceBack { device_id } => self.forget_absent(&device_id),
+            BusEvent::Peer { peer_id, frame } => self.follow(&peer_id, frame),
+            BusEvent::GuessFailed { name_key, address } => self.throttle.failed(&name_key, address),
+            other => self.deliver(&other),
+        }
+    }
+
+    fn lost(&self, node: NodeId, damaged: bool) {
+        self.ask_node(node);
+        if damaged {
+            self.tell_damage();
+        }
+    }
+
+    fn gone(&self, node: NodeId) {
+        self.drop_node(node);
     }
 }

@@ -58,6 +58,14 @@ impl LivePeer {
         format!("{}.{}", self.id, self.resume)
     }
 
+    /// One that another node handed over, with what waits for it.
+    pub fn handed_over(id: PeerId, sign_in: SignIn, place: SocketPlace, outbound: Outbound) -> Self {
+        Self {
+            outbound,
+            ..Self::new(id, sign_in, place)
+        }
+    }
+
     pub(super) fn admits(&self, resume: &str, sign_in: &SignInId) -> bool {
         // Hashed, so that the comparison tells nothing by its time.
         self.sign_in == *sign_in && random::hash(&self.resume) == random::hash(resume)

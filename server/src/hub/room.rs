@@ -9,13 +9,16 @@ use mesh_protocol::ids::{PeerId, RoomId, ShareId, UserId};
 use mesh_protocol::signal::{Peer, Share, Status};
 use parking_lot::RwLock;
 
-use super::LivePeer;
+use super::chat_seen::ChatSeen;
+use super::elsewhere::Elsewhere;
+use super::{ById, LivePeer, Rights, RoomThere};
+use crate::bus::{Bus, BusEvent, NodeId, Presence};
 use crate::ws::codec::Frame;
 
 /// Shares that one peer may announce in a room; a further one is refused.
 const SHARES_PER_PEER: usize = 16;
 
-struct Present {
+pub(super) struct Present {
     peer: Arc<LivePeer>,
     status: Status,
     offers: Vec<Feature>,
@@ -23,50 +26,69 @@ struct Present {
     absent: bool,
     /// `None` until the store has told it: nothing is allowed before.
     role: Option<Role>,
+    /// What the policy lets that role ask for.
+    rights: Rights,
+    /// Whether others have heard of it.
+    announced: bool,
 }
 
 impl Present {
-    fn card(&self) -> Peer {
+    pub(super) fn card(&self) -> Peer {
         let status = if self.absent { Status::Away } else { self.status };
         self.peer.card(status, self.offers.clone())
     }
 }
 
 #[derive(Default)]
-struct Inside {
-    present: HashMap<PeerId, Present>,
-    shares: Vec<Share>,
+pub(super) struct Inside {
+    pub(super) present: ById<PeerId, Present>,
+    /// Of the peers here and elsewhere.
+    pub(super) shares: Vec<Share>,
     /// `None` until the first who came in has read it.
     policy: Option<Policy>,
+    /// Who is there on other nodes, as these tell it.
+    pub(super) elsewhere: HashMap<PeerId, Elsewhere>,
+    /// The nodes that have somebody in the room: they are told what changes here.
+    pub(super) nodes: Vec<NodeId>,
+    /// The other nodes were asked, and answered.
+    pub(super) is_whole: bool,
+    /// Somebody has seen who is there.
+    pub(super) shown: bool,
+    /// Which messages of the chat the peers here were sent, where other nodes send some.
+    pub(super) chat: ChatSeen,
 }
 
 impl Inside {
-    fn allowed(&self, role: Option<Role>) -> Vec<Capability> {
-        let (Some(policy), Some(role)) = (&self.policy, role) else {
-            return Vec::new();
-        };
-        let allowed = |c: &Capability| policy.allows(role, *c);
-        Capability::ALL.into_iter().filter(allowed).collect()
+    /// Those that others have heard of.
+    pub(super) fn cards(&self) -> impl Iterator<Item = Peer> {
+        let announced = self.present.values().filter(|present| present.announced);
+        announced.map(Present::card)
     }
 
-    /// Who may ask for less after the change than before it.
-    fn losers(&mut self, change: impl FnOnce(&mut Self)) -> Vec<Loser> {
-        let before: Vec<_> = self
-            .present
-            .iter()
-            .map(|(id, present)| (id.clone(), self.allowed(present.role)))
-            .collect();
-        change(self);
+    /// Looks again at what everybody may ask for. Returns who may ask for less than before.
+    fn weigh(&mut self) -> Vec<Loser> {
+        let policy = self.policy.as_ref();
         let mut losers = Vec::new();
-        for (peer, mut lost) in before {
-            let allowed = self.allowed(self.present.get(&peer).and_then(|present| present.role));
-            lost.retain(|c| !allowed.contains(c));
+        for (peer, present) in &mut self.present {
+            let before = std::mem::replace(&mut present.rights, rights(policy, present.role));
+            let lost = before.without(present.rights);
             if !lost.is_empty() {
-                losers.push(Loser { peer, lost });
+                losers.push(Loser {
+                    peer: peer.clone(),
+                    lost: lost.iter().collect(),
+                });
             }
         }
         losers
     }
+}
+
+fn rights(policy: Option<&Policy>, role: Option<Role>) -> Rights {
+    let Some((policy, role)) = policy.zip(role) else {
+        return Rights::default();
+    };
+    let allowed = |c: &Capability| policy.allows(role, *c);
+    Capability::ALL.into_iter().filter(allowed).collect()
 }
 
 /// A peer that may ask for less than before.
@@ -88,14 +110,18 @@ pub enum ShareRefused {
 /// A live room.
 pub struct LiveRoom {
     id: RoomId,
-    /// Read for every message, written at joins and leaves. Nothing that could wait happens under it.
-    inside: RwLock<Inside>,
+    /// Tells other nodes.
+    pub(super) bus: Arc<dyn Bus>,
+    /// Read for every message, written at joins and leaves. Nothing that could wait happens under it; what other nodes must know is
+    /// queued for them under it, so that they learn of changes in the order in which they happened.
+    pub(super) inside: RwLock<Inside>,
 }
 
 impl LiveRoom {
-    pub(super) fn new(id: RoomId) -> Self {
+    pub(super) fn new(id: RoomId, bus: Arc<dyn Bus>) -> Self {
         Self {
             id,
+            bus,
             inside: RwLock::default(),
         }
     }
@@ -105,8 +131,14 @@ impl LiveRoom {
         &self.id
     }
 
-    /// Whether the peer has joined.
+    /// Whether the peer has joined, here or on another node.
     pub fn has(&self, peer: &PeerId) -> bool {
+        let inside = self.inside.read();
+        inside.present.contains_key(peer) || inside.elsewhere.contains_key(peer)
+    }
+
+    /// Whether the peer has joined and is one of this node.
+    pub fn has_here(&self, peer: &PeerId) -> bool {
         self.inside.read().present.contains_key(peer)
     }
 
@@ -115,10 +147,14 @@ impl LiveRoom {
         let looks = |p: &&Present| p.peer.kind == DeviceKind::Page && !p.absent && p.status != Status::Away;
         let inside = self.inside.read();
         let watching = inside.present.values().filter(looks);
-        watching.map(|present| present.peer.user_id.clone()).collect()
+        let here = watching.map(|present| present.peer.user_id.clone());
+        let looks = |p: &&Elsewhere| p.card.kind == DeviceKind::Page && p.card.status != Status::Away;
+        let watching = inside.elsewhere.values().filter(looks);
+        here.chain(watching.map(|peer| peer.card.user_id.clone()))
+            .collect()
     }
 
-    /// Everyone who has joined.
+    /// Everyone who has joined on this node.
     pub fn peers(&self) -> Vec<Arc<LivePeer>> {
         self.inside
             .read()
@@ -143,6 +179,8 @@ impl LiveRoom {
                 offers: Vec::new(),
                 absent: false,
                 role: None,
+                rights: Rights::default(),
+                announced: false,
             }
         });
         new
@@ -151,8 +189,14 @@ impl LiveRoom {
     /// `None` where the peer was not there, else whether the room is empty now.
     pub(super) fn remove(&self, peer: &PeerId) -> Option<bool> {
         let mut inside = self.inside.write();
-        inside.present.remove(peer)?;
+        let removed = inside.present.remove(peer)?;
         inside.shares.retain(|share| share.peer_id != *peer);
+        if removed.announced {
+            self.tell(&inside, || Presence::Gone {
+                room_id: self.id.clone(),
+                peer_id: peer.clone(),
+            });
+        }
         Some(inside.present.is_empty())
     }
 
@@ -182,46 +226,68 @@ impl LiveRoom {
         if let Some(present) = inside.present.get_mut(peer) {
             present.role.get_or_insert(role);
         }
+        // Nobody loses by what was not known before.
+        inside.weigh();
     }
 
     /// The user has this role from now on. Returns whoever may ask for less.
     pub(super) fn set_role(&self, user: &UserId, role: Role) -> Vec<Loser> {
-        self.inside.write().losers(|inside| {
-            for present in inside.present.values_mut().filter(|p| p.peer.user_id == *user) {
-                present.role = Some(role);
-            }
-        })
+        let mut inside = self.inside.write();
+        for present in inside.present.values_mut().filter(|p| p.peer.user_id == *user) {
+            present.role = Some(role);
+        }
+        inside.weigh()
     }
 
     /// The room has this policy from now on. Returns whoever may ask for less.
     pub(super) fn set_policy(&self, policy: &Policy) -> Vec<Loser> {
-        self.inside
-            .write()
-            .losers(|inside| inside.policy = Some(policy.clone()))
+        let mut inside = self.inside.write();
+        inside.policy = Some(policy.clone());
+        inside.weigh()
     }
 
-    /// Whether the peer's role may ask for the capability.
-    pub fn allows(&self, peer: &PeerId, capability: Capability) -> bool {
-        let inside = self.inside.read();
-        let role = inside.present.get(peer).and_then(|present| present.role);
-        let policy = inside.policy.as_ref();
-        policy
-            .zip(role)
-            .is_some_and(|(policy, role)| policy.allows(role, capability))
+    /// The role of a peer of this node, once it is known.
+    pub fn role_of(&self, peer: &PeerId) -> Option<Role> {
+        self.inside.read().present.get(peer)?.role
+    }
+
+    /// What the peer may ask for; `None` where it has not joined.
+    pub fn rights(&self, peer: &PeerId) -> Option<Rights> {
+        self.inside.read().present.get(peer).map(|present| present.rights)
     }
 
     /// Shows the room as it is to a peer, before anything that happens after.
     pub fn show<T>(&self, show: impl FnOnce(Vec<Peer>, Vec<Share>) -> T) -> T {
-        let inside = self.inside.read();
-        show(
-            inside.present.values().map(Present::card).collect(),
-            inside.shares.clone(),
-        )
+        let mut inside = self.inside.write();
+        inside.shown = true;
+        let here = inside.present.values().map(Present::card);
+        let elsewhere = inside.elsewhere.values().map(|peer| peer.card.clone());
+        show(here.chain(elsewhere).collect(), inside.shares.clone())
     }
 
-    /// The peer as the room sees it.
-    pub fn card(&self, peer: &PeerId) -> Option<Peer> {
-        self.inside.read().present.get(peer).map(Present::card)
+    /// The peer as the room sees it, from now on everywhere.
+    pub fn announce(&self, peer: &PeerId) -> Option<Peer> {
+        let mut inside = self.inside.write();
+        inside.present.get_mut(peer)?.announced = true;
+        self.tell_seen(&inside, peer)
+    }
+
+    fn tell(&self, inside: &Inside, presence: impl FnOnce() -> Presence) {
+        if !inside.nodes.is_empty() {
+            self.bus.send(&inside.nodes, &BusEvent::Presence(presence()));
+        }
+    }
+
+    fn tell_seen(&self, inside: &Inside, peer: &PeerId) -> Option<Peer> {
+        let present = inside.present.get(peer)?;
+        let card = present.card();
+        if present.announced {
+            self.tell(inside, || Presence::Seen {
+                room_id: self.id.clone(),
+                peer: card.clone(),
+            });
+        }
+        Some(card)
     }
 
     /// Changes how a peer is, and returns how it is seen now.
@@ -230,15 +296,30 @@ impl LiveRoom {
         let present = inside.present.get_mut(peer)?;
         present.status = status;
         present.offers = offers;
-        Some(present.card())
+        self.tell_seen(&inside, peer)
+    }
+
+    /// How a peer is here, for the node that it goes on at.
+    pub(super) fn there(&self, peer: &PeerId) -> Option<RoomThere> {
+        let inside = self.inside.read();
+        let present = inside.present.get(peer)?;
+        let own = inside.shares.iter().filter(|share| share.peer_id == *peer);
+        Some(RoomThere {
+            room_id: self.id.clone(),
+            status: present.status,
+            offers: present.offers.clone(),
+            shares: own.cloned().collect(),
+        })
     }
 
     /// Notes whether a peer has a socket; where that is news, returns how it is seen now.
     pub fn set_absent(&self, peer: &PeerId, absent: bool) -> Option<Peer> {
         let mut inside = self.inside.write();
         let present = inside.present.get_mut(peer)?;
-        let news = std::mem::replace(&mut present.absent, absent) != absent;
-        news.then(|| present.card())
+        if std::mem::replace(&mut present.absent, absent) == absent {
+            return None;
+        }
+        self.tell_seen(&inside, peer)
     }
 
     /// Announces a share; announced again, it gets the new label.
@@ -252,7 +333,8 @@ impl LiveRoom {
             if known.peer_id != share.peer_id {
                 return Err(ShareRefused::Taken);
             }
-            *known = share;
+            *known = share.clone();
+            self.tell_shared(&inside, share);
             return Ok(());
         }
         if inside
@@ -264,8 +346,16 @@ impl LiveRoom {
         {
             return Err(ShareRefused::TooMany);
         }
-        inside.shares.push(share);
+        inside.shares.push(share.clone());
+        self.tell_shared(&inside, share);
         Ok(())
+    }
+
+    fn tell_shared(&self, inside: &Inside, share: Share) {
+        self.tell(inside, || Presence::Shared {
+            room_id: self.id.clone(),
+            share,
+        });
     }
 
     /// Takes a share back; whether it was this peer's.
@@ -275,6 +365,14 @@ impl LiveRoom {
         inside
             .shares
             .retain(|known| known.share_id != *share || known.peer_id != *peer);
-        inside.shares.len() < before
+        let removed = inside.shares.len() < before;
+        if removed {
+            self.tell(&inside, || Presence::Unshared {
+                room_id: self.id.clone(),
+                peer_id: peer.clone(),
+                share_id: share.clone(),
+            });
+        }
+        removed
     }
 }

@@ -5,10 +5,12 @@
 //! other party disconnects, some time after its end, or after a day without a message.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mesh_protocol::capability::{Capability, Feature};
 use mesh_protocol::ids::{PeerId, RoomId, SessionId};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
 const PER_REQUESTER: usize = 256;
 const IN_ALL: usize = 100_000;
@@ -21,13 +23,13 @@ const AFTER_END: u64 = 60;
 /// Seconds that a revoked entry stays, so that it is not opened anew.
 const AFTER_REVOCATION: u64 = 3_600;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
     Open,
     Revoked,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Session {
     room_id: RoomId,
     feature: Feature,
@@ -73,6 +75,39 @@ pub struct Ended {
     pub parties: Vec<PeerId>,
 }
 
+/// What a message changed, for the node of the other party. The room is told beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change")]
+pub enum SessionChange {
+    Opened {
+        session_id: SessionId,
+        feature: Feature,
+        requester: PeerId,
+        target: Option<PeerId>,
+    },
+    Accepted {
+        session_id: SessionId,
+        by: PeerId,
+        to: Option<PeerId>,
+    },
+    Ended {
+        session_id: SessionId,
+        by: PeerId,
+        to: Option<PeerId>,
+    },
+    Revoked {
+        session_id: SessionId,
+        parties: Vec<PeerId>,
+    },
+}
+
+/// A session that moves with one of its parties to another node.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Moving {
+    session_id: SessionId,
+    session: Session,
+}
+
 /// There are too many sessions already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooMany;
@@ -93,6 +128,7 @@ struct Table {
     /// Sessions that name the peer: the work of a disconnection is bounded by what the peer did.
     of_peer: HashMap<PeerId, Vec<SessionId>>,
     count: usize,
+    revoked: usize,
 }
 
 /// The sessions of this node's peers.
@@ -100,6 +136,8 @@ struct Table {
 pub struct Sessions {
     /// Held for a lookup or a change; nothing waits under it.
     table: Mutex<Table>,
+    /// As many as in the table: most messages need not look.
+    revoked: AtomicUsize,
 }
 
 impl Sessions {
@@ -206,6 +244,37 @@ impl Sessions {
         }
     }
 
+    /// What was done on another node, whose peer did it. Its bounds were looked at there; what is too much here is not known here.
+    pub fn apply(&self, room: &RoomId, change: &SessionChange, now: u64) {
+        match change {
+            SessionChange::Opened {
+                session_id,
+                feature,
+                requester,
+                target,
+            } => {
+                let opening = Opening {
+                    room_id: room,
+                    session_id,
+                    feature: *feature,
+                    requester,
+                    target: target.as_ref(),
+                };
+                let _ = self.open(&opening, now);
+            }
+            SessionChange::Accepted { session_id, by, to } => {
+                self.accepted(room, session_id, by, to.as_ref())
+            }
+            SessionChange::Ended { session_id, by, to } => self.ended(room, session_id, by, to.as_ref(), now),
+            SessionChange::Revoked { session_id, parties } => {
+                let same = |of: &RoomId, known: &[PeerId]| {
+                    of == room && known.iter().any(|party| parties.contains(party))
+                };
+                self.revoke(session_id, same, now);
+            }
+        }
+    }
+
     /// The feature of a session that `answerer` is the answering end of, towards `requester`.
     pub fn answering(
         &self,
@@ -228,6 +297,9 @@ impl Sessions {
 
     /// Whether the session between `sender` and `to` was taken back.
     pub fn is_revoked(&self, session: &SessionId, sender: &PeerId, to: Option<&PeerId>) -> bool {
+        if self.revoked.load(Ordering::Acquire) == 0 {
+            return false;
+        }
         let table = self.table.lock();
         let revoked = |s: &Session| s.state == State::Revoked && s.admits(sender, to);
         table
@@ -262,10 +334,12 @@ impl Sessions {
 
     fn take_back(&self, id: &SessionId, concerned: impl Fn(&Session) -> bool, now: u64) -> Vec<Ended> {
         let mut table = self.table.lock();
+        let Table { by_id, revoked, .. } = &mut *table;
         let mut ended = Vec::new();
-        for found in table.by_id.get_mut(id).into_iter().flatten() {
+        for found in by_id.get_mut(id).into_iter().flatten() {
             if found.state == State::Open && concerned(found) {
                 found.state = State::Revoked;
+                *revoked += 1;
                 found.until = now + AFTER_REVOCATION;
                 ended.push(Ended {
                     session_id: id.clone(),
@@ -274,6 +348,7 @@ impl Sessions {
                 });
             }
         }
+        self.revoked.store(table.revoked, Ordering::Release);
         ended
     }
 
@@ -290,6 +365,48 @@ impl Sessions {
         ended
     }
 
+    /// What a peer that moves to another node is a party of.
+    pub fn of_peer(&self, peer: &PeerId) -> Vec<Moving> {
+        let table = self.table.lock();
+        let ids = table.of_peer.get(peer).into_iter().flatten();
+        let all = ids.flat_map(|id| {
+            table
+                .by_id
+                .get(id)
+                .into_iter()
+                .flatten()
+                .map(move |session| (id, session))
+        });
+        all.filter(|(_, session)| session.parties().contains(peer))
+            .map(|(id, session)| Moving {
+                session_id: id.clone(),
+                session: session.clone(),
+            })
+            .collect()
+    }
+
+    /// Takes over what another node knew, where it is not known.
+    pub fn take_over(&self, moving: Vec<Moving>) {
+        let mut table = self.table.lock();
+        for Moving { session_id, session } in moving {
+            let list = table.by_id.entry(session_id.clone()).or_default();
+            let same =
+                |known: &Session| known.requester == session.requester && known.target == session.target;
+            if list.iter().any(same) {
+                continue;
+            }
+            let parties = session.parties();
+            let revoked = usize::from(session.state == State::Revoked);
+            list.push(session);
+            table.count += 1;
+            table.revoked += revoked;
+            for party in parties {
+                table.of_peer.entry(party).or_default().push(session_id.clone());
+            }
+        }
+        self.revoked.store(table.revoked, Ordering::Release);
+    }
+
     /// The peer is gone. What it requested, or was the only target of, goes with it.
     pub fn forget(&self, peer: &PeerId) {
         let mut table = self.table.lock();
@@ -300,6 +417,7 @@ impl Sessions {
                 session.answerers.retain(|answerer| answerer != peer);
             }
         }
+        self.revoked.store(table.revoked, Ordering::Release);
     }
 
     /// Drops what has expired.
@@ -315,6 +433,7 @@ impl Sessions {
         for id in ids {
             table.drop_where(&id, |s| s.until <= now);
         }
+        self.revoked.store(table.revoked, Ordering::Release);
     }
 
     /// How many there are.
@@ -333,6 +452,7 @@ impl Table {
             let gone = over(session);
             if gone {
                 self.count -= 1;
+                self.revoked -= usize::from(session.state == State::Revoked);
                 named.extend(session.parties());
             }
             !gone
@@ -354,114 +474,5 @@ impl Table {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id<T: std::str::FromStr<Err = mesh_protocol::ids::InvalidId>>(text: &str) -> T {
-        text.parse().unwrap()
-    }
-
-    fn open(
-        sessions: &Sessions,
-        session: &str,
-        requester: &str,
-        target: Option<&str>,
-    ) -> Result<(), TooMany> {
-        let target = target.map(id::<PeerId>);
-        let (room_id, session_id, requester) = (id("r"), id(session), id(requester));
-        let opening = Opening {
-            room_id: &room_id,
-            session_id: &session_id,
-            feature: Feature::Call,
-            requester: &requester,
-            target: target.as_ref(),
-        };
-        sessions.open(&opening, 0)
-    }
-
-    fn party(sessions: &Sessions, sender: &str, to: Option<&str>) -> bool {
-        let to = to.map(id::<PeerId>);
-        sessions.is_party(
-            &id("r"),
-            &id("s"),
-            &id(sender),
-            to.as_ref(),
-            |f| f == Feature::Call,
-            1,
-        )
-    }
-
-    #[test]
-    fn only_the_two_ends_are_parties() {
-        let sessions = Sessions::default();
-        open(&sessions, "s", "a", Some("b")).unwrap();
-        assert!(
-            party(&sessions, "a", Some("b"))
-                && party(&sessions, "b", Some("a"))
-                && party(&sessions, "b", None)
-        );
-        assert!(
-            !party(&sessions, "c", Some("a"))
-                && !party(&sessions, "a", Some("c"))
-                && !party(&sessions, "c", None)
-        );
-        assert!(!sessions.is_party(&id("other"), &id("s"), &id("a"), None, |_| true, 1));
-        // A stranger who borrows the id stays a stranger to the first two.
-        open(&sessions, "s", "c", Some("d")).unwrap();
-        assert!(!party(&sessions, "c", Some("a")) && !party(&sessions, "d", Some("a")));
-    }
-
-    #[test]
-    fn a_request_to_the_room_may_be_answered_by_each_and_served_by_who_accepted() {
-        let sessions = Sessions::default();
-        open(&sessions, "s", "a", None).unwrap();
-        assert!(
-            party(&sessions, "b", Some("a"))
-                && party(&sessions, "c", Some("a"))
-                && !party(&sessions, "b", Some("c"))
-        );
-        let answering = |peer: &str| sessions.answering(&id("r"), &id("s"), &id(peer), &id("a"), 1);
-        assert_eq!(answering("b"), None);
-        sessions.accepted(&id("r"), &id("s"), &id("b"), Some(&id("a")));
-        assert_eq!(answering("b"), Some(Feature::Call));
-        assert_eq!(answering("c"), None);
-    }
-
-    #[test]
-    fn revocation_tells_both_and_lasts() {
-        let sessions = Sessions::default();
-        open(&sessions, "s", "a", Some("b")).unwrap();
-        let ended = sessions.end_of(&id("b"), Some(&id("r")), 5);
-        assert_eq!(
-            ended,
-            [Ended {
-                session_id: id("s"),
-                room_id: id("r"),
-                parties: vec![id("a"), id("b")]
-            }]
-        );
-        assert!(!party(&sessions, "a", Some("b")));
-        open(&sessions, "s", "a", Some("b")).unwrap();
-        assert!(
-            sessions.is_revoked(&id("s"), &id("a"), Some(&id("b"))),
-            "opening again does not undo it"
-        );
-        assert!(sessions.is_revoked(&id("s"), &id("b"), Some(&id("a"))));
-        assert!(!sessions.is_revoked(&id("s"), &id("c"), Some(&id("d"))));
-    }
-
-    #[test]
-    fn everything_is_bounded_and_given_back() {
-        let sessions = Sessions::default();
-        for n in 0..PER_REQUESTER {
-            open(&sessions, &format!("s{n}"), "a", Some("b")).unwrap();
-        }
-        assert_eq!(open(&sessions, "more", "a", Some("b")), Err(TooMany));
-        open(&sessions, "s", "c", None).unwrap();
-        sessions.forget(&id("a"));
-        assert_eq!(sessions.count(), 1);
-        sessions.sweep(IDLE);
-        assert_eq!(sessions.count(), 0);
-        assert!(sessions.table.lock().of_peer.values().all(Vec::is_empty));
-    }
-}
+#[path = "sessions_tests.rs"]
+mod tests;

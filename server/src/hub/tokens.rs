@@ -10,11 +10,12 @@ use mesh_protocol::capability::Claims;
 use mesh_protocol::ids::{PeerId, RoomId, SessionId, TokenId};
 use mesh_protocol::limits::CLOCK_LEEWAY;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
 const ISSUED: usize = 200_000;
 
 /// A token that is out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issued {
     pub bearer: PeerId,
     pub target: Option<PeerId>,
@@ -22,6 +23,13 @@ pub struct Issued {
     /// From its claims, or of its first use.
     pub session_id: Option<SessionId>,
     exp: u64,
+}
+
+/// What moves with a peer.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TokensOfPeer {
+    issued: Vec<(TokenId, Issued)>,
+    revoked: Vec<(TokenId, u64)>,
 }
 
 #[derive(Default)]
@@ -56,10 +64,12 @@ impl Tokens {
         }
     }
 
-    /// A token was used for the first time.
-    pub fn bound(&self, jti: &TokenId, session: &SessionId) {
-        if let Some(issued) = self.table.lock().issued.get_mut(jti) {
-            issued.session_id.get_or_insert_with(|| session.clone());
+    /// A token is used for the first time by its socket. Returns the session that it is bound to: that of an earlier socket of the
+    /// peer, where it was used there.
+    pub fn bind(&self, jti: &TokenId, session: SessionId) -> SessionId {
+        match self.table.lock().issued.get_mut(jti) {
+            Some(issued) => issued.session_id.get_or_insert(session).clone(),
+            None => session,
         }
     }
 
@@ -82,6 +92,28 @@ impl Tokens {
     /// Whether the token was taken back.
     pub fn is_revoked(&self, jti: &TokenId) -> bool {
         self.revoked.load(Ordering::Acquire) > 0 && self.table.lock().revoked.contains_key(jti)
+    }
+
+    /// The tokens of a peer that moves to another node, and which were taken back.
+    pub fn of_peer(&self, peer: &PeerId) -> TokensOfPeer {
+        let table = self.table.lock();
+        let own = table.issued.iter().filter(|(_, issued)| issued.bearer == *peer);
+        TokensOfPeer {
+            issued: own.map(|(jti, issued)| (jti.clone(), issued.clone())).collect(),
+            revoked: table
+                .revoked
+                .iter()
+                .map(|(jti, until)| (jti.clone(), *until))
+                .collect(),
+        }
+    }
+
+    /// Takes over what another node knew.
+    pub fn take_over(&self, tokens: TokensOfPeer) {
+        let mut table = self.table.lock();
+        table.issued.extend(tokens.issued);
+        table.revoked.extend(tokens.revoked);
+        self.revoked.store(table.revoked.len(), Ordering::Release);
     }
 
     /// Drops what has expired.

@@ -68,6 +68,7 @@ struct Now {
     rooms: Gauge,
     sessions: Gauge,
     queues: Family<Names, Gauge>,
+    tasks: Gauge,
     memory: Gauge,
     descriptors: Gauge,
     network: Network,
@@ -187,6 +188,11 @@ impl Metrics {
                 &now.network.sent,
             ),
             (
+                "mesh_tasks",
+                "Tasks of the runtime that have not ended",
+                &now.tasks,
+            ),
+            (
                 "process_resident_memory_bytes",
                 "Memory of the process",
                 &now.memory,
@@ -259,6 +265,8 @@ impl Metrics {
         let through = traffic.get();
         now.network.received.set(bytes(through.read));
         now.network.sent.set(bytes(through.written));
+        let tasks = tokio::runtime::Handle::try_current().map(|runtime| runtime.metrics().num_alive_tasks());
+        now.tasks.set(tasks.map_or(0, count));
         now.memory.set(process::resident_bytes().map_or(0, bytes));
         now.descriptors.set(process::open_descriptors().map_or(0, count));
         let mut written = String::new();

@@ -1,8 +1,8 @@
 //! Gotify: `POST /message` with the token of an application (<https://gotify.net/api-docs>).
 
 use async_trait::async_trait;
+use mesh_protocol::gotify;
 use reqwest::Url;
-use serde_json::json;
 
 use super::notifier::{Failure, Notifier, Outgoing, Priority};
 use super::outbound::{Outbound, send};
@@ -27,12 +27,11 @@ pub(crate) async fn answers(url: &str) -> Result<(), String> {
     })
 }
 
-/// As Gotify's clients read it: from 4 with a sound, from 8 on top of everything.
-fn number(priority: Priority) -> u8 {
+fn priority(priority: Priority) -> gotify::Priority {
     match priority {
-        Priority::Low => 2,
-        Priority::Normal => 5,
-        Priority::High => 8,
+        Priority::Low => gotify::Priority::Low,
+        Priority::Normal => gotify::Priority::Normal,
+        Priority::High => gotify::Priority::High,
     }
 }
 
@@ -40,24 +39,23 @@ fn number(priority: Priority) -> u8 {
 impl Notifier for Gotify<'_> {
     async fn notify(&self, notice: &Outgoing<'_>) -> Result<(), Failure> {
         let mut url = self.url.clone();
-        let path = format!("{}/message", url.path().trim_end_matches('/'));
-        url.set_path(&path);
-        let body = json!({
-            "title": notice.title,
-            "message": notice.message,
-            "priority": number(notice.priority),
-            "extras": {
-                "client::display": { "contentType": "text/plain" },
-                "client::notification": { "click": { "url": notice.click } },
-            },
-        });
+        url.set_path(&gotify::message_path(self.url.path()));
+        let body = gotify::Message::new(
+            notice.title,
+            notice.message,
+            priority(notice.priority),
+            &notice.click,
+        );
         let request = self.http.post(url, self.trusted)?;
-        // In a header: Gotify takes it in the query too, where it would stand in logs.
-        send(request.header("X-Gotify-Key", self.token.expose()).json(&body))
-            .await
-            .map_err(|failure| match failure {
-                Failure::Gone => Failure::never("there is no Gotify at this address (404)"),
-                other => other,
-            })
+        send(
+            request
+                .header(gotify::TOKEN_HEADER, self.token.expose())
+                .json(&body),
+        )
+        .await
+        .map_err(|failure| match failure {
+            Failure::Gone => Failure::never("there is no Gotify at this address (404)"),
+            other => other,
+        })
     }
 }

@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bus::Bus;
 use crate::clock::Clock;
-use crate::hub::{Hub, LivePeer};
+use crate::hub::{CallAnswers, Hub, LivePeer};
 use crate::store::Store;
 use calls::{Call, Calls};
 
@@ -105,13 +105,28 @@ pub struct Notices {
     clock: Arc<dyn Clock>,
 }
 
+/// Calls that ring are counted where the caller is; who answers them may be on another node.
+struct Elsewhere(Arc<Mutex<Calls>>);
+
+impl CallAnswers for Elsewhere {
+    fn accepted(&self, session: &SessionId, by: &PeerId) {
+        self.0.lock().accepted(session, by);
+    }
+
+    fn ended(&self, session: &SessionId, by: &PeerId) {
+        // Nobody elsewhere is the caller.
+        self.0.lock().declined(session, by);
+    }
+}
+
 /// What was said to [`Notices`] and waits for its router.
 pub(crate) struct Waiting(mpsc::Receiver<Happening>);
 
 impl Notices {
     pub(crate) fn new(hub: Arc<Hub>, clock: Arc<dyn Clock>) -> (Self, Waiting) {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let calls = Arc::default();
+        let calls: Arc<Mutex<Calls>> = Arc::default();
+        hub.tell_answers(Box::new(Elsewhere(calls.clone())));
         let notices = Self {
             queue,
             calls,
@@ -193,8 +208,7 @@ impl Notices {
         let Some(target) = target else {
             return Some(Audience::Members);
         };
-        let peer = self.hub.peer(target)?;
-        Some(Audience::User(peer.user_id.clone()))
+        Some(Audience::User(self.hub.user_of(target)?))
     }
 
     fn call(

@@ -5,6 +5,7 @@
 //! that the change is on disk.
 
 mod notifications;
+pub mod postgres;
 mod rows;
 pub mod sqlite;
 
@@ -12,12 +13,16 @@ pub use notifications::*;
 pub use rows::*;
 
 use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use mesh_protocol::http::{
     AuditEntry, Ban, ChangeRoom, ChatMessage, LobbyRequest, Member, Role, Room, RoomChange,
 };
 use mesh_protocol::ids::{DeviceId, InviteId, RoomId, UserId};
+
+use crate::config::Secret;
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +51,28 @@ pub enum StoreError {
     IdentityTaken,
 }
 
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::RowNotFound => Self::Absent,
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) | sqlx::Error::Decode(_) => {
+                Self::Corrupt(error.to_string())
+            }
+            other => Self::Unavailable(Box::new(other)),
+        }
+    }
+}
+
 /// The result of every method of [`Store`].
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// The store that the settings name: PostgreSQL where there is a URL, else the SQLite file.
+pub async fn open(url: Option<&Secret>, file: &Path) -> Result<Arc<dyn Store>> {
+    Ok(match url {
+        Some(url) => Arc::new(postgres::PostgresStore::open(url).await?),
+        None => Arc::new(sqlite::SqliteStore::open(file).await?),
+    })
+}
 
 /// The contract. Every method is one transaction: it happens whole or not at all.
 #[async_trait]
@@ -60,6 +85,8 @@ pub trait Store: NotificationStore {
     /// A value that one process leaves for another.
     async fn setting(&self, key: &str) -> Result<Option<String>>;
     async fn put_setting(&self, key: &str, value: &str) -> Result<()>;
+    /// Puts `after` where the value is `before` (`None`: where there is none); whether it was.
+    async fn swap_setting(&self, key: &str, before: Option<&str>, after: &str) -> Result<bool>;
 
     // Accounts ---------------------------------------------------------------------------------------------------
 

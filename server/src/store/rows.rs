@@ -17,7 +17,7 @@ impl std::fmt::Debug for TokenHash {
 }
 
 /// One sign-in of a device: what the session token names. (A `SessionId` is one use of a feature between two peers.)
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct SignInId(pub String);
 
 /// An account to be made.

@@ -135,13 +135,13 @@ impl Writer {
                 self.metrics.chat_stored.inc();
                 self.acknowledge(pending, message.seq);
                 self.notices.message(&message);
-                let room_id = message.room_id.clone();
+                let (room_id, seq) = (message.room_id.clone(), message.seq);
                 let frame = event(
                     &*self.clock,
                     room_id.as_str(),
                     ServerMessage::ChatMessageCreated(*message),
                 );
-                self.bus.publish(BusEvent::Room { room_id, frame });
+                self.bus.publish(BusEvent::Chat { room_id, seq, frame });
             }
             Appended::Repeated(seq) => self.acknowledge(pending, seq),
             Appended::Conflict => {

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use mesh_protocol::error_code::close;
 use mesh_protocol::limits::MAX_SIGNAL_FRAME;
 
@@ -26,7 +26,7 @@ const FINAL: u8 = 0x80;
 const MASKED: u8 = 0x80;
 
 /// A text message as it stands on the wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frame(Bytes);
 
 impl Frame {
@@ -40,16 +40,24 @@ impl Frame {
         let (header, length) = header(FINAL | TEXT, bytes.len() - ROOM);
         let start = ROOM - length;
         bytes[start..ROOM].copy_from_slice(&header[..length]);
-        Self(Bytes::from(bytes).slice(start..))
+        let mut bytes = Bytes::from(bytes);
+        bytes.advance(start);
+        Self(bytes)
     }
 
     /// Bytes on the wire.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    /// As they go out.
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// One that another node has framed.
+    pub(crate) fn of_bytes(bytes: Bytes) -> Self {
+        Self(bytes)
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) fn serve(
         peer_id: peer.id.clone(),
         user_id: peer.user_id.clone(),
         device_id: peer.device_id.clone(),
-        resume: peer.resume_token(),
+        resume: app.hub.resume_token(&peer),
         protocol: mesh_protocol::PROTOCOL_VERSION,
         terminal_data: app.config.terminal_fallback,
     };
@@ -151,11 +151,12 @@ impl Connection {
             heard,
             ..
         } = self;
-        let mut received = false;
+        // What comes in one row came at one time.
+        let mut received = None;
         let read = socket.poll_read(cx, |message| {
-            received = true;
+            let now = *received.get_or_insert_with(Instant::now);
             let outcome = match message {
-                Received::Text(text) => relay.text(&text),
+                Received::Text(text) => relay.text(&text, now.into_std()),
                 Received::Binary => relay.binary(),
                 Received::Pong(count) => {
                     if let Ok(count) = count.try_into() {
@@ -179,9 +180,7 @@ impl Connection {
                 }
             }
         });
-        if received {
-            *heard = Instant::now();
-        }
+        *heard = received.unwrap_or(*heard);
         match read {
             Poll::Pending => None,
             Poll::Ready(Ok(interruption)) => Some(interruption),

@@ -119,6 +119,19 @@ impl<'a> Head<'a> {
     }
 }
 
+/// A JSON string as it is meant; `None` where it is no string.
+pub(super) fn text(json: &str) -> Option<Cow<'_, str>> {
+    plain(json)
+        .map(Cow::Borrowed)
+        .or_else(|| serde_json::from_str(json).ok().map(Cow::Owned))
+}
+
+/// A JSON string that stands in the text as it is meant.
+pub(super) fn plain(json: &str) -> Option<&str> {
+    let inside = json.strip_prefix('"')?.strip_suffix('"')?;
+    (!inside.contains('\\')).then_some(inside)
+}
+
 /// Where a member stands in its object, with one comma beside it: from its value, which borrows from the same text.
 fn member_span(object: &str, value: &str) -> Option<(usize, usize)> {
     let value_start = (value.as_ptr() as usize).checked_sub(object.as_ptr() as usize)?;

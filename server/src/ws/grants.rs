@@ -13,6 +13,7 @@ use mesh_protocol::limits::CLOCK_LEEWAY;
 
 use crate::auth::capability_keys::CapabilityKeys;
 use crate::auth::random;
+use crate::hub::Rights;
 use crate::hub::tokens::Tokens;
 
 /// Verified tokens kept.
@@ -28,7 +29,7 @@ pub(super) struct Want<'a> {
     pub(super) bearer: &'a PeerId,
     pub(super) room: &'a RoomId,
     pub(super) target: Option<&'a PeerId>,
-    pub(super) session: Option<SessionId>,
+    pub(super) session: Option<&'a SessionId>,
     /// Bytes that a transfer announces.
     pub(super) size: Option<u64>,
     /// Whether a token that is not among the verified ones may cost a signature check.
@@ -38,11 +39,12 @@ pub(super) struct Want<'a> {
 /// The capability is good.
 #[derive(Debug)]
 pub(super) struct Granted {
-    pub(super) session: SessionId,
+    /// The session that the token is bound to, where the message names none.
+    pub(super) session: Option<SessionId>,
     /// Whether the token is bound to the message's target, who may then see it.
     pub(super) bound_to_target: bool,
     /// The policy of the room has to allow one of these still: `rtc` stands beside the capability of a feature.
-    pub(super) rights: Vec<Capability>,
+    pub(super) rights: Rights,
     /// The token, where it was used for the first time.
     pub(super) first_use: Option<TokenId>,
 }
@@ -96,7 +98,7 @@ impl Grants {
             && claims
                 .session_id
                 .as_ref()
-                .is_none_or(|bound| want.session.as_ref().is_none_or(|asked| asked == bound))
+                .is_none_or(|bound| want.session.is_none_or(|asked| asked == bound))
             && !tokens.is_revoked(&claims.jti);
         if !fits {
             return Err(SignalCode::CapRequired);
@@ -108,23 +110,23 @@ impl Grants {
                 .filter(|c| **c != Capability::Rtc)
                 .copied()
                 .collect(),
-            named => vec![named],
+            named => Rights::from_iter([named]),
         };
-        let asked = want.session.or_else(|| claims.session_id.clone());
+        let asked = want.session.or(claims.session_id.as_ref());
         let mut first_use = None;
         let session = match &known.session {
             Some(bound) => bound,
             None => {
-                let (bound, first) = bind(sessions, claims, asked.as_ref(), tokens, now)?;
+                let (bound, first) = bind(sessions, claims, asked, tokens, now)?;
                 first_use = first.then(|| claims.jti.clone());
                 known.session.insert(bound)
             }
         };
-        if asked.is_some_and(|asked| asked != *session) {
+        if asked.is_some_and(|asked| asked != session) {
             return Err(SignalCode::CapReplayed);
         }
         Ok(Granted {
-            session: session.clone(),
+            session: want.session.is_none().then(|| session.clone()),
             bound_to_target: claims.target_peer_id.is_some(),
             rights,
             first_use,
@@ -180,8 +182,7 @@ fn bind(
     if sessions.len() >= BOUND {
         return Err(SignalCode::CapReplayed);
     }
-    let session = asked.cloned().unwrap_or_else(random::id);
-    tokens.bound(&claims.jti, &session);
+    let session = tokens.bind(&claims.jti, asked.cloned().unwrap_or_else(random::id));
     let until = claims.exp + CLOCK_LEEWAY.as_secs();
     sessions.insert(claims.jti.clone(), (session.clone(), until));
     Ok((session, true))

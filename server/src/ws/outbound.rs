@@ -16,6 +16,11 @@ use super::codec::Frame;
 /// Seconds that a peer without a socket is waited for.
 pub const RESUME_WITHIN: u64 = 120;
 
+/// Seconds that another node has to take over a peer that it asked for.
+const MOVE_WITHIN: u64 = 10;
+/// Bytes that are handed over to another node at most.
+const MOVED_BYTES: usize = OUTBOUND_BYTES / 2;
+
 /// Written messages that are kept, and their bytes.
 const KEPT_MESSAGES: usize = OUTBOUND_MESSAGES;
 const KEPT_BYTES: usize = OUTBOUND_BYTES / 4;
@@ -49,6 +54,9 @@ pub enum Order {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attachment(u64);
 
+/// Where frames go after the peer has moved to another node. Called under the lock of the queue.
+type Forward = Box<dyn Fn(&Frame) + Send>;
+
 #[derive(Default)]
 struct Waiting {
     /// Written ones first, oldest at the front.
@@ -70,6 +78,12 @@ struct Waiting {
     attachments: u64,
     /// Since when there is no socket, Unix seconds.
     detached_at: u64,
+    /// Closed here because another node takes the peer over; frames follow it until the rooms know.
+    forward: Option<Forward>,
+    /// Taken over from another node: what follows from there may have come here too.
+    overlaps: bool,
+    /// Of a queue that was taken over and has moved on: what it had, so that nothing of it follows late. Bounded as `frames`.
+    passed: VecDeque<Frame>,
 }
 
 impl Waiting {
@@ -117,6 +131,14 @@ impl Outbound {
     pub fn push(&self, frame: Frame) {
         let mut waiting = self.waiting.lock();
         if waiting.closing.is_some() {
+            if let Some(forward) = &waiting.forward
+                && !waiting.passed.contains(&frame)
+            {
+                forward(&frame);
+            }
+            return;
+        }
+        if waiting.overlaps && waiting.frames.contains(&frame) {
             return;
         }
         let unwritten = waiting.frames.len() - waiting.written;
@@ -193,6 +215,7 @@ impl Outbound {
         if waiting.frames.is_empty() {
             // An idle socket costs no queue.
             waiting.frames = VecDeque::new();
+            waiting.overlaps = false;
         }
     }
 
@@ -214,6 +237,51 @@ impl Outbound {
         waiting.written = 0;
         waiting.bytes += std::mem::take(&mut waiting.kept_bytes);
         Some(Self::hand_over(waiting))
+    }
+
+    /// Gives the queue to another node, whose client has `seen` so many: what the client lacks, and from now on every frame by
+    /// `forward`. `None` as for [`Self::resume`], or where it is too much.
+    pub fn move_away(&self, seen: u64, forward: Forward, now: u64) -> Option<Vec<Frame>> {
+        let mut waiting = self.waiting.lock();
+        let written = waiting.before + waiting.written as u64;
+        let bytes = waiting.bytes + waiting.kept_bytes;
+        if waiting.closing.is_some() || !(waiting.before..=written).contains(&seen) || bytes > MOVED_BYTES {
+            return None;
+        }
+        if waiting.overlaps {
+            waiting.passed = waiting.frames.clone();
+        }
+        while waiting.before < seen {
+            waiting.drop_front();
+        }
+        let frames = std::mem::take(&mut waiting.frames);
+        (waiting.written, waiting.bytes, waiting.kept_bytes) = (0, 0, 0);
+        waiting.close(Closing {
+            code: close::RESTART,
+            reason: "goes on at another node",
+        });
+        (waiting.forward, waiting.attached, waiting.detached_at) = (Some(forward), None, now);
+        Waiting::wake(waiting);
+        Some(frames.into())
+    }
+
+    /// The queue of a peer that another node handed over.
+    pub fn handed_over(seen: u64, frames: Vec<Frame>) -> Self {
+        let waiting = Waiting {
+            bytes: frames.iter().map(Frame::len).sum(),
+            frames: frames.into(),
+            before: seen,
+            overlaps: true,
+            ..Waiting::default()
+        };
+        Self {
+            waiting: Mutex::new(waiting),
+        }
+    }
+
+    /// Whether another node has the queue.
+    pub fn has_moved(&self) -> bool {
+        self.waiting.lock().forward.is_some()
     }
 
     /// The socket before, where there is one, learns of it.
@@ -239,7 +307,9 @@ impl Outbound {
     /// Whether no socket is there, and none is waited for any longer: from now on it is closed.
     pub fn expire(&self, now: u64) -> bool {
         let mut waiting = self.waiting.lock();
-        let over = waiting.closing.is_some() || waiting.detached_at.saturating_add(RESUME_WITHIN) <= now;
+        let moves = waiting.forward.is_some() && waiting.detached_at.saturating_add(MOVE_WITHIN) > now;
+        let over =
+            !moves && waiting.closing.is_some() || waiting.detached_at.saturating_add(RESUME_WITHIN) <= now;
         if waiting.attached.is_some() || !over {
             return false;
         }
@@ -404,6 +474,46 @@ mod tests {
         outbound.confirm(u64::MAX);
         assert_eq!(outbound.unconfirmed(), None);
         assert_eq!(outbound.waiting.lock().frames.capacity(), 0);
+    }
+
+    #[test]
+    fn a_queue_goes_on_at_another_node_without_a_gap_and_nothing_twice() {
+        let here = Outbound::default();
+        let socket = here.attach();
+        for one in 1..=4 {
+            here.push(number(one));
+        }
+        assert_eq!(take(&here, socket).0.len(), 4);
+        here.push(number(5));
+        let followed: Arc<Mutex<Vec<Frame>>> = Arc::default();
+        let (to, seen) = (followed.clone(), 2);
+        let forward = move |frame: &Frame| to.lock().push(frame.clone());
+        assert!(
+            here.move_away(6, Box::new(|_| ()), 100).is_none(),
+            "nobody has seen what was not said"
+        );
+        let frames = here.move_away(seen, Box::new(forward), 100).unwrap();
+        assert_eq!(take(&here, socket), (Vec::new(), Order::Yield));
+        assert!(here.resume(2).is_none() && here.has_moved());
+        here.push(number(6));
+        here.push(number(7));
+        let there = Outbound::handed_over(seen, frames);
+        let socket = there.attach();
+        // The room has told the new node of the sixth already.
+        there.push(number(6));
+        for frame in followed.lock().iter() {
+            there.push(frame.clone());
+        }
+        assert_eq!(take(&there, socket).0, texts(&["3", "4", "5", "6", "7"]));
+        // It moves on, and what the client has from here follows late from the first.
+        let late: Arc<Mutex<Vec<Frame>>> = Arc::default();
+        let to = late.clone();
+        let forward = move |frame: &Frame| to.lock().push(frame.clone());
+        assert_eq!(there.move_away(7, Box::new(forward), 100), Some(Vec::new()));
+        there.push(number(6));
+        there.push(number(8));
+        assert_eq!(*late.lock(), texts(&["8"]));
+        assert!(!here.expire(109) && here.expire(110));
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::app::App;
 use crate::audit;
 use crate::bus::BusEvent;
 use crate::hub::sessions::Opening;
-use crate::hub::{LivePeer, LiveRoom, ShareRefused};
+use crate::hub::{LivePeer, LiveRoom, Rights, ShareRefused};
 use crate::store::NewMessage;
 
 /// Why a message is not passed on.
@@ -83,9 +83,9 @@ impl Relay {
         self.bad(SignalCode::BadFrame, "frames are text", None)
     }
 
-    /// One frame of this socket.
-    pub(super) fn text(&mut self, text: &str) -> Outcome {
-        let in_rate = self.rate.take(Instant::now());
+    /// One frame of this socket, read at `now`.
+    pub(super) fn text(&mut self, text: &str, now: Instant) -> Outcome {
+        let in_rate = self.rate.take(now);
         // Rule 1.
         let Ok(incoming) = frame::parse(text) else {
             return self.bad(
@@ -144,31 +144,37 @@ impl Relay {
         let Some(room_id) = head.room_id() else {
             return refuse(SignalCode::MissingRoomId, "the payload needs a room_id");
         };
-        let Ok(room_id) = serde_json::from_str::<String>(room_id) else {
+        let Some(room_id) = frame::text(room_id) else {
             return refuse(SignalCode::BadPayload, "room_id must be a string");
-        };
-        let Ok(room_id) = RoomId::try_from(room_id) else {
-            return refuse(SignalCode::RoomNotFound, NO_ROOM);
         };
         // Rule 4; for `room.join` the store is asked.
         if kind == ClientType::RoomJoin {
             if !in_rate {
                 return refuse(SignalCode::RateLimited, TOO_FAST);
             }
+            let Ok(room_id) = room_id.parse::<RoomId>() else {
+                return refuse(SignalCode::RoomNotFound, NO_ROOM);
+            };
             return Ok(Outcome::Join {
                 room_id,
                 reference: incoming.reference(),
             });
         }
-        let Some(room) = self.app.hub.room_with(&room_id, &self.peer.id) else {
+        let Some((room, rights)) = self.app.hub.standing(&room_id, &self.peer.id) else {
             return refuse(SignalCode::RoomNotFound, NO_ROOM);
+        };
+        let here = Here {
+            room: &room,
+            rights,
+            in_rate,
+            now: self.app.clock.now(),
         };
         let payload = match decoded.map_or_else(|| payload::decode(kind, incoming.payload), Ok) {
             Ok(payload) => payload,
             Err(detail) => return refuse(SignalCode::BadPayload, detail),
         };
         // Rule 5.
-        let admitted = self.admit(kind, &room, &payload, in_rate)?;
+        let admitted = self.admit(kind, here, &payload)?;
         // Rule 6.
         let target = match kind.destination() {
             Destination::Room => None,
@@ -181,10 +187,10 @@ impl Relay {
         if !in_rate {
             return refuse(SignalCode::RateLimited, TOO_FAST);
         }
-        let forward = self.act(&payload, &room, target, admitted.session.as_ref(), incoming)?;
+        let session = payload.session_id.as_ref().or(admitted.session.as_ref());
+        let forward = self.act(&payload, here, target, session, incoming)?;
         if forward {
             // Before anybody can answer.
-            let session = payload.session_id.as_ref().or(admitted.session.as_ref());
             // A folder that is shared with the room asks nobody.
             if !matches!(payload.act, Act::Open(Feature::Folder)) {
                 let notices = &self.app.notices;
@@ -192,28 +198,22 @@ impl Relay {
             }
             let keep = admitted.show_token && target.is_some();
             let body = head.forwarded(incoming.payload, keep, admitted.session.as_ref());
-            self.forward(kind, &room, target, &body);
+            self.forward(kind, here, target, &body);
         }
         Ok(Outcome::Done)
     }
 
-    fn admit(
-        &mut self,
-        kind: ClientType,
-        room: &LiveRoom,
-        payload: &Payload,
-        in_rate: bool,
-    ) -> Result<Admitted, Refusal> {
+    fn admit(&mut self, kind: ClientType, here: Here<'_>, payload: &Payload) -> Result<Admitted, Refusal> {
         match kind.admission() {
             Admission::Membership => Ok(Admitted::default()),
-            Admission::Capability(capability) => self.admit_capability(capability, room, payload, in_rate),
+            Admission::Capability(capability) => self.admit_capability(capability, here, payload),
             Admission::NamedFeature => {
                 let capability = payload.feature.map_or(Capability::Rtc, Feature::capability);
-                self.admit_capability(capability, room, payload, in_rate)
+                self.admit_capability(capability, here, payload)
             }
-            Admission::Party(feature) => self.admit_party(room, payload, |f| f == feature, feature.as_str()),
+            Admission::Party(feature) => self.admit_party(here, payload, |f| f == feature, feature.as_str()),
             Admission::TransferParty => self.admit_party(
-                room,
+                here,
                 payload,
                 |f| matches!(f, Feature::File | Feature::Folder),
                 "file or folder",
@@ -224,28 +224,27 @@ impl Relay {
     fn admit_capability(
         &mut self,
         capability: Capability,
-        room: &LiveRoom,
+        here: Here<'_>,
         payload: &Payload,
-        in_rate: bool,
     ) -> Result<Admitted, Refusal> {
+        let Here { room, now, .. } = here;
         let (size, announced) = match &payload.act {
             Act::Transfer(_, size) => (Some(*size), None),
             // A share has no session of its own: its token is bound to the share.
             Act::ShareStarted(_, share, _) | Act::ShareEnded(share) => (None, share.as_str().parse().ok()),
             _ => (None, None),
         };
-        let is_notice = announced.is_some();
+        let named = payload.session_id.as_ref().or(announced.as_ref());
         let want = Want {
             capability,
             token: payload.cap_token.as_deref(),
             bearer: &self.peer.id,
             room: room.id(),
             target: payload.target.as_ref(),
-            session: payload.session_id.clone().or(announced),
+            session: named,
             size,
-            may_verify: in_rate,
+            may_verify: here.in_rate,
         };
-        let now = self.app.clock.now();
         let granted = self
             .grants
             .check(&self.app.capability_keys, &self.app.hub.tokens, want, now)
@@ -260,31 +259,28 @@ impl Relay {
                     detail: detail.into(),
                 }
             })?;
+        let Some(session) = named.or(granted.session.as_ref()) else {
+            return refuse(SignalCode::CapRequired, capability.as_str());
+        };
         if let Some(jti) = granted.first_use {
-            self.record_use(capability, room, payload, &granted.session, jti);
+            self.record_use(capability, room, payload, session, jti);
         }
-        if self
-            .app
-            .hub
-            .sessions
-            .is_revoked(&granted.session, &self.peer.id, payload.target.as_ref())
-        {
+        let sessions = &self.app.hub.sessions;
+        if sessions.is_revoked(session, &self.peer.id, payload.target.as_ref()) {
             return refuse(SignalCode::CapRequired, capability.as_str());
         }
         // The policy of this moment, and not of when the token was signed. Who was asked may answer all the same.
         let answers = || {
-            let (session, requester) = (&granted.session, payload.target.as_ref()?);
-            let sessions = &self.app.hub.sessions;
+            let requester = payload.target.as_ref()?;
             let feature = sessions.answering(room.id(), session, &self.peer.id, requester, now)?;
             Some(feature.capability())
         };
-        let mut rights = granted.rights.iter();
-        if !rights.any(|right| room.allows(&self.peer.id, *right) || answers() == Some(*right)) {
+        let lacks_all = granted.rights.without(here.rights) == granted.rights;
+        if lacks_all && !answers().is_some_and(|right| granted.rights.contains(right)) {
             return refuse(SignalCode::CapRequired, capability.as_str());
         }
-        let session = (!is_notice).then_some(granted.session);
         Ok(Admitted {
-            session,
+            session: granted.session,
             show_token: granted.bound_to_target,
         })
     }
@@ -297,11 +293,11 @@ impl Relay {
         session: &SessionId,
         jti: TokenId,
     ) {
-        let target = payload.target.as_ref().and_then(|id| self.app.hub.peer(id));
+        let target = payload.target.as_ref().and_then(|id| self.app.hub.party(id));
         let (act, actor) = (AuditAct::CapabilityUsed, audit::peer(&self.peer));
         self.app.audit.record(room.id(), act, actor, |entry| {
             entry.capabilities = vec![capability];
-            entry.target = target.as_deref().map(audit::peer);
+            entry.target = target;
             entry.session_id = Some(session.clone());
             entry.jti = Some(jti);
         });
@@ -309,13 +305,14 @@ impl Relay {
 
     fn admit_party(
         &self,
-        room: &LiveRoom,
+        here: Here<'_>,
         payload: &Payload,
         feature: impl Fn(Feature) -> bool,
         name: &'static str,
     ) -> Result<Admitted, Refusal> {
         let session = payload.session_id.as_ref();
-        let (sender, to, now) = (&self.peer.id, payload.target.as_ref(), self.app.clock.now());
+        let Here { room, now, .. } = here;
+        let (sender, to) = (&self.peer.id, payload.target.as_ref());
         if session.is_some_and(|id| {
             self.app
                 .hub
@@ -334,13 +331,13 @@ impl Relay {
     fn act(
         &self,
         payload: &Payload,
-        room: &Arc<LiveRoom>,
+        here: Here<'_>,
         target: Option<&PeerId>,
-        granted: Option<&SessionId>,
+        session: Option<&SessionId>,
         incoming: &Incoming<'_>,
     ) -> Result<bool, Refusal> {
-        let (app, peer, now) = (&self.app, &self.peer, self.app.clock.now());
-        let session = payload.session_id.as_ref().or(granted);
+        let (app, peer) = (&self.app, &self.peer);
+        let Here { room, now, .. } = here;
         match (&payload.act, session) {
             (Act::Join | Act::Relay, _) => {}
             (Act::Leave, _) => {
@@ -395,12 +392,12 @@ impl Relay {
                     requester: &peer.id,
                     target,
                 };
-                if app.hub.sessions.open(&opening, now).is_err() {
+                if app.hub.open_session(&opening, now).is_err() {
                     return refuse(SignalCode::RateLimited, "too many open sessions: end some first");
                 }
             }
-            (Act::Accept, Some(session)) => app.hub.sessions.accepted(room.id(), session, &peer.id, target),
-            (Act::End, Some(session)) => app.hub.sessions.ended(room.id(), session, &peer.id, target, now),
+            (Act::Accept, Some(session)) => app.hub.accept_session(room.id(), session, &peer.id, target),
+            (Act::End, Some(session)) => app.hub.end_session(room.id(), session, &peer.id, target, now),
             // The types leave no session out here.
             (Act::Open(_) | Act::Transfer(..) | Act::Accept | Act::End, None) => {
                 return refuse(SignalCode::BadPayload, "session_id is missing");
@@ -436,9 +433,10 @@ impl Relay {
         });
     }
 
-    fn forward(&self, kind: ClientType, room: &LiveRoom, target: Option<&PeerId>, body: &str) {
+    fn forward(&self, kind: ClientType, here: Here<'_>, target: Option<&PeerId>, body: &str) {
+        let room = here.room;
         let to = target.map_or(room.id().as_str(), PeerId::as_str);
-        let frame = relayed(&*self.app.clock, kind.as_str(), self.peer.id.as_str(), to, body);
+        let frame = relayed(here.now, kind.as_str(), self.peer.id.as_str(), to, body);
         self.app.bus.publish(match target {
             Some(target) => BusEvent::Peer {
                 peer_id: target.clone(),
@@ -452,10 +450,22 @@ impl Relay {
     }
 }
 
+/// Where and when a message is judged.
+#[derive(Clone, Copy)]
+struct Here<'a> {
+    room: &'a Arc<LiveRoom>,
+    /// What the sender may ask for in the room.
+    rights: Rights,
+    /// Whether the sender keeps to its rate.
+    in_rate: bool,
+    /// Unix seconds.
+    now: u64,
+}
+
 /// The message may pass.
 #[derive(Default)]
 struct Admitted {
-    /// Of a message with a capability: the session that it belongs to.
+    /// The session that a message with a capability belongs to, where it names none.
     session: Option<SessionId>,
     /// The token is bound to the target, who may see it to verify it.
     show_token: bool,

@@ -52,6 +52,7 @@ pub(super) async fn join(app: &Arc<App>, peer: &Arc<LivePeer>, room_id: &RoomId)
     // membership that ends meanwhile is either seen below or ends this entry by its event.
     let (live, new) = app.hub.enter(room_id, peer);
     let read = async {
+        app.hub.complete(&live).await;
         let room = app
             .store
             .room_of(room_id, &peer.user_id)
@@ -74,6 +75,7 @@ pub(super) async fn join(app: &Arc<App>, peer: &Arc<LivePeer>, room_id: &RoomId)
         }
     };
     live.settle(&peer.id, room.role, &room.settings.policy);
+    live.begin_chat(room.last_seq);
     live.show(|peers, shares| {
         let state = RoomState {
             room_id: room.room_id,
@@ -92,7 +94,7 @@ pub(super) async fn join(app: &Arc<App>, peer: &Arc<LivePeer>, room_id: &RoomId)
             ServerMessage::RoomState(state),
         ));
     });
-    if new && let Some(card) = live.card(&peer.id) {
+    if new && let Some(card) = live.announce(&peer.id) {
         let joined = ServerMessage::RoomJoined(PeerInRoom {
             room_id: room_id.clone(),
             peer: card,

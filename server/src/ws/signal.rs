@@ -7,12 +7,12 @@
 use std::borrow::Cow;
 
 use mesh_protocol::capability::Feature;
-use mesh_protocol::ids::RoomId;
+use mesh_protocol::ids::is_id;
 use mesh_protocol::signal::{ClientType, IceCandidate};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::frame::Head;
+use super::frame::{Head, plain};
 use super::payload::{Act, MAX_TOKEN_BYTES, Payload};
 
 #[derive(Deserialize)]
@@ -46,23 +46,17 @@ pub(super) fn decode(kind: ClientType, text: &str) -> Option<(Head<'_>, Payload<
     if description && form.sdp.is_none() {
         return None;
     }
-    let _: RoomId = plain(form.room_id)?.parse().ok()?;
-    let token = plain(form.cap_token).filter(|token| token.len() <= MAX_TOKEN_BYTES)?;
+    plain(form.room_id.get()).filter(|room| is_id(room))?;
+    let token = plain(form.cap_token.get()).filter(|token| token.len() <= MAX_TOKEN_BYTES)?;
     let payload = Payload {
         target: Some(form.target.parse().ok()?),
-        session_id: Some(plain(form.session_id)?.parse().ok()?),
+        session_id: Some(plain(form.session_id.get())?.parse().ok()?),
         cap_token: Some(Cow::Borrowed(token)),
         feature: form.feature,
         act: Act::Relay,
     };
     let head = Head::of(form.room_id, form.session_id, form.cap_token);
     Some((head, payload))
-}
-
-/// A string that stands in the text as it is meant.
-fn plain(raw: &RawValue) -> Option<&str> {
-    let inside = raw.get().strip_prefix('"')?.strip_suffix('"')?;
-    (!inside.contains('\\')).then_some(inside)
 }
 
 #[cfg(test)]

@@ -46,8 +46,11 @@ pub(super) struct Socket {
     unread: Vec<u8>,
     /// Whether there may be a whole frame among them.
     interrupted: bool,
-    /// Framed bytes, of which the first `sent` are out.
+    /// A message that is alone: most are, and go out from where they lie.
+    alone: Option<Frame>,
+    /// Framed bytes after it.
     unsent: Vec<u8>,
+    /// How many bytes of the first of the two are out.
     sent: usize,
 }
 
@@ -59,6 +62,7 @@ impl Socket {
             decoder: Decoder::default(),
             unread: read.to_vec(),
             interrupted: true,
+            alone: None,
             unsent: Vec::new(),
             sent: 0,
         }
@@ -121,7 +125,7 @@ impl Socket {
 
     /// Whether everything is out.
     pub(super) fn is_flushed(&self) -> bool {
-        self.unsent.is_empty()
+        self.alone.is_none() && self.unsent.is_empty()
     }
 
     /// What is to be written next. Appended to, framed.
@@ -131,14 +135,14 @@ impl Socket {
 
     /// Writes what there is.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.sent < self.unsent.len() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.unsent[self.sent..]))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.sent += written;
+        if let Some(frame) = &self.alone {
+            ready!(write(&mut self.stream, cx, frame.bytes(), &mut self.sent))?;
+            self.alone = None;
         }
-        (self.unsent, self.sent) = (Vec::new(), 0);
+        if !self.unsent.is_empty() {
+            ready!(write(&mut self.stream, cx, &self.unsent, &mut self.sent))?;
+            self.unsent = Vec::new();
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -167,6 +171,30 @@ impl Socket {
 
     /// Queues a message.
     pub(super) fn send(&mut self, frame: &Frame) {
+        if self.is_flushed() {
+            self.alone = Some(frame.clone());
+            return;
+        }
+        // Together in one write, unless a part of the first is out already.
+        if self.sent == 0
+            && self.unsent.is_empty()
+            && let Some(first) = self.alone.take()
+        {
+            self.unsent.extend_from_slice(first.bytes());
+        }
         self.unsent.extend_from_slice(frame.bytes());
     }
+}
+
+/// Writes what `sent` says is still to go of `bytes`, and sets it back once all is out.
+fn write(stream: &mut Counted, cx: &mut Context<'_>, bytes: &[u8], sent: &mut usize) -> Poll<io::Result<()>> {
+    while *sent < bytes.len() {
+        let written = ready!(Pin::new(&mut *stream).poll_write(cx, &bytes[*sent..]))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        *sent += written;
+    }
+    *sent = 0;
+    Poll::Ready(Ok(()))
 }

@@ -20,7 +20,7 @@ use super::event::event;
 use super::outbound::{Attachment, Closing};
 use super::socket::Socket;
 use crate::app::App;
-use crate::auth::random;
+use crate::cluster::take_over::take_over;
 use crate::http::error::ApiError;
 use crate::http::headers::ClientAddress;
 use crate::http::session;
@@ -79,7 +79,7 @@ pub(crate) async fn upgrade(
         let Some(socket) = upgrade.await.ok().and_then(socket) else {
             return;
         };
-        match enter(&app, sign_in, &ask) {
+        match enter(&app, sign_in, &ask).await {
             // In a task of its own, which does not carry what led to it.
             Some((peer, attachment)) => {
                 app.sockets
@@ -133,18 +133,22 @@ fn socket(upgraded: Upgraded) -> Option<Socket> {
 }
 
 /// The peer that a socket goes on for, or a new one; `None` where the user has too many.
-fn enter(app: &App, sign_in: SignIn, ask: &Ask) -> Option<(Arc<LivePeer>, Attachment)> {
-    if let Some(resume) = &ask.resume
-        && let Some(resumed) = app.hub.resume(resume, ask.seq.unwrap_or_default(), &sign_in.id)
-    {
-        return Some(resumed);
+async fn enter(app: &Arc<App>, sign_in: SignIn, ask: &Ask) -> Option<(Arc<LivePeer>, Attachment)> {
+    if let Some(resume) = &ask.resume {
+        let seen = ask.seq.unwrap_or_default();
+        if let Some(resumed) = app.hub.resume(resume, seen, &sign_in.id) {
+            return Some(resumed);
+        }
+        if let Some(resumed) = take_over(app, resume, seen, &sign_in).await {
+            return Some(resumed);
+        }
     }
     // A device that starts anew does not come back as what it was.
-    app.hub.forget_absent(&sign_in.device_id);
+    app.hub.device_back(&sign_in.device_id);
     let place = app
         .hub
         .place(&sign_in.user_id, app.config.limits.sockets_per_user)?;
-    let peer = Arc::new(LivePeer::new(random::id(), sign_in, place));
+    let peer = Arc::new(LivePeer::new(app.hub.new_peer_id(), sign_in, place));
     let attachment = peer.outbound.attach();
     app.hub.connect(peer.clone());
     if ask.resume.is_some() {
@@ -162,7 +166,14 @@ async fn authenticate(app: &App, headers: &HeaderMap, ask: &Ask) -> Result<SignI
     let Some(token) = &ask.token else {
         return Err(ApiError::unauthenticated());
     };
-    if let Some(sign_in) = app.tickets.take(token, app.clock.now()) {
+    let sign_in = match &app.cluster {
+        None => app.tickets.take(token, app.clock.now()),
+        Some(cluster) => match cluster.untag(token) {
+            (None, ticket) => app.tickets.take(ticket, app.clock.now()),
+            (Some(node), ticket) => cluster.take_ticket(node, ticket).await,
+        },
+    };
+    if let Some(sign_in) = sign_in {
         return session::live_sign_in(app, &sign_in).await;
     }
     if app.config.allow_query_token {

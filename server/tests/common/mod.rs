@@ -1,10 +1,8 @@
 //! The stage on which the tests of the relay play, and the messages they send.
 
-#![allow(dead_code, reason = "each test binary uses its own part of the stage")]
-
 pub mod process;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use mesh_protocol::ids::{PeerId, RoomId};
 use mesh_testkit::{Socket, TestClient, TestServer};
 use serde_json::{Value, json};
@@ -57,6 +55,26 @@ pub async fn stage() -> Result<Stage> {
         m,
         carol,
     })
+}
+
+/// Writes a message, whose first word is its id; its `seq`, or the code of the refusal.
+pub async fn say(socket: &mut Socket, room: &RoomId, text: &str) -> Result<Result<u64, String>> {
+    let client_id = text.split(' ').next();
+    let message = json!({"room_id": room, "client_id": client_id, "text": text});
+    let id = socket.send("chat.message.create", message).await?;
+    let answer = socket
+        .expect_where("an answer", |m| m["payload"]["ref"] == id.as_str())
+        .await?;
+    Ok(match answer["payload"]["seq"].as_u64() {
+        Some(seq) => Ok(seq),
+        None => Err(answer["payload"]["code"].as_str().context("a code")?.to_owned()),
+    })
+}
+
+pub async fn texts(client: &TestClient, room: &RoomId) -> Result<Vec<Value>> {
+    let page = client.get(&format!("/rooms/{room}/messages")).await?;
+    let messages = page["messages"].as_array().context("messages")?;
+    Ok(messages.iter().map(|message| message["text"].clone()).collect())
 }
 
 pub fn payload(

@@ -10,7 +10,7 @@ use mesh_testkit::{Socket, TestClient};
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::{add_user, done, run, serve, sign_in};
+use super::{add_user, command, done, run, serve, sign_in};
 
 /// Together 200 messages a second: a socket alone may send 50.
 const AUTHORS: u64 = 5;
@@ -215,6 +215,25 @@ fn a_wrong_file_a_running_server_and_missing_consent_change_nothing() -> Result<
         left.iter().all(|path| !path.to_string_lossy().contains(".mesh-")),
         "{left:?}"
     );
+    // Through a pipe as well, where a container has no place that both sides reach.
+    let piped = |file: &str| -> Result<_> {
+        let mut restore = command(dir);
+        restore
+            .args(["restore", "-", "--force"])
+            .stdin(fs::File::open(dir.join(file))?);
+        Ok(restore.output()?)
+    };
+    let before = content(dir)?;
+    let cut = piped("cut")?;
+    assert_eq!(cut.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(cut.stderr)?,
+        "standard input is not a backup of Mesh, or is damaged. Nothing was changed.\n"
+    );
+    assert!(content(dir)? == before);
+    add_user(dir, "carol")?;
+    assert!(piped("mesh.tar")?.status.success());
+    assert_eq!(done(dir, &["user", "list"])?.lines().count(), 1);
     done(dir, &["backup", "mesh.tar", "--force"])?;
     Ok(())
 }

@@ -224,3 +224,36 @@ fn what_is_wrong_is_named_with_what_to_do() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_health_check_needs_nothing_but_the_program() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let dir = dir.path();
+    let server = serve(dir)?;
+    let listen = server.url.strip_prefix("http://").context("a url")?.to_owned();
+    let health = || run(dir, &["health", "--listen", &listen]);
+    let well = health()?;
+    assert_eq!((well.code, well.out), (Some(0), format!("{listen} is well\n")));
+    // In a container it listens everywhere, and is asked on the inside.
+    let port = listen.rsplit(':').next().context("a port")?;
+    assert_eq!(
+        run(dir, &["health", "--listen", &format!("0.0.0.0:{port}")])?.code,
+        Some(0)
+    );
+    drop(server);
+    let gone = health()?;
+    assert_eq!(gone.code, Some(1));
+    assert!(gone.err.contains("nobody listens on"), "{}", gone.err);
+    // Somebody who takes connections and says nothing of the kind.
+    let stranger = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let address = stranger.local_addr()?.to_string();
+    let talks = std::thread::spawn(move || {
+        use std::io::Write as _;
+        stranger.accept()?.0.write_all(b"HTTP/1.1 200 OK\r\n\r\nhello")
+    });
+    let other = run(dir, &["health", "--listen", &address])?;
+    assert_eq!(other.code, Some(1));
+    assert!(other.err.contains("another program answers"), "{}", other.err);
+    talks.join().map_err(|_| anyhow::anyhow!("the stranger"))??;
+    Ok(())
+}

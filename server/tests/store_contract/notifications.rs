@@ -10,7 +10,7 @@ use mesh_server::store::{
     NtfyPlace, SignInId, Store,
 };
 
-use crate::{HERE, NOW, device, room, user};
+use super::{HERE, NOW, device, room, user};
 
 pub async fn notifications(store: &dyn Store) -> Result<()> {
     profiles(store).await?;

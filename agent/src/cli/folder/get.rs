@@ -8,11 +8,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Place, find, online, open};
-use crate::cli::args::GetArgs;
+use crate::cli::args::{GetArgs, Taking};
 use crate::cli::connect::disk_failure;
 use crate::cli::output::size;
 use crate::cli::{Context, progress};
-use crate::daemon::consent::plain;
 use crate::disk::{Folder, Inbox};
 use crate::exit::{Failure, Outcome};
 use crate::online::Online;
@@ -37,13 +36,21 @@ pub(in crate::cli) async fn run(context: Context, args: GetArgs) -> Outcome {
         Some(out) => out.clone(),
         None => std::env::current_dir().map_err(Failure::general)?,
     };
+    let choice = args.taking.choice()?;
     let mut online = online(&context).await?;
-    let outcome = pull(&context, &mut online, &places, &out).await;
+    let outcome = pull(&context, &mut online, &places, &args.taking, choice, &out).await;
     online.close().await;
     outcome
 }
 
-async fn pull(context: &Context, online: &mut Online, places: &[Place], out: &std::path::Path) -> Outcome {
+async fn pull(
+    context: &Context,
+    online: &mut Online,
+    places: &[Place],
+    taking: &Taking,
+    choice: Choice,
+    out: &std::path::Path,
+) -> Outcome {
     let output = context.output;
     let found = find(online, &places[0].share)?;
     let paths = places.iter().map(|place| place.path.clone()).collect();
@@ -79,33 +86,41 @@ async fn pull(context: &Context, online: &mut Online, places: &[Place], out: &st
     );
     let mut stands: Vec<Arrived> = Vec::new();
     let destination = Destination {
-        inbox: Inbox::new(folder),
-        choice: Choice::default(),
+        inbox: Inbox::new(folder).with_existing(taking.existing()),
+        choice,
     };
-    let flow = Flow::from(context.stop.clone());
+    let flow = Flow {
+        throttle: taking.throttle,
+        ..Flow::from(context.stop.clone())
+    };
     let receiving = incoming::receive(session, accepted, destination, &shown, &flow, |file| {
         stands.push(file)
     });
     let received = online.alongside(receiving).await;
     bar.abort();
-    for file in &stands {
-        let path = plain(&file.path.display().to_string());
-        output.result(
-            &format!("BLAKE3 {} verified: {path}", file.hash),
-            json!({"event": "received", "path": file.path, "size": file.size, "blake3": file.hash.to_string(), "from": found.who}),
-        );
-    }
+    progress::arrived(output, &stands, &found.who, out);
     let again = "what has arrived is kept, and the same command goes on from there.";
     if let Err(error) = received {
         let failure = error.failure(&found.who, again);
         return Err(failure.in_part(stands.len() as u64, accepted.count));
     }
-    let (seconds, moved) = (begun.elapsed(), shown.borrow().moved.min(accepted.size));
+    let last = *shown.borrow();
+    let (seconds, wanted) = (begun.elapsed(), last.progress.bytes_total);
+    let moved = last.moved.min(wanted);
+    let skipped = accepted
+        .count
+        .saturating_sub(u64::from(last.progress.files_total));
+    if skipped > 0 {
+        output.note(
+            &format!("{skipped} of {} files were left out.", accepted.count),
+            json!({"event": "left_out", "files": skipped}),
+        );
+    }
     let rate = progress::rate(moved, seconds);
-    let took = progress::took("Received", moved, accepted.size, seconds);
+    let took = progress::took("Received", moved, wanted, seconds);
     output.note(
         &format!("{took} {}/s.", size(rate)),
-        json!({"event": "done", "bytes": moved, "total": accepted.size, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate}),
+        json!({"event": "done", "bytes": moved, "total": wanted, "files": last.progress.files_total, "skipped": skipped, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate}),
     );
     Ok(())
 }

@@ -53,7 +53,7 @@ impl Place {
 
 /// A connection with all rooms of the signed-in person.
 async fn online(context: &Context) -> Outcome<Online> {
-    let (control, _) = connect::signed_in(&context.paths)?;
+    let (control, _) = connect::signed_in(&context.paths).await?;
     let rooms = until_stopped(&context.stop, connect::rooms(&control)).await?;
     let ids: Vec<RoomId> = rooms.iter().map(|room| room.room_id.clone()).collect();
     until_stopped(

@@ -1,5 +1,6 @@
 //! `mesh put`: files into a shared folder whose owner wants them.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ pub(in crate::cli) async fn run(context: Context, mut args: PutArgs) -> Outcome 
     };
     let (files, sources) = until_stopped(&context.stop, read(args.files)).await?;
     let mut online = online(&context).await?;
-    let outcome = send(&context, &mut online, &place, files, sources).await;
+    let outcome = send(&context, &mut online, &place, (files, sources), args.throttle).await;
     online.close().await;
     outcome
 }
@@ -64,8 +65,8 @@ async fn send(
     context: &Context,
     online: &mut Online,
     place: &Place,
-    files: Vec<SourceFile>,
-    sources: Vec<Source>,
+    (files, sources): (Vec<SourceFile>, Vec<Source>),
+    throttle: Option<NonZeroU64>,
 ) -> Outcome {
     let output = context.output;
     let found = find(online, &place.share)?;
@@ -87,7 +88,10 @@ async fn send(
         tokio::spawn(progress::show(output, progress, session.link.clone())),
         Instant::now(),
     );
-    let flow = Flow::from(context.stop.clone());
+    let flow = Flow {
+        throttle,
+        ..Flow::from(context.stop.clone())
+    };
     let sending = outgoing::send(session, sender, Arc::new(files), &shown, &flow);
     let sent = online.alongside(sending).await;
     bar.abort();

@@ -24,6 +24,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{Core, FolderShare, STOPPED, bye};
 use crate::daemon::terminals::Asking;
 use crate::disk::{Listing, SharedError, SharedFolder};
+use crate::notice::What;
 
 /// How long a search may take.
 const SEARCH_WITHIN: Duration = Duration::from_secs(5);
@@ -52,6 +53,8 @@ pub(super) async fn serve(core: &Core, share: &Arc<FolderShare>, session: OpenSe
             asking.room
         ),
     );
+    let (who, room) = (asking.who.clone(), asking.room.clone());
+    core.notices.tell(&What::LooksIntoFolder { who, room });
     let opened = Frame::FolderOpened(FolderOpened {
         label: share.label().to_owned(),
         drop: share.drop,

@@ -17,6 +17,7 @@ use crate::cli::output::size as shown_size;
 use crate::daemon::SHARE_STOP_WITHIN;
 use crate::daemon::terminals::Asking;
 use crate::disk::{self, Pulled, SharedError, SourceFile};
+use crate::notice::What;
 use crate::transfer::choice::Choice;
 use crate::transfer::incoming::{self, Arrived, Destination};
 use crate::transfer::{Flow, Shown, TransferError, outgoing};
@@ -207,6 +208,10 @@ fn tell_end(
                 core,
                 format!("{} {did} {what} {place} \"{}\".", asking.who, share.label()),
             );
+            if did == "put" {
+                let (who, room) = (asking.who.clone(), asking.room.clone());
+                core.notices.tell(&What::Sent { who, room });
+            }
         }
         Some(Err(error)) => {
             let again = "what has arrived is kept.";

@@ -18,6 +18,7 @@ const FILES: &[(&str, &str)] = &[
 /// Where everything is.
 pub(in super::super) struct Installed {
     pub(super) mesh_server: PathBuf,
+    pub(super) matchbox: PathBuf,
     pub(super) python: PathBuf,
     pub(super) folder: PathBuf,
 }
@@ -33,6 +34,8 @@ pub(in super::super) fn install() -> anyhow::Result<Installed> {
             mesh_server.display()
         );
     }
+    // `cargo xtask bench relay` installs it.
+    let matchbox = release.with_file_name("matchbox").join("bin/matchbox_server");
     let folder = release.join("bench-relay");
     std::fs::create_dir_all(&folder)?;
     for (name, content) in FILES {
@@ -58,6 +61,7 @@ pub(in super::super) fn install() -> anyhow::Result<Installed> {
     )?;
     Ok(Installed {
         mesh_server,
+        matchbox,
         python,
         folder,
     })

@@ -6,8 +6,9 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -27,6 +28,8 @@ const SOCKETS_OF_A_USER: usize = 20;
 const ACCOUNTS: usize = 60;
 /// Tokio keeps an idle thread for blocking work for ten seconds.
 const THREADS_END: Duration = Duration::from_secs(12);
+/// The server takes a client that says nothing for 70 s for gone, and a busy machine takes longer to connect thousands.
+const SILENT: Duration = Duration::from_secs(20);
 const SESSION: &str = "7d0a8c1e-53d1-4a3c-9b1f-7f3a3c7c2a10";
 
 struct User {
@@ -57,14 +60,34 @@ pub(super) fn start_unchecked(installed: &Installed) -> anyhow::Result<Box<dyn S
 }
 
 fn start_as(installed: &Installed, name: &'static str, checked: bool) -> anyhow::Result<Box<dyn Subject>> {
+    let settings = [("MESH_FRAMES_PER_SECOND", "1000000")];
+    Ok(Box::new(start_mesh(
+        &installed.mesh_server,
+        name,
+        checked,
+        &settings,
+    )?))
+}
+
+/// Any `mesh-server` with all of its own settings.
+pub(in super::super) fn start_program(program: &Path) -> anyhow::Result<impl Subject> {
+    start_mesh(program, NAME, true, &[])
+}
+
+fn start_mesh(
+    program: &Path,
+    name: &'static str,
+    checked: bool,
+    settings: &[(&str, &str)],
+) -> anyhow::Result<Mesh> {
     let data = tempfile::tempdir()?;
-    let mut command = pinned(&installed.mesh_server);
+    let mut command = pinned(program);
     let mut child = command
         .current_dir(data.path())
         .env("MESH_DATA_DIR", data.path())
         .env("MESH_LISTEN", "127.0.0.1:0")
-        .env("MESH_FRAMES_PER_SECOND", "1000000")
         .env("RUST_LOG", "warn")
+        .envs(settings.iter().copied())
         .stdout(Stdio::piped())
         .spawn()?;
     let lines = BufReader::new(child.stdout.take().context("piped")?).lines();
@@ -95,7 +118,7 @@ fn start_as(installed: &Installed, name: &'static str, checked: bool) -> anyhow:
     let setup = json!({"setup_token": setup_token, "username": "user-0", "password": "bench-password"});
     let session = mesh.http.post("/auth/setup", "", &setup)?;
     mesh.adopt(&session)?;
-    Ok(Box::new(mesh))
+    Ok(mesh)
 }
 
 fn text(value: &Value, key: &str) -> anyhow::Result<String> {
@@ -226,7 +249,12 @@ impl Subject for Mesh {
     fn pairs(&mut self, count: usize) -> anyhow::Result<Vec<Link>> {
         self.users((count * 2).div_ceil(SOCKETS_OF_A_USER))?;
         let mut links = Vec::new();
+        let mut spoken = Instant::now();
         for pair in 0..count {
+            if spoken.elapsed() > SILENT {
+                links.iter_mut().try_for_each(Link::say_hello)?;
+                spoken = Instant::now();
+            }
             let user = pair * 2 / SOCKETS_OF_A_USER;
             let room = self.users[user].room.clone();
             let (mut sender, from) = self.connect(user)?;

@@ -2,7 +2,8 @@
 
 mod brokers;
 mod install;
-mod mesh;
+mod matchbox;
+pub(super) mod mesh;
 mod node;
 mod seed;
 
@@ -79,6 +80,10 @@ pub(super) const KINDS: &[Kind] = &[
     Kind {
         name: node::PEER_SERVER.name,
         start: |installed| node::start(&node::PEER_SERVER, installed),
+    },
+    Kind {
+        name: matchbox::NAME,
+        start: matchbox::start,
     },
     Kind {
         name: brokers::NATS,

@@ -40,7 +40,7 @@ export function SetupPage() {
       )}
       <Text size="xs" c="dimmed">
         <Trans>Set up already?</Trans>{' '}
-        <Anchor component={Link} to="/login" inherit>
+        <Anchor component={Link} to="/login" inherit underline="always">
           <Trans>Sign in</Trans>
         </Anchor>
       </Text>

@@ -13,17 +13,17 @@ import {
   IconVideo,
   IconVideoOff,
 } from '@tabler/icons-react';
-import { type ReactNode, type RefObject, useState } from 'react';
-import { canShareScreen, faultOf } from '../../lib/call/devices';
-import { chooseDisplay } from '../../lib/call/display';
+import type { ReactNode, RefObject } from 'react';
+import { canShareScreen } from '../../lib/call/devices';
 import type { CallView } from '../../state/callStore';
 import classes from './call.module.css';
 import { DevicePicker } from './DevicePicker';
 import { Diagnosis } from './Diagnosis';
 import { explainCall } from './sentences';
-import { useAct, useCalls } from './useCalls';
+import { useAct } from './useCalls';
 import { useOwnMedia } from './useOwnMedia';
 import { useRecording } from './useRecording';
+import { useShowScreen } from './useShowScreen';
 
 interface Props {
   roomId: string;
@@ -37,12 +37,19 @@ export function Controls({ roomId, call, stage }: Props) {
   const { audio, video } = call ?? { audio: false, video: false };
   const set = (kind: 'audio' | 'video', on: boolean) => act((calls) => calls.call.set(kind, on));
   return (
-    <div className={classes.controls} role="toolbar" aria-label={t`Call controls`}>
+    <div
+      className={classes.controls}
+      role="toolbar"
+      aria-label={t`Call controls`}
+      // Pressed with a pointer they take no focus: the space bar goes on being for talking.
+      onMouseDown={(event) => event.preventDefault()}
+    >
       {call && (
         <>
           <Control
             name={audio ? t`Turn the microphone off` : t`Turn the microphone on`}
             keys="M"
+            hint={audio ? undefined : t`Hold the space bar to talk while muted`}
             off={!audio}
             icon={audio ? <IconMicrophone size={22} /> : <IconMicrophoneOff size={22} />}
             onClick={() => set('audio', !audio)}
@@ -73,21 +80,31 @@ export function Controls({ roomId, call, stage }: Props) {
 interface ControlProps {
   name: string;
   keys?: string;
+  hint?: string;
   off?: boolean;
   pressed?: boolean;
   icon: ReactNode;
   onClick?: () => void;
 }
 
-function Control({ name, keys, off, pressed, icon, onClick }: ControlProps) {
+function Control({ name, keys, hint, off, pressed, icon, onClick }: ControlProps) {
   return (
-    <Tooltip label={keys ? `${name} (${keys})` : name}>
+    <Tooltip
+      multiline
+      label={
+        <>
+          {keys ? `${name} (${keys})` : name}
+          {hint && <div className={classes.keyboardOnly}>{hint}</div>}
+        </>
+      }
+    >
       <ActionIcon
         size={48}
         radius="xl"
         variant="filled"
         color={off ? 'red' : pressed ? 'lagoon' : 'dark'}
         aria-label={name}
+        aria-description={hint}
         aria-keyshortcuts={keys}
         onClick={onClick}
       >
@@ -100,20 +117,7 @@ function Control({ name, keys, off, pressed, icon, onClick }: ControlProps) {
 function ShareScreen({ roomId }: { roomId: string }) {
   const { t, i18n } = useLingui();
   const act = useAct();
-  const screens = useCalls((state) => state.screens);
-  const [fault, setFault] = useState<string>();
-  const own = Object.values(screens).filter((one) => one.mine && one.phase !== 'ended');
-  const show = async (mode: 'detail' | 'motion') => {
-    setFault(undefined);
-    try {
-      const stream = await chooseDisplay();
-      act((calls) => void calls.screens.show(roomId, stream, mode));
-    } catch (error) {
-      // The dialog was closed, or the system said no: the first needs no sentence, and cannot be told from it.
-      const code = faultOf(error);
-      if (code !== 'MEDIA_DENIED') setFault(code);
-    }
-  };
+  const { own, fault, show } = useShowScreen(roomId);
   if (!canShareScreen())
     return (
       <Tooltip label={t`This browser cannot show its screen.`}>
@@ -198,15 +202,17 @@ function More({ call, roomId, stage }: Props) {
               {recording.on ? <Trans>Stop recording</Trans> : <Trans>Record, and tell everybody</Trans>}
             </Menu.Item>
           )}
-          <Menu.Item
-            onClick={() =>
-              void (document.fullscreenElement
-                ? document.exitFullscreen()
-                : stage.current?.requestFullscreen())
-            }
-          >
-            <Trans>Full screen</Trans>
-          </Menu.Item>
+          {document.fullscreenEnabled && (
+            <Menu.Item
+              onClick={() =>
+                void (document.fullscreenElement
+                  ? document.exitFullscreen()
+                  : stage.current?.requestFullscreen())
+              }
+            >
+              <Trans>Full screen</Trans>
+            </Menu.Item>
+          )}
           {document.pictureInPictureEnabled && (
             <Menu.Item
               onClick={() =>
@@ -221,10 +227,6 @@ function More({ call, roomId, stage }: Props) {
           <Menu.Item onClick={tests.open}>
             <Trans>Test everything</Trans>
           </Menu.Item>
-          <Menu.Divider className={classes.keyboardOnly} />
-          <Menu.Label className={classes.keyboardOnly}>
-            <Trans>Hold the space bar to talk while muted</Trans>
-          </Menu.Label>
         </Menu.Dropdown>
       </Menu>
       {media && (

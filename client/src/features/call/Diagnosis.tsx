@@ -7,7 +7,7 @@ import { useQueries, useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useMesh, useSession } from '../../app/mesh';
 import { faultOf, openCamera, openMicrophone, storedChoice } from '../../lib/call/devices';
-import { type Reach, reach, type Way, waysOf } from '../../lib/call/diagnosis';
+import { answered, placeOf, type Reach, reach, type Way, waysOf } from '../../lib/call/diagnosis';
 import classes from './call.module.css';
 import { explainCall } from './sentences';
 
@@ -49,6 +49,14 @@ export function Diagnosis({ onClose }: { onClose: () => void }) {
     })),
   });
   const local = useQuery({ queryKey: [...KEY, 'host'], queryFn: () => reach([]), gcTime: 0, retry: false });
+  const stuns = ways.flatMap(({ way, server }) => (way === 'stun' ? [server] : []));
+  const around = useQuery({
+    queryKey: [...KEY, 'around'],
+    queryFn: () => reach(stuns),
+    enabled: stuns.length > 0,
+    gcTime: 0,
+    retry: false,
+  });
 
   const names: Record<Way, string> = {
     stun: t`STUN: your address as others see it`,
@@ -73,6 +81,39 @@ export function Diagnosis({ onClose }: { onClose: () => void }) {
           ? t`No answer. Its certificate may have expired, or a firewall stops it.`
           : t`No answer. A firewall may stop it, or the relay does not run.`;
     return said ? `${hint} (${said})` : hint;
+  };
+
+  const relays = tests.filter((_, index) => ways[index]?.way !== 'stun');
+  const verdict = (): Omit<RowProps, 'name'> => {
+    const pending = servers.isPending || around.isLoading || relays.some(({ isPending }) => isPending);
+    if (pending || !around.data) return { pending, good: undefined, detail: missing.stun };
+    const relay = relays.some(({ data }) => data?.relay);
+    const place = placeOf(around.data);
+    if (place === 'open')
+      return { pending, good: true, detail: t`Direct: nothing stands between this device and the others.` };
+    if (place === 'router')
+      return {
+        pending,
+        good: true,
+        detail: relay
+          ? t`This device is behind a router. Calls are direct where the other side lets that come about, else they go through the relay.`
+          : t`This device is behind a router. Calls are direct where the other side lets that come about; there is no relay where it does not.`,
+      };
+    if (place === 'symmetric')
+      return {
+        pending,
+        good: relay,
+        detail: relay
+          ? t`This device is behind a router that shows everybody another port. Calls to others behind routers go through the relay.`
+          : t`This device is behind a router that shows everybody another port, and no relay is reached: calls to others behind routers do not come about.`,
+      };
+    return {
+      pending,
+      good: relay,
+      detail: relay
+        ? t`No UDP comes through this network. Calls go through the relay over TCP, which is slower.`
+        : t`No UDP comes through this network, and no relay is reached: only who is in the same network can be called.`,
+    };
   };
 
   return (
@@ -140,7 +181,7 @@ export function Diagnosis({ onClose }: { onClose: () => void }) {
                 />
               );
             return of.map(({ server, test }) => {
-              const good = way === 'stun' ? test?.data?.reflexive : test?.data?.relay;
+              const good = way === 'stun' ? test?.data && answered(test.data) : test?.data?.relay;
               const [url] = server.urls;
               return (
                 <Row
@@ -153,6 +194,7 @@ export function Diagnosis({ onClose }: { onClose: () => void }) {
               );
             });
           })}
+          <Row name={t`The way to others`} {...verdict()} />
         </ul>
         <Button onClick={onClose} style={{ alignSelf: 'flex-end' }}>
           <Trans>Done</Trans>

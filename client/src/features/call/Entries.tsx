@@ -1,24 +1,28 @@
 // The ways into a call: of a room, of a person, and into one that goes on.
 
 import { Trans, useLingui } from '@lingui/react/macro';
-import { ActionIcon, Button, Text, Tooltip } from '@mantine/core';
+import { ActionIcon, Button, Menu, Text, Tooltip } from '@mantine/core';
 import { IconPhone, IconPhoneCall, IconScreenShare } from '@tabler/icons-react';
-import { useSession } from '../../app/mesh';
+import { useMesh, useSession } from '../../app/mesh';
+import { canShareScreen } from '../../lib/call/devices';
 import type { Person } from '../../state/presence';
 import type { RoomView } from '../../state/roomStore';
 import rooms from '../rooms/rooms.module.css';
 import classes from './call.module.css';
+import { explainCall } from './sentences';
 import { useAct, useCalls } from './useCalls';
+import { useShowScreen } from './useShowScreen';
 import { Words } from './words';
 
-function mayCall({ role, settings }: RoomView): boolean {
-  return role === 'owner' || settings.policy[role].includes('call');
+export function may(right: 'call' | 'screen', { role, settings }: RoomView): boolean {
+  return role === 'owner' || settings.policy[role].includes(right);
 }
 
 export function CallRoom({ room }: { room: RoomView }) {
   return (
     <Words>
       <CallRoomButton room={room} />
+      <ShowScreenButton room={room} />
     </Words>
   );
 }
@@ -28,7 +32,7 @@ function CallRoomButton({ room }: { room: RoomView }) {
   const act = useAct();
   const here = useCalls(({ call }) => call?.roomId === room.roomId && call.phase !== 'over');
   const running = useCalls((state) => state.rooms[room.roomId] !== undefined);
-  const allowed = mayCall(room) || running;
+  const allowed = may('call', room) || running;
   const reason = here
     ? t`You are in a call of this room.`
     : allowed
@@ -54,6 +58,41 @@ function CallRoomButton({ room }: { room: RoomView }) {
   );
 }
 
+/** Outside of a call: in one, this is among its controls. */
+function ShowScreenButton({ room }: { room: RoomView }) {
+  const { t, i18n } = useLingui();
+  const mesh = useMesh();
+  const { own, fault, show } = useShowScreen(room.roomId);
+  const inCall = useCalls(({ call }) => call?.roomId === room.roomId && call.phase !== 'over');
+  if (inCall || own.length > 0 || !canShareScreen() || !may('screen', room)) return null;
+  const begin = (mode: 'detail' | 'motion') => {
+    // The room stays in sight; what is shown, one sees anyway.
+    mesh.calls.setState({ large: false });
+    void show(mode);
+  };
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <Tooltip
+          label={fault ? explainCall(i18n, { code: fault, detail: '' }) : t`Show a screen to the room`}
+        >
+          <ActionIcon size="lg" aria-label={t`Show a screen to the room`} className={rooms.wideOnly}>
+            <IconScreenShare size={20} />
+          </ActionIcon>
+        </Tooltip>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item onClick={() => begin('detail')}>
+          <Trans>Show with sharp letters</Trans>
+        </Menu.Item>
+        <Menu.Item onClick={() => begin('motion')}>
+          <Trans>Show as a smooth film</Trans>
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
 export function CallPerson({ room, person }: { room: RoomView; person: Person }) {
   return (
     <Words>
@@ -66,7 +105,7 @@ function CallPersonButton({ room, person }: { room: RoomView; person: Person }) 
   const { t } = useLingui();
   const act = useAct();
   const { userId, name } = person;
-  if (!mayCall(room)) return null;
+  if (!may('call', room)) return null;
   return (
     <Tooltip label={t`Call ${name}`}>
       <ActionIcon

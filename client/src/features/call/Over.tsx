@@ -15,7 +15,7 @@ export function Over({ call }: { call: CallView }) {
   const { roomId, person } = call;
   return (
     <section className={classes.layer} aria-label={t`Call`}>
-      <EmptyState icon={<IconPhoneOff size={26} />} title={<Trans>The call is over</Trans>}>
+      <EmptyState order={1} icon={<IconPhoneOff size={26} />} title={<Trans>The call is over</Trans>}>
         <Text size="sm" c="dimmed" maw={440} role="alert">
           {explainCall(i18n, call.end ?? { code: 'CONNECTION', detail: '' })}
         </Text>

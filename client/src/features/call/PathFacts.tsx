@@ -2,7 +2,7 @@
 
 import { useLingui } from '@lingui/react/macro';
 import { formatRate } from '../../lib/format';
-import type { PathInfo } from '../../lib/rtc';
+import type { PathInfo } from '../../lib/path';
 import { PathBadge } from '../../ui/PathBadge';
 import classes from './call.module.css';
 

@@ -3,6 +3,7 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { ActionIcon, Button, Loader, Text, Tooltip } from '@mantine/core';
 import {
+  IconArrowsDiagonal,
   IconEye,
   IconPlayerStop,
   IconPointer,
@@ -24,7 +25,14 @@ import { useAct } from './useCalls';
 const STEP = 1.4;
 const POINT_EVERY_MS = 50;
 
-export function ScreenTile({ screen, large }: { screen: ScreenView; large: boolean }) {
+interface Props {
+  screen: ScreenView;
+  large: boolean;
+  /** Makes it the large one; undefined where there is nothing to choose from. */
+  onLarge?: () => void;
+}
+
+export function ScreenTile({ screen, large, onLarge }: Props) {
   const { t, i18n } = useLingui();
   const act = useAct();
   const box = useRef<HTMLDivElement>(null);
@@ -170,7 +178,9 @@ export function ScreenTile({ screen, large }: { screen: ScreenView; large: boole
           {watching && (
             <Tooltip label={watching}>
               <span className={classes.watchers}>
-                <IconEye size={14} role="img" aria-label={t`Watched by ${watching}`} /> {viewers.length}
+                <IconEye size={14} role="img" aria-label={t`Watched by ${watching}`} />
+                {/* Where there is no pointer to rest on it, few names are read as they are. */}
+                <span className={classes.name}>{viewers.length > 2 ? viewers.length : watching}</span>
               </span>
             </Tooltip>
           )}
@@ -187,6 +197,11 @@ export function ScreenTile({ screen, large }: { screen: ScreenView; large: boole
             >
               {mode === 'detail' ? <Trans>Make it smooth</Trans> : <Trans>Make letters sharp</Trans>}
             </Button>
+          )}
+          {onLarge && (
+            <Tool name={t`Make this screen large`} onClick={onLarge}>
+              <IconArrowsDiagonal size={16} />
+            </Tool>
           )}
           {!mine && phase === 'live' && (
             <Tool

@@ -1,6 +1,6 @@
 // The call while one does something else: a small window with what one needs most.
 
-import { useLingui } from '@lingui/react/macro';
+import { Trans, useLingui } from '@lingui/react/macro';
 import { ActionIcon, Text, Tooltip } from '@mantine/core';
 import {
   IconArrowsDiagonal,
@@ -27,13 +27,25 @@ export function Small({ roomId, onLarge }: { roomId: string; onLarge: () => void
   const own = shown.filter((one) => one.mine);
   const output = useOwnMedia()?.choice.output;
   const others = Object.values(call?.participants ?? {});
-  const main = others.find((one) => one.peerId === call?.speaker) ?? others[0];
+  // What is shown is what one wants to see; also what is not in sight goes on being heard.
+  const watched = shown.filter((one) => !one.mine && one.media);
+  const main = watched.at(-1) ?? others.find((one) => one.peerId === call?.speaker) ?? others[0];
   const room = mesh.rooms.getState().rooms[roomId]?.name ?? '';
   const title = call?.person?.name ?? room;
   return (
     <section className={classes.small} aria-label={t`Call in ${room}`}>
       {main && (
         <div className={classes.smallPicture}>
+          {watched.map((one) => (
+            <Media
+              key={one.sessionId}
+              media={one.media}
+              label={t`Screen of ${one.name}`}
+              hidden={one !== main}
+              output={output}
+              className={classes.screenVideo}
+            />
+          ))}
           {others.map((one) => (
             <Media
               key={one.peerId}
@@ -51,7 +63,11 @@ export function Small({ roomId, onLarge }: { roomId: string; onLarge: () => void
             {title}
           </Text>
           <Text size="xs" c="dimmed" className="numbers">
-            {call && <PageClock since={call.since} />}
+            {call ? (
+              <PageClock since={call.since} />
+            ) : (
+              own.length > 0 && <Trans>You show a screen here.</Trans>
+            )}
           </Text>
           <Recorded call={call} screens={shown} />
         </div>

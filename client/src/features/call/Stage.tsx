@@ -89,7 +89,12 @@ export function Stage({ roomId, onSmall }: { roomId: string; onSmall: () => void
         data-count={Math.min(9, wanted.length)}
       >
         {shown.map((screen) => (
-          <ScreenTile key={screen.sessionId} screen={screen} large={large === screen.sessionId} />
+          <ScreenTile
+            key={screen.sessionId}
+            screen={screen}
+            large={large === screen.sessionId}
+            onLarge={large === screen.sessionId ? undefined : () => setPinned(screen.sessionId)}
+          />
         ))}
         {call && (
           <People

@@ -1,7 +1,7 @@
 // What stands in a folder, to be sorted, opened and downloaded.
 
 import { Trans, useLingui } from '@lingui/react/macro';
-import { ActionIcon, Table, Text, UnstyledButton } from '@mantine/core';
+import { ActionIcon, Table, Text, UnstyledButton, VisuallyHidden } from '@mantine/core';
 import { IconDownload, IconFile, IconFolder } from '@tabler/icons-react';
 import { type ReactNode, useState } from 'react';
 import { formatBytes } from '../../lib/format';
@@ -54,7 +54,11 @@ export function Entries({ listing, searched, onOpen, onDownload }: Props) {
             {head('path', <Trans>Name</Trans>)}
             {head('size', <Trans>Size</Trans>)}
             {head('modified_at', <Trans>Changed</Trans>)}
-            <Table.Th />
+            <Table.Th>
+              <VisuallyHidden>
+                <Trans>Download</Trans>
+              </VisuallyHidden>
+            </Table.Th>
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>

@@ -3,7 +3,6 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { Button, Text } from '@mantine/core';
 import { IconFolderOpen } from '@tabler/icons-react';
-import { useState } from 'react';
 import type { Share } from '../../protocol/generated/Share';
 import type { RoomView } from '../../state/roomStore';
 import ui from '../../ui/ui.module.css';
@@ -11,28 +10,28 @@ import { FolderPane } from './FolderPane';
 import classes from './folders.module.css';
 import { Words } from './words';
 
-export function SharedFolders({ room }: { room: RoomView }) {
+interface Props {
+  room: RoomView;
+  onOpen: (share: Share) => void;
+}
+
+export function SharedFolders(props: Props) {
   return (
     <Words>
-      <Folders room={room} />
+      <Folders {...props} />
     </Words>
   );
 }
 
-function Folders({ room }: { room: RoomView }) {
+function Folders({ room, onOpen }: Props) {
   const { t } = useLingui();
-  // What was opened stays, so that the page can say that it is not shared any more.
-  const [open, setOpen] = useState<Share>();
-  const shared = room.shares.filter((share) => share.feature === 'folder');
   return (
     <section className={classes.section} aria-label={t`Shared folders`}>
-      {shared.length > 0 && (
-        <h2 className={ui.sectionTitle}>
-          <Trans>Shared folders</Trans>
-        </h2>
-      )}
+      <h2 className={ui.sectionTitle}>
+        <Trans>Shared folders</Trans>
+      </h2>
       <ul className={classes.list}>
-        {shared.map((share) => (
+        {room.shares.filter(isFolder).map((share) => (
           <li key={share.share_id}>
             <Button
               fullWidth
@@ -40,7 +39,7 @@ function Folders({ room }: { room: RoomView }) {
               justify="flex-start"
               leftSection={<IconFolderOpen size={18} aria-hidden="true" />}
               aria-label={t`Open the folder ${share.label}`}
-              onClick={() => setOpen(share)}
+              onClick={() => onOpen(share)}
             >
               <span className={classes.name}>{share.label}</span>
               <Text span size="xs" c="dimmed" ml="xs">
@@ -50,15 +49,25 @@ function Folders({ room }: { room: RoomView }) {
           </li>
         ))}
       </ul>
-      {open && (
-        <FolderPane
-          key={open.share_id}
-          roomId={room.roomId}
-          share={open}
-          shared={shared.some((share) => share.share_id === open.share_id)}
-          onClose={() => setOpen(undefined)}
-        />
-      )}
     </section>
   );
+}
+
+/** One that was opened: it stays wherever the list of folders goes, and says when it is not shared any more. */
+export function OpenFolder({ room, share, onClose }: { room: RoomView; share: Share; onClose: () => void }) {
+  return (
+    <Words>
+      <FolderPane
+        key={share.share_id}
+        roomId={room.roomId}
+        share={share}
+        shared={room.shares.some((one) => one.share_id === share.share_id)}
+        onClose={onClose}
+      />
+    </Words>
+  );
+}
+
+function isFolder(share: Share): boolean {
+  return share.feature === 'folder';
 }

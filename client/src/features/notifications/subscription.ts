@@ -1,8 +1,7 @@
 // This browser's own subscription to Web Push, through the worker that shows notices while no page is open.
 
+import { WORKER } from '../../app/worker';
 import type { NotificationsApi } from './api';
-
-const WORKER = '/notify-worker.js';
 
 /** Why this browser cannot be told; `undefined` where it can. */
 export function obstacle(scope: { isSecureContext: boolean; navigator: object } = window) {

@@ -6,18 +6,19 @@ import { type FormEvent, useState } from 'react';
 import { explainError } from '../../app/failures';
 import { useMesh } from '../../app/mesh';
 import { Problem } from '../../ui/Problem';
+import { useFocusBack } from '../../ui/useFocusBack';
 import { ROOMS_KEY } from './useRooms';
 
-export function NewRoom({ opened, onClose }: { opened: boolean; onClose: () => void }) {
+export function NewRoom({ onClose }: { onClose: () => void }) {
   const { t, i18n } = useLingui();
   const mesh = useMesh();
   const navigate = useNavigate();
   const queries = useQueryClient();
+  useFocusBack();
   const [name, setName] = useState('');
   const create = useMutation({
     mutationFn: (wanted: string) => mesh.api.createRoom(wanted),
     onSuccess: async ({ room_id }) => {
-      setName('');
       onClose();
       await queries.invalidateQueries({ queryKey: ROOMS_KEY });
       await navigate({ to: '/rooms/$roomId', params: { roomId: room_id } });
@@ -29,7 +30,7 @@ export function NewRoom({ opened, onClose }: { opened: boolean; onClose: () => v
   }
   return (
     <Modal
-      opened={opened}
+      opened
       onClose={onClose}
       title={<Trans>New room</Trans>}
       closeButtonProps={{ 'aria-label': t`Close` }}

@@ -3,7 +3,7 @@ import { ActionIcon, Title } from '@mantine/core';
 import { IconMenu2 } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import classes from './rooms.module.css';
-import { useOpenRooms } from './Shell';
+import { useFrame } from './Shell';
 
 export function PageHeader({
   title,
@@ -15,7 +15,7 @@ export function PageHeader({
   children?: ReactNode;
 }) {
   const { t } = useLingui();
-  const openRooms = useOpenRooms();
+  const { openRooms } = useFrame();
   return (
     <header className={classes.header}>
       <ActionIcon

@@ -11,6 +11,7 @@ import { flushSync } from 'react-dom';
 import { useStore } from 'zustand';
 import { explain } from '../../app/failures';
 import { useMesh, useRoom, useSession } from '../../app/mesh';
+import type { Peer, Share } from '../../protocol/signal';
 import { peopleOf } from '../../state/presence';
 import type { RoomView } from '../../state/roomStore';
 import { shareNamed } from '../../state/terminalLoader';
@@ -23,7 +24,7 @@ import { SendFiles, useSendFiles } from '../files/SendFiles';
 import { PeoplePanel } from '../people/PeoplePanel';
 import { useShortcuts } from '../shortcuts/useShortcuts';
 import { PageHeader } from './PageHeader';
-import { BottomTabs, MainTabs, tabsOf, type View } from './RoomTabs';
+import { BottomTabs, panelId, tabId, tabsOf, type View } from './RoomTabs';
 import classes from './rooms.module.css';
 import { NARROW } from './Shell';
 
@@ -37,9 +38,13 @@ const TransfersPanel = lazy(() =>
 const SharedFolders = lazy(() =>
   import('../folders/SharedFolders').then((module) => ({ default: module.SharedFolders })),
 );
+const OpenFolder = lazy(() =>
+  import('../folders/SharedFolders').then((module) => ({ default: module.OpenFolder })),
+);
 const CallRoom = lazy(() => import('../call/Entries').then((module) => ({ default: module.CallRoom })));
 const GoingOn = lazy(() => import('../call/Entries').then((module) => ({ default: module.GoingOn })));
 const Invite = lazy(() => import('./Invite').then((module) => ({ default: module.Invite })));
+const MainTabs = lazy(() => import('./MainTabs').then((module) => ({ default: module.MainTabs })));
 const TerminalPane = lazy(() =>
   import('../terminal/TerminalPane').then((module) => ({ default: module.TerminalPane })),
 );
@@ -104,10 +109,8 @@ function Room({ room }: { room: RoomView }) {
   const all = useStore(mesh.terminals, (state) => state.terminals);
   const terminals = useMemo(() => terminalsIn({ terminals: all }, room.roomId), [all, room.roomId]);
   const people = useMemo(() => peopleOf(room, me?.user_id, myPeerId), [room, me, myPeerId]);
-  // Once there was a folder, what is open in it is not taken away with it: it says that it is over.
-  const shares = room.shares.some((share) => share.feature === 'folder');
-  const [folders, setFolders] = useState(shares);
-  if (shares && !folders) setFolders(true);
+  const folders = room.shares.some((share) => share.feature === 'folder');
+  const [folder, openFolder] = useState<Share>();
   const here = people.filter((person) => person.availability !== 'offline').length;
 
   // A terminal that was closed leaves its place to the chat; the panels of a phone stand at the side of a wide screen.
@@ -115,11 +118,44 @@ function Room({ room }: { room: RoomView }) {
   const misplaced = !narrow && (view.kind === 'people' || view.kind === 'files');
   const shown: View = gone || misplaced ? { kind: 'chat' } : view;
 
+  const write = () => {
+    // Drawn at once: what is hidden takes no focus.
+    flushSync(() => setView({ kind: 'chat' }));
+    composer.current?.focus();
+  };
+  const openTerminal = (peer: Peer, share?: Share) => {
+    // One view of a terminal is enough: the second click leads back to it.
+    const open = terminals.find(
+      (one) => one.peerId === peer.peer_id && one.share?.id === share?.share_id && one.phase !== 'ended',
+    );
+    const sessionId = open?.sessionId ?? mesh.terminalLoader.open(room.roomId, peer, share);
+    setView({ kind: 'terminal', sessionId });
+  };
+  const tabbed = terminals.length > 0 && (!narrow || (shown.kind === 'terminal' && terminals.length > 1));
+  const panel = (name: string) => ({
+    id: panelId(name),
+    role: tabbed ? 'tabpanel' : undefined,
+    'aria-labelledby': tabbed ? tabId(name) : undefined,
+  });
+  const mayInvite = room.role === 'owner' || room.role === 'moderator';
+
+  // As they are in this moment; nobody draws them.
+  useEffect(() => {
+    mesh.commands.setState({
+      room: {
+        roomId: room.roomId,
+        invite: mayInvite ? invite.open : undefined,
+        settings: settings.open,
+        write,
+        openTerminal,
+      },
+    });
+  });
+  useEffect(() => () => mesh.commands.setState({ room: undefined }), [mesh]);
+
   useShortcuts((shortcut) => {
     if (shortcut.kind === 'write') {
-      // Drawn at once: what is hidden takes no focus.
-      flushSync(() => setView({ kind: 'chat' }));
-      composer.current?.focus();
+      write();
       return true;
     }
     if (shortcut.kind !== 'tab') return false;
@@ -137,25 +173,13 @@ function Room({ room }: { room: RoomView }) {
   }, [room.name, waiting]);
 
   const peoplePanel = (
-    <PeoplePanel
-      room={room}
-      people={people}
-      onTerminal={(peer, share) => {
-        // One view of a terminal is enough: the second click leads back to it.
-        const open = terminals.find(
-          (one) => one.peerId === peer.peer_id && one.share?.id === share?.share_id && one.phase !== 'ended',
-        );
-        const sessionId = open?.sessionId ?? mesh.terminalLoader.open(room.roomId, peer, share);
-        setView({ kind: 'terminal', sessionId });
-      }}
-      onSend={sending.chooseFor}
-    />
+    <PeoplePanel room={room} people={people} onTerminal={openTerminal} onSend={sending.chooseFor} />
   );
 
   return (
     <DropZone onFiles={sending.dropped} enabled={sending.recipients.length > 0}>
       <PageHeader title={room.name} detail={<Trans>{here} here</Trans>}>
-        {(room.role === 'owner' || room.role === 'moderator') && (
+        {mayInvite && (
           <Button
             size="sm"
             variant="default"
@@ -182,10 +206,12 @@ function Room({ room }: { room: RoomView }) {
             <GoingOn room={room} />
           </Suspense>
           <Offers roomId={room.roomId} />
-          {(!narrow || (shown.kind === 'terminal' && terminals.length > 1)) && (
-            <MainTabs terminals={terminals} view={shown} onView={setView} />
+          {tabbed && (
+            <Suspense>
+              <MainTabs terminals={terminals} view={shown} onView={setView} onNone={write} />
+            </Suspense>
           )}
-          <div className={classes.panel} hidden={shown.kind !== 'chat'} id="panel-chat">
+          <div className={classes.panel} hidden={shown.kind !== 'chat'} {...panel('chat')}>
             <ChatPanel
               room={room}
               visible={shown.kind === 'chat'}
@@ -200,7 +226,7 @@ function Room({ room }: { room: RoomView }) {
                 key={terminal.sessionId}
                 className={classes.panel}
                 hidden={shown.kind !== 'terminal' || shown.sessionId !== terminal.sessionId}
-                id={`panel-${terminal.sessionId}`}
+                {...panel(terminal.sessionId)}
               >
                 <Suspense>
                   <TerminalPane
@@ -217,7 +243,7 @@ function Room({ room }: { room: RoomView }) {
           {narrow && shown.kind === 'files' && (
             <div className={classes.panel}>
               <Suspense>
-                {folders && <SharedFolders room={room} />}
+                {folders && <SharedFolders room={room} onOpen={openFolder} />}
                 <TransfersPanel roomId={room.roomId} />
               </Suspense>
             </div>
@@ -227,13 +253,18 @@ function Room({ room }: { room: RoomView }) {
           <aside className={classes.side}>
             {peoplePanel}
             <Suspense>
-              {folders && <SharedFolders room={room} />}
+              {folders && <SharedFolders room={room} onOpen={openFolder} />}
               <TransfersPanel roomId={room.roomId} />
             </Suspense>
           </aside>
         )}
       </div>
       {narrow && <BottomTabs terminals={terminals} view={shown} onView={setView} />}
+      {folder && (
+        <Suspense>
+          <OpenFolder room={room} share={folder} onClose={() => openFolder(undefined)} />
+        </Suspense>
+      )}
       {setting && (
         <Suspense>
           <RoomSettings room={room} onClose={settings.close} />

@@ -1,10 +1,10 @@
 import { Trans, useLingui } from '@lingui/react/macro';
-import { ActionIcon, Indicator, UnstyledButton } from '@mantine/core';
-import { IconArrowsUpDown, IconMessage, IconTerminal2, IconUsers, IconX } from '@tabler/icons-react';
+import { Indicator, UnstyledButton } from '@mantine/core';
+import { IconArrowsUpDown, IconMessage, IconTerminal2, IconUsers } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { useStore } from 'zustand';
 import { useMesh } from '../../app/mesh';
-import { nameOf, type TerminalView } from '../../state/terminalStore';
+import type { TerminalView } from '../../state/terminalStore';
 import { isOpen } from '../../state/transferStore';
 import classes from './rooms.module.css';
 
@@ -19,58 +19,14 @@ export function tabsOf(terminals: Pick<TerminalView, 'sessionId'>[]): View[] {
   return [{ kind: 'chat' }, ...terminals.map(({ sessionId }) => ({ kind: 'terminal' as const, sessionId }))];
 }
 
-interface TabsProps {
+/** Names of a tab and of what it leads to, for each other. */
+export const tabId = (view: string) => `tab-${view}`;
+export const panelId = (view: string) => `panel-${view}`;
+
+export interface TabsProps {
   terminals: TerminalView[];
   view: View;
   onView: (view: View) => void;
-}
-
-/** Chat and open terminals, on a wide screen. Hidden while there is only chat. */
-export function MainTabs({ terminals, view, onView }: TabsProps) {
-  const { t } = useLingui();
-  const mesh = useMesh();
-  if (terminals.length === 0) return null;
-  return (
-    <div className={classes.tabs} role="tablist" aria-label={t`In this room`}>
-      <UnstyledButton
-        role="tab"
-        className={classes.tab}
-        aria-selected={view.kind === 'chat'}
-        aria-controls="panel-chat"
-        aria-keyshortcuts="Alt+1"
-        onClick={() => onView({ kind: 'chat' })}
-      >
-        <IconMessage size={16} aria-hidden="true" />
-        <Trans>Chat</Trans>
-      </UnstyledButton>
-      {terminals.map((terminal, index) => {
-        const selected = view.kind === 'terminal' && view.sessionId === terminal.sessionId;
-        return (
-          <div key={terminal.sessionId} className={classes.tabGroup} data-selected={selected || undefined}>
-            <UnstyledButton
-              role="tab"
-              className={classes.tab}
-              aria-selected={selected}
-              aria-controls={`panel-${terminal.sessionId}`}
-              aria-keyshortcuts={index < 8 ? `Alt+${index + 2}` : undefined}
-              onClick={() => onView({ kind: 'terminal', sessionId: terminal.sessionId })}
-            >
-              <IconTerminal2 size={16} aria-hidden="true" />
-              <span className={classes.truncate}>{nameOf(terminal)}</span>
-              <span className={classes.phase} data-phase={terminal.phase} aria-hidden="true" />
-            </UnstyledButton>
-            <ActionIcon
-              size="xs"
-              aria-label={t`Close the terminal of ${nameOf(terminal)}`}
-              onClick={() => mesh.terminalLoader.close(terminal.sessionId)}
-            >
-              <IconX size={13} />
-            </ActionIcon>
-          </div>
-        );
-      })}
-    </div>
-  );
 }
 
 /** The phone's way around a room. */

@@ -2,27 +2,27 @@
 
 import { Trans, useLingui } from '@lingui/react/macro';
 import { Button, Center, Loader, Text } from '@mantine/core';
-import { useDisclosure } from '@mantine/hooks';
 import { IconHash, IconMessages, IconPlus } from '@tabler/icons-react';
 import { Link, Navigate } from '@tanstack/react-router';
 import { explainError } from '../../app/failures';
 import { EmptyState } from '../../ui/EmptyState';
 import { Problem } from '../../ui/Problem';
-import { NewRoom } from './NewRoom';
 import { PageHeader } from './PageHeader';
+import { RoomSigns } from './RoomSigns';
 import classes from './rooms.module.css';
+import { useFrame } from './Shell';
 import { useRooms } from './useRooms';
 
 export function RoomsPage() {
   const { i18n } = useLingui();
   const rooms = useRooms();
-  const [creating, modal] = useDisclosure(false);
+  const { newRoom } = useFrame();
   const only = rooms.data?.length === 1 ? rooms.data[0] : undefined;
   if (only) return <Navigate to="/rooms/$roomId" params={{ roomId: only.room_id }} replace />;
   return (
     <>
       <PageHeader title={<Trans>Rooms</Trans>}>
-        <Button size="sm" leftSection={<IconPlus size={16} />} onClick={modal.open}>
+        <Button size="sm" leftSection={<IconPlus size={16} />} onClick={newRoom}>
           <Trans>New room</Trans>
         </Button>
       </PageHeader>
@@ -45,15 +45,15 @@ export function RoomsPage() {
             <li key={room.room_id}>
               <Link to="/rooms/$roomId" params={{ roomId: room.room_id }} className={classes.roomCard}>
                 <IconHash size={20} aria-hidden="true" />
-                <Text span fw={580} truncate>
+                <Text span fw={580} truncate flex={1}>
                   {room.name}
                 </Text>
+                <RoomSigns roomId={room.room_id} />
               </Link>
             </li>
           ))}
         </ul>
       </main>
-      <NewRoom opened={creating} onClose={modal.close} />
     </>
   );
 }

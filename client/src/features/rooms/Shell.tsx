@@ -4,7 +4,7 @@ import { Trans, useLingui } from '@lingui/react/macro';
 import { Drawer } from '@mantine/core';
 import { useDisclosure, useMediaQuery } from '@mantine/hooks';
 import { Outlet, useLocation, useNavigate } from '@tanstack/react-router';
-import { createContext, lazy, Suspense, useContext, useEffect } from 'react';
+import { createContext, lazy, Suspense, useContext, useEffect, useMemo, useState } from 'react';
 import { useStore } from 'zustand';
 import { useMesh, useSession } from '../../app/mesh';
 import { coversPage, hasCalls } from '../../state/callStore';
@@ -22,19 +22,26 @@ const TransfersEverywhere = lazy(() =>
   import('../files/tray/Everywhere').then((module) => ({ default: module.Everywhere })),
 );
 
+const NewRoom = lazy(() => import('./NewRoom').then((module) => ({ default: module.NewRoom })));
+const Palette = lazy(() => import('../palette/Palette').then((module) => ({ default: module.Palette })));
 const CallLayer = lazy(() => import('../call/CallLayer').then((module) => ({ default: module.CallLayer })));
 
-const OpenRooms = createContext<() => void>(() => {});
-/** Opens the list of rooms where it is not in sight. */
-export const useOpenRooms = () => useContext(OpenRooms);
+const Frame = createContext({ openRooms: () => {}, newRoom: () => {} });
+/** Opens the list of rooms where it is not in sight, and what makes a new one. */
+export const useFrame = () => useContext(Frame);
 
 export function Shell() {
   const { t } = useLingui();
   const narrow = useMediaQuery(NARROW, window.matchMedia(NARROW).matches, { getInitialValueInEffect: false });
   const [opened, drawer] = useDisclosure(false);
   const [listing, list] = useDisclosure(false);
+  const [finding, palette] = useDisclosure(false);
+  const [creating, newRoom] = useDisclosure(false);
   const phase = useSession((state) => state.phase);
   const transferring = useStore(useMesh().transfers, (state) => Object.keys(state.transfers).length > 0);
+  // Once there: who clears the last one away goes on looking at the list.
+  const [transferred, setTransferred] = useState(transferring);
+  if (transferring && !transferred) setTransferred(true);
   const calls = useStore(useMesh().calls, hasCalls);
   // What a call covers takes neither keys nor touches.
   const covered = useStore(useMesh().calls, coversPage);
@@ -52,9 +59,20 @@ export function Shell() {
   // biome-ignore lint/correctness/useExhaustiveDependencies: every change of the address closes the drawer
   useEffect(() => drawer.close(), [pathname]);
 
+  const frame = useMemo(
+    () => ({ openRooms: drawer.open, newRoom: newRoom.open }),
+    [drawer.open, newRoom.open],
+  );
+  // Two layers at once would both hold the keyboard.
+  const openPalette = () => {
+    drawer.close();
+    palette.open();
+  };
+
   useShortcuts((shortcut) => {
-    if (shortcut.kind !== 'list') return false;
-    list.open();
+    if (shortcut.kind === 'palette') palette.open();
+    else if (shortcut.kind === 'list') list.open();
+    else return false;
     return true;
   });
 
@@ -73,18 +91,18 @@ export function Shell() {
           attributes={{ content: { 'aria-label': t`Rooms` } }}
           classNames={{ body: classes.drawerBody, content: classes.drawerContent }}
         >
-          <Sidebar />
+          <Sidebar onNewRoom={newRoom.open} onPalette={openPalette} />
         </Drawer>
       ) : (
-        <Sidebar />
+        <Sidebar onNewRoom={newRoom.open} onPalette={palette.open} />
       )}
       <div className={classes.content}>
         <ConnectionBanner />
         <div className={classes.covered} inert={covered}>
-          <OpenRooms.Provider value={drawer.open}>
+          <Frame.Provider value={frame}>
             <Outlet />
-          </OpenRooms.Provider>
-          {transferring && (
+          </Frame.Provider>
+          {transferred && (
             <Suspense>
               <TransfersEverywhere />
             </Suspense>
@@ -96,6 +114,16 @@ export function Shell() {
           </Suspense>
         )}
       </div>
+      {creating && (
+        <Suspense>
+          <NewRoom onClose={newRoom.close} />
+        </Suspense>
+      )}
+      {finding && (
+        <Suspense>
+          <Palette onClose={palette.close} onNewRoom={newRoom.open} onShortcuts={list.open} />
+        </Suspense>
+      )}
       {listing && (
         <Suspense>
           <ShortcutList onClose={list.close} />

@@ -1,24 +1,28 @@
 import { Trans, useLingui } from '@lingui/react/macro';
-import { ActionIcon, Badge, ScrollArea, Skeleton, Text, Tooltip } from '@mantine/core';
-import { useDisclosure } from '@mantine/hooks';
-import { IconHash, IconPlus, IconSettings } from '@tabler/icons-react';
+import { ActionIcon, ScrollArea, Skeleton, Text, Tooltip } from '@mantine/core';
+import { IconHash, IconPlus, IconSearch, IconSettings } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import { useStore } from 'zustand';
 import { useMesh, useSession } from '../../app/mesh';
+import { isMac } from '../../lib/shortcuts';
 import type { RoomSummary } from '../../protocol/rest';
-import { chatOf } from '../../state/chatStore';
 import { Avatar } from '../../ui/Avatar';
 import { Logo } from '../../ui/Logo';
 import ui from '../../ui/ui.module.css';
-import { NewRoom } from './NewRoom';
+import { RoomSigns, useWaitingIn } from './RoomSigns';
 import classes from './rooms.module.css';
 import { useRooms } from './useRooms';
 
-export function Sidebar() {
+interface Props {
+  onNewRoom: () => void;
+  onPalette: () => void;
+}
+
+export function Sidebar({ onNewRoom, onPalette }: Props) {
   const { t } = useLingui();
+  const keys = isMac(navigator.userAgent) ? '⌘K' : 'Ctrl+K';
   const rooms = useRooms();
   const me = useSession((state) => state.me);
-  const [creating, modal] = useDisclosure(false);
   return (
     <nav className={classes.sidebar} aria-label={t`Rooms`}>
       <div className={classes.brand}>
@@ -26,6 +30,12 @@ export function Sidebar() {
         <Text span fw={660}>
           Mesh
         </Text>
+        <span className={classes.grow} />
+        <Tooltip label={t`Find and do anything (${keys})`}>
+          <ActionIcon aria-label={t`Find and do anything`} onClick={onPalette}>
+            <IconSearch size={17} />
+          </ActionIcon>
+        </Tooltip>
       </div>
       <div className={classes.sidebarHead}>
         <h2 className={ui.sectionTitle}>
@@ -33,7 +43,7 @@ export function Sidebar() {
         </h2>
         {me?.guest === false && (
           <Tooltip label={t`New room`}>
-            <ActionIcon size="sm" aria-label={t`New room`} onClick={modal.open}>
+            <ActionIcon size="sm" aria-label={t`New room`} onClick={onNewRoom}>
               <IconPlus size={16} />
             </ActionIcon>
           </Tooltip>
@@ -61,23 +71,14 @@ export function Sidebar() {
           </span>
         </Link>
       )}
-      <NewRoom opened={creating} onClose={modal.close} />
     </nav>
   );
 }
 
 function RoomLink({ room }: { room: RoomSummary }) {
-  const { t } = useLingui();
   const mesh = useMesh();
-  const unread = useStore(mesh.chat, (state) => chatOf(state, room.room_id).unread);
   const name = useStore(mesh.rooms, (state) => state.rooms[room.room_id]?.name ?? room.name);
-  const offers = useStore(
-    mesh.transfers,
-    (state) =>
-      Object.values(state.transfers).filter((one) => one.roomId === room.room_id && one.phase === 'offered')
-        .length,
-  );
-  const waiting = unread + offers;
+  const waiting = useWaitingIn(room.room_id);
   return (
     <Link
       to="/rooms/$roomId"
@@ -90,11 +91,7 @@ function RoomLink({ room }: { room: RoomSummary }) {
       <Text span size="sm" truncate flex={1}>
         {name}
       </Text>
-      {waiting > 0 && (
-        <Badge size="sm" circle={waiting < 10} aria-label={t`${waiting} new`}>
-          {waiting > 99 ? '99+' : waiting}
-        </Badge>
-      )}
+      <RoomSigns roomId={room.room_id} />
     </Link>
   );
 }

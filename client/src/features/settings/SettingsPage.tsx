@@ -4,7 +4,6 @@ import { useDisclosure } from '@mantine/hooks';
 import { IconLogout } from '@tabler/icons-react';
 import { useMutation } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useState } from 'react';
 import { explainError } from '../../app/failures';
 import { chooseLanguage, chosenLanguage, LANGUAGES, type Language } from '../../app/i18n';
 import { useMesh, useSession } from '../../app/mesh';
@@ -26,7 +25,6 @@ export function SettingsPage() {
   const mesh = useMesh();
   const me = useSession((state) => state.me);
   const { colorScheme, setColorScheme } = useMantineColorScheme();
-  const [language, setLanguage] = useState(chosenLanguage);
   const [listing, list] = useDisclosure(false);
   const signOut = useMutation({
     mutationFn: () => mesh.api.logout(),
@@ -54,12 +52,8 @@ export function SettingsPage() {
             <Row label={<Trans>Language</Trans>}>
               <SegmentedControl
                 aria-label={t`Language`}
-                value={language}
-                onChange={(value) => {
-                  const choice = value as Language | 'auto';
-                  setLanguage(choice);
-                  void chooseLanguage(choice);
-                }}
+                value={chosenLanguage()}
+                onChange={(value) => void chooseLanguage(value as Language | 'auto')}
                 data={[
                   { value: 'auto', label: t`Automatic` },
                   ...Object.entries(LANGUAGES).map(([value, label]) => ({ value, label })),

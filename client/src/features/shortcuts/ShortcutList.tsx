@@ -5,9 +5,18 @@ import { isMac, leaveKeys, setSingleKeys, singleKeys } from '../../lib/shortcuts
 import { searchKeys } from '../../lib/terminalShortcuts';
 import ui from '../../ui/ui.module.css';
 import { useFocusBack } from '../../ui/useFocusBack';
+import { Words } from '../palette/words';
 import classes from './shortcuts.module.css';
 
-export function ShortcutList({ onClose }: { onClose: () => void }) {
+export function ShortcutList(props: { onClose: () => void }) {
+  return (
+    <Words>
+      <List {...props} />
+    </Words>
+  );
+}
+
+function List({ onClose }: { onClose: () => void }) {
   const { t } = useLingui();
   useFocusBack();
   const [single, setSingle] = useState(singleKeys);
@@ -32,6 +41,7 @@ export function ShortcutList({ onClose }: { onClose: () => void }) {
             }
             what={<Trans>Open terminals, in their order</Trans>}
           />
+          <Row keys={<Kbd>{t`Del`}</Kbd>} what={<Trans>Close the terminal whose tab has the focus</Trans>} />
         </Keys>
         <Keys title={<Trans>In a message</Trans>}>
           <Row keys={<Kbd>Enter</Kbd>} what={<Trans>Send</Trans>} />
@@ -52,6 +62,10 @@ export function ShortcutList({ onClose }: { onClose: () => void }) {
           <Row keys={<Kbd>{t`Space bar`}</Kbd>} what={<Trans>Be heard while it is held</Trans>} />
         </Keys>
         <Keys title={<Trans>Everywhere</Trans>}>
+          <Row
+            keys={<Chord keys={[mac ? 'Command' : 'Ctrl', 'K']} />}
+            what={<Trans>Find and do anything</Trans>}
+          />
           <Row off={!single} keys={<Kbd>?</Kbd>} what={<Trans>This list</Trans>} />
           <Row keys={<Kbd>Esc</Kbd>} what={<Trans>Close what has opened</Trans>} />
         </Keys>

@@ -1,15 +1,15 @@
-// What somebody has to know who watches: that it is recorded, that it is paused, that the server can read it, or that it waits for
-// its machine.
+// What somebody has to know who watches: that it is recorded, that it is paused, that the server can read it, that it waits for
+// its machine, or that one's own word counts there.
 
 import { Trans } from '@lingui/react/macro';
-import { IconPlayerPause, IconPlugConnectedX, IconServer } from '@tabler/icons-react';
+import { IconGavel, IconPlayerPause, IconPlugConnectedX, IconServer } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { isAway } from '../../state/terminalReturn';
 import type { TerminalView } from '../../state/terminalStore';
 import classes from './terminal.module.css';
 
 export function StateBanner({ terminal, machineThere }: { terminal: TerminalView; machineThere: boolean }) {
-  const { phase, seen, end, path, paused, recording, deviceName } = terminal;
+  const { phase, seen, end, path, paused, recording, decides, deviceName } = terminal;
   const away = phase === 'ended' && seen && isAway(end?.code);
   // There from the start, so that what comes into it later is read out.
   return (
@@ -27,6 +27,16 @@ export function StateBanner({ terminal, machineThere }: { terminal: TerminalView
       {paused && (
         <Banner kind="paused" icon={<IconPlayerPause size={16} />}>
           <Trans>Paused by its owner: what happens meanwhile is not shown.</Trans>
+        </Banner>
+      )}
+      {decides === 'asking' && (
+        <Banner kind="decides" icon={<IconGavel size={16} />}>
+          <Trans>{deviceName} is asking whether you may decide here.</Trans>
+        </Banner>
+      )}
+      {decides === 'yes' && (
+        <Banner kind="decides" icon={<IconGavel size={16} />}>
+          <Trans>You decide here who watches and who types.</Trans>
         </Banner>
       )}
       {away && (

@@ -30,7 +30,8 @@ interface Props {
 export function TerminalMenu({ terminal, full, onFull, onSearch, onPlay }: Props) {
   const { t } = useLingui();
   const mesh = useMesh();
-  const screen = useTerminals().screen(terminal.sessionId);
+  const terminals = useTerminals();
+  const screen = terminals.screen(terminal.sessionId);
   const [opened, setOpened] = useState(false);
   // What takes the focus, once the menu has given it back.
   const afterwards = useRef<() => void>(undefined);
@@ -131,6 +132,16 @@ export function TerminalMenu({ terminal, full, onFull, onSearch, onPlay }: Props
         >
           <Trans>Screen reader mode</Trans>
         </Menu.CheckboxItem>
+        {terminal.mayDecide && (
+          <Menu.CheckboxItem
+            closeMenuOnClick
+            checked={terminal.decides === 'yes'}
+            disabled={terminal.decides === 'asking'}
+            onChange={(on: boolean) => terminals.decide(terminal.sessionId, on)}
+          >
+            <Trans>Decide here who watches and types</Trans>
+          </Menu.CheckboxItem>
+        )}
         <Menu.Divider />
         <Menu.Item className={classes.danger} onClick={() => mesh.terminalLoader.close(terminal.sessionId)}>
           <Trans>Stop watching</Trans>

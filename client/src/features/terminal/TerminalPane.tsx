@@ -10,11 +10,12 @@ import { isMac, leaveKeys, SHELL_KEYS } from '../../lib/shortcuts';
 import { searchKeys, terminalKey } from '../../lib/terminalShortcuts';
 import type { Peer, Share } from '../../protocol/signal';
 import { rememberFront } from '../../state/terminalMemory';
-import { isAway } from '../../state/terminalReturn';
+import { asItIs, isAway } from '../../state/terminalReturn';
 import { nameOf, patchTerminal, type TerminalView } from '../../state/terminalStore';
 import { EmptyState } from '../../ui/EmptyState';
 import { KeyBar } from './KeyBar';
 import { LinkDialog } from './LinkDialog';
+import { Questions } from './Questions';
 import { SearchBar } from './SearchBar';
 import { StateBanner } from './StateBanner';
 import { TerminalBar } from './TerminalBar';
@@ -46,7 +47,8 @@ export function TerminalPane(props: Props) {
   );
 }
 
-function Pane({ terminal, machine, share, visible }: Props) {
+function Pane({ terminal: told, machine, share, visible }: Props) {
+  const terminal = asItIs(told, machine);
   const { t, i18n } = useLingui();
   const mesh = useMesh();
   const terminals = useTerminals();
@@ -54,6 +56,7 @@ function Pane({ terminal, machine, share, visible }: Props) {
   const { sessionId, phase } = terminal;
   const deviceName = nameOf(terminal);
   const bar = useRef<HTMLDivElement>(null);
+  const questions = useRef<HTMLElement>(null);
   const searchField = useRef<HTMLInputElement>(null);
   const [searching, setSearching] = useState(false);
   const [playing, setPlaying] = useState(false);
@@ -110,7 +113,8 @@ function Pane({ terminal, machine, share, visible }: Props) {
     event.stopPropagation();
     if (key === 'tab') return;
     event.preventDefault();
-    if (key === 'bar') bar.current?.querySelector<HTMLElement>('button:not(:disabled)')?.focus();
+    if (key === 'bar')
+      (questions.current ?? bar.current)?.querySelector<HTMLElement>('button:not(:disabled)')?.focus();
     else if (key === 'search') search();
     else if (selected) void screen?.copy();
   }
@@ -156,6 +160,14 @@ function Pane({ terminal, machine, share, visible }: Props) {
             {...(held ? SHELL_KEYS : {})}
           />
         )}
+        <Questions
+          ref={questions}
+          terminal={terminal}
+          visible={visible}
+          onDone={() => {
+            if (visible) terminals.screen(sessionId)?.focus();
+          }}
+        />
         {started && (
           <p id={helpId} hidden>
             {held ? (

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { SignalEvent } from '../../protocol/signal';
 import { faultOf } from './devices';
-import { waysOf } from './diagnosis';
+import { placeOf, type Reach, waysOf } from './diagnosis';
 import { type Roster, rosterAfter } from './roster';
 import { callLimits, MAX_PEOPLE, scaleFor, screenLimits } from './sharing';
 import { SpeakerWatch } from './speaker';
@@ -148,6 +148,29 @@ describe('what goes wrong', () => {
     expect(named('NotAllowedError')).toBe('MEDIA_DENIED');
     expect(named('NotReadableError')).toBe('DEVICE_BUSY');
     expect(named('NotSupportedError')).toBe('NO_MEDIA');
+  });
+
+  it('tells what a device is behind from how it is seen', () => {
+    const found: Reach = {
+      host: true,
+      reflexive: false,
+      relay: false,
+      errors: [],
+      complete: true,
+      seen: [],
+    };
+    const seenAs = (...ports: number[]): Reach => ({
+      ...found,
+      reflexive: true,
+      seen: ports.map((port) => ({ of: '1', as: `9.9.9.9:${port}` })),
+    });
+    expect(placeOf(found)).toBe('open');
+    expect(placeOf({ ...found, errors: ['701 STUN binding request timed out.'] })).toBe('shut');
+    expect(placeOf({ ...found, complete: false })).toBe('shut');
+    expect(placeOf(seenAs(7000))).toBe('router');
+    expect(placeOf(seenAs(7000, 7001))).toBe('symmetric');
+    const both = seenAs(7000, 7001);
+    expect(placeOf({ ...both, seen: both.seen.map((one, of) => ({ ...one, of: `${of}` })) })).toBe('router');
   });
 
   it('is looked for at each address of each server', () => {

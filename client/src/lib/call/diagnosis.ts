@@ -11,6 +11,26 @@ export interface Reach {
   relay: boolean;
   /** What the browser said that went wrong, e.g. `401 Unauthorized`. */
   errors: string[];
+  /** The browser has looked at everything. It leaves out what STUN sees where that is an address of the device itself. */
+  complete: boolean;
+  /** The addresses of this device as STUN sees them, and which of its own each of them belongs to (RFC 8445, foundation). */
+  seen: { of: string; as: string }[];
+}
+
+/** How this device is joined to the Internet, as far as a browser can see it. */
+export type Place = 'open' | 'router' | 'symmetric' | 'shut';
+
+/** STUN was asked and answered. */
+export function answered({ host, reflexive, complete, errors }: Reach): boolean {
+  return reflexive || (host && complete && errors.length === 0);
+}
+
+/** From what all STUN servers together see. One port that two of them see as two is one that each destination sees otherwise. */
+export function placeOf(found: Reach): Place {
+  if (!answered(found)) return 'shut';
+  if (!found.reflexive) return 'open';
+  const bases = found.seen.map(({ of }) => of);
+  return new Set(bases).size < bases.length ? 'symmetric' : 'router';
 }
 
 export interface IceServer {
@@ -41,7 +61,14 @@ export function waysOf(servers: IceServer[]): { way: Way; server: IceServer & { 
 
 /** Gathers candidates with these servers and nothing else. */
 export async function reach(iceServers: IceServer[], relayOnly = false): Promise<Reach> {
-  const found: Reach = { host: false, reflexive: false, relay: false, errors: [] };
+  const found: Reach = {
+    host: false,
+    reflexive: false,
+    relay: false,
+    errors: [],
+    complete: false,
+    seen: [],
+  };
   const pc = new RTCPeerConnection({ iceServers, iceTransportPolicy: relayOnly ? 'relay' : 'all' });
   try {
     pc.createDataChannel('test');
@@ -49,8 +76,14 @@ export async function reach(iceServers: IceServer[], relayOnly = false): Promise
       const timer = window.setTimeout(resolve, GATHER_MS);
       pc.onicecandidate = ({ candidate }) => {
         if (candidate?.type === 'host') found.host = true;
-        if (candidate?.type === 'srflx') found.reflexive = true;
+        if (candidate?.type === 'srflx') {
+          found.reflexive = true;
+          const as = `${candidate.address}:${candidate.port}`;
+          if (!found.seen.some((one) => one.as === as))
+            found.seen.push({ of: candidate.foundation ?? '', as });
+        }
         if (candidate?.type === 'relay') found.relay = true;
+        if (!candidate) found.complete = true;
         if (!candidate || found.relay) {
           window.clearTimeout(timer);
           resolve();

@@ -79,8 +79,9 @@ export class LocalMedia {
     const before = this.tracks[kind];
     let track: MediaStreamTrack;
     try {
-      // Some systems give a camera to one user at a time, be it the same page.
-      if (kind === 'video') before?.stop();
+      // Some systems give a camera to one user at a time, be it the same page; a microphone that is open already is given with the
+      // settings that it has.
+      before?.stop();
       track = await (kind === 'audio' ? openMicrophone(this.choice) : openCamera(this.choice));
     } catch (error) {
       if (turn !== this.turns[kind] || this.closed) return;
@@ -93,7 +94,6 @@ export class LocalMedia {
       track.stop();
       return;
     }
-    before?.stop();
     track.enabled = this.wanted[kind];
     track.onended = () => void this.unplugged(kind, track);
     this.tracks[kind] = track;

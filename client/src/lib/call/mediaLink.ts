@@ -21,6 +21,8 @@ const STATS_EVERY_MS = 2_000;
 /** A hiccup of the network often heals by itself; after this long ICE begins anew. */
 const RESTART_AFTER_MS = 2_000;
 const FAREWELL_MS = 250;
+/** The password of a relay is good for ten minutes at most, a call lasts longer. */
+const SERVERS_GOOD_MS = 5 * 60_000;
 /** Descriptions and candidates that wait for the one before. More than this is no orderly peer. */
 const MAX_WAITING = 128;
 const KINDS = ['audio', 'video'] as const;
@@ -36,6 +38,8 @@ export interface MediaLinkOptions {
   remote: string;
   identity: Identity;
   iceServers: RTCIceServer[];
+  /** The same with passwords of this moment. */
+  freshServers: () => Promise<RTCIceServer[]>;
   /** Makes the first offer; the other end gives way where offers cross. */
   first: boolean;
   /** Whether this end sends media at all: who watches a screen does not. */
@@ -75,6 +79,7 @@ export class MediaLink {
   private limits: Limits | undefined;
   private outgoing: (IceCandidate | null)[] = [];
   private unsent: RTCSessionDescription | undefined;
+  private serversSince = performance.now();
   private chain: Promise<void> = Promise.resolve();
   private waiting = 0;
   private lease: number | undefined;
@@ -84,11 +89,7 @@ export class MediaLink {
   private readonly reader = new StatsReader();
 
   constructor(private readonly options: MediaLinkOptions) {
-    this.pc = new RTCPeerConnection({
-      iceServers: options.iceServers,
-      certificates: [options.identity.certificate],
-      bundlePolicy: 'max-bundle',
-    });
+    this.pc = new RTCPeerConnection(this.configuration(options.iceServers));
     this.pc.onicecandidate = ({ candidate }) => {
       this.outgoing.push(candidate ? plainCandidate(candidate) : null);
       this.flushCandidates();
@@ -128,6 +129,8 @@ export class MediaLink {
       const collision = this.makingOffer || this.pc.signalingState !== 'stable';
       this.ignoredOffer = this.options.first && collision;
       if (this.ignoredOffer) return;
+      // The other end begins ICE anew, and so does this one.
+      if (this.pc.remoteDescription) await this.renewServers();
       await this.pc.setRemoteDescription({ type: 'offer', sdp });
       await this.takeSenders();
       this.token = await this.options.capability(false);
@@ -184,7 +187,7 @@ export class MediaLink {
   refresh(): void {
     if (this.state === 'ended') return;
     if (this.unsent) this.sendDescription();
-    else if (this.pc.connectionState !== 'connected') this.restartIce();
+    else if (this.pc.connectionState !== 'connected') void this.restartIce();
   }
 
   get isOpen(): boolean {
@@ -300,21 +303,27 @@ export class MediaLink {
     });
   }
 
+  /** Who opened the channel, which is `first`, says HELLO at once; the other end when it was spoken to, as in `PeerLink`. */
   private attach(channel: RTCDataChannel): void {
     this.channel = channel;
     channel.binaryType = 'arraybuffer';
     channel.onmessage = ({ data }) => this.queue(() => this.receive(data));
     channel.onclose = () => this.end('CONNECTION', 'The other side closed the connection.');
-    channel.onopen = () => void this.guard(() => this.sayHello());
-    if (channel.readyState === 'open') void this.guard(() => this.sayHello());
+    let seen = false;
+    const opened = () => {
+      if (seen) return;
+      seen = true;
+      this.after(HELLO_TIMEOUT_MS, () => {
+        if (this.state === 'new') this.bye('HELLO_TIMEOUT', 'The other side did not identify itself.');
+      });
+      if (this.options.first) void this.guard(() => this.sayHello());
+    };
+    channel.onopen = opened;
+    if (channel.readyState === 'open') opened();
   }
 
   private async sayHello(): Promise<void> {
-    if (this.helloSent) return;
     this.helloSent = true;
-    this.after(HELLO_TIMEOUT_MS, () => {
-      if (this.state === 'new') this.bye('HELLO_TIMEOUT', 'The other side did not identify itself.');
-    });
     const cap_token = await this.options.capability(false);
     if (this.channel?.readyState !== 'open') return;
     this.channel.send(
@@ -332,6 +341,7 @@ export class MediaLink {
       if (frame.type !== 'HELLO') throw new DecodeError('first frame', 'HELLO');
       if (frame.session_id !== this.options.sessionId)
         throw new CapabilityRefused('it is for another session');
+      if (!this.options.first) await this.sayHello();
       await this.verifyRemote(frame.cap_token, this.remoteFingerprint);
       this.verified = true;
       this.renewLease();
@@ -384,15 +394,37 @@ export class MediaLink {
     } else if (now === 'disconnected' || now === 'failed') {
       this.options.onState('reconnecting');
       this.clear('restart');
-      this.restart = this.after(now === 'failed' ? 0 : RESTART_AFTER_MS, () => this.restartIce());
+      this.restart = this.after(now === 'failed' ? 0 : RESTART_AFTER_MS, () => void this.restartIce());
       this.lost ??= this.after(CONNECT_TIMEOUT_MS, () =>
         this.end('CONNECTION', 'The direct connection was lost.'),
       );
     }
   }
 
-  private restartIce(): void {
-    if (this.pc.signalingState === 'stable') this.pc.restartIce();
+  private async restartIce(): Promise<void> {
+    await this.renewServers();
+    if (this.state !== 'ended' && this.pc.signalingState === 'stable') this.pc.restartIce();
+  }
+
+  /** Without, a relay would refuse what is gathered from here on. Where the server is away, the old ones may still do. */
+  private async renewServers(): Promise<void> {
+    if (performance.now() - this.serversSince < SERVERS_GOOD_MS) return;
+    try {
+      const servers = await this.options.freshServers();
+      if (this.state === 'ended') return;
+      this.pc.setConfiguration(this.configuration(servers));
+      this.serversSince = performance.now();
+    } catch (error) {
+      console.debug('servers not renewed', error);
+    }
+  }
+
+  private configuration(iceServers: RTCIceServer[]): RTCConfiguration {
+    return {
+      iceServers,
+      certificates: [this.options.identity.certificate],
+      bundlePolicy: 'max-bundle',
+    };
   }
 
   private clear(which: 'restart' | 'lost'): void {

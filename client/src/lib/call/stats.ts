@@ -1,6 +1,6 @@
 // What the browser measures of one connection, as figures that a person can read.
 
-import { type PathInfo, pathFrom } from '../rtc';
+import { type PathInfo, pathFrom } from '../path';
 
 type Report = Record<string, unknown>;
 

@@ -67,8 +67,8 @@ export class Receiver {
   }
 
   /**
-   * What to ask for: everything but what `held` says is there (leading chunks of a file) and what nobody wants here.
-   * Empty files need no asking.
+   * What to ask for: everything but what `held` says is there (leading chunks of a file) and what nobody wants here, the
+   * small files first, so that a huge one holds back none of them. Empty files need no asking.
    */
   want(held: ReadonlyMap<number, number> = new Map(), unwanted: ReadonlySet<number> = new Set()) {
     const ranges: Range[] = [];
@@ -82,6 +82,9 @@ export class Receiver {
         ranges.push({ file, from: held.get(file) ?? 0, to: chunksOf(size) });
       }
     }
+    // Stable: files of as many chunks stay in the order of the list.
+    const chunks = ({ file }: Range) => chunksOf(this.list[file]?.size ?? 0);
+    ranges.sort((a, b) => chunks(a) - chunks(b));
     for (const range of ranges) this.expect(range);
     const frames: FrameOf<'FILE_WANT'>[] = [];
     const length = Math.max(ranges.length, skip.length, 1);

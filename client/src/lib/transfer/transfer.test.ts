@@ -99,6 +99,8 @@ interface RunOptions {
   maxBytes?: number;
   wanted?: (path: string) => boolean;
   parts?: Map<string, Uint8Array<ArrayBuffer>>;
+  /** The file as the browser hands it out. */
+  chosen?: (bytes: Uint8Array<ArrayBuffer>, name: string) => File;
   ends?: (ends: { incoming: Incoming; outgoing: Outgoing }) => void;
 }
 
@@ -138,7 +140,8 @@ function run(files: { name: string; bytes: Uint8Array<ArrayBuffer> }[], options:
         fault,
       },
     );
-    const chosen = files.map(({ name, bytes }) => ({ path: name, content: new File([bytes], name) }));
+    const fileOf = options.chosen ?? ((bytes, name) => new File([bytes], name));
+    const chosen = files.map(({ name, bytes }) => ({ path: name, content: fileOf(bytes, name) }));
     const outgoing: Outgoing = new Outgoing(
       chosen,
       prepare(chosen, localHash(), () => {}),
@@ -178,6 +181,27 @@ describe('a transfer', () => {
       expect(Buffer.from(written.get(name) ?? []).equals(Buffer.from(bytes))).toBe(true);
   });
 
+  it('asks for small files first, in the order of the list, so that a huge one holds back none of them', async () => {
+    const files = [
+      { name: 'huge', bytes: pseudoRandom(3 * CHUNK_BYTES) },
+      { name: 'small', bytes: pseudoRandom(500) },
+      { name: 'middle', bytes: pseudoRandom(CHUNK_BYTES + 1) },
+      { name: 'begun', bytes: pseudoRandom(3 * CHUNK_BYTES + 1) },
+      { name: 'smaller', bytes: pseudoRandom(20) },
+    ];
+    const begun = files[3]?.bytes ?? new Uint8Array();
+    const parts = new Map([[hex(blake3(begun)), begun.slice(0, 3 * CHUNK_BYTES)]]);
+    const chunks: number[] = [];
+    const tamper = (frame: Frame) => {
+      if (frame.type === 'FILE_CHUNK') chunks.push(frame.file);
+      return frame;
+    };
+    const { written, fault } = await run(files, { parts, tamper });
+    expect(fault).toBeUndefined();
+    expect(written.size).toBe(5);
+    expect(chunks).toEqual([1, 4, 2, 2, 0, 0, 0, 3]);
+  });
+
   it('finds one flipped bit before it is written', async () => {
     const { written, fault } = await run([{ name: 'a', bytes: pseudoRandom(200_000) }], {
       tamper: (frame) => {
@@ -214,6 +238,33 @@ describe('a transfer', () => {
       expect(fault?.code).toBe('BAD_PATH');
     },
   );
+
+  it('says that a file vanished, before it is read and in the middle, and keeps nothing under its name', async () => {
+    for (const [when, code] of [
+      ['FILE_MANIFEST', 'SOURCE_GONE'],
+      ['FILE_DATA', 'SOURCE_CHANGED'],
+    ] as const) {
+      let gone = when === 'FILE_MANIFEST';
+      class Vanishing extends File {
+        override slice(from?: number, to?: number): Blob {
+          const part = super.slice(from, to);
+          if (gone) part.arrayBuffer = () => Promise.reject(new DOMException('', 'NotFoundError'));
+          return part;
+        }
+      }
+      const { written, fault, delivered } = await run([{ name: 'a', bytes: pseudoRandom(2 * CHUNK_BYTES) }], {
+        chosen: (bytes, name) => new Vanishing([bytes], name),
+        tamper: (frame) => {
+          gone ||= frame.type === when;
+          return frame;
+        },
+      });
+      expect(fault?.code).toBe(code);
+      expect(fault?.message).toContain('a ');
+      expect(delivered).toBe(false);
+      expect(written.size).toBe(0);
+    }
+  });
 
   it('refuses more than was offered', async () => {
     const { fault } = await run([{ name: 'a', bytes: pseudoRandom(2000) }], { maxBytes: 1999 });

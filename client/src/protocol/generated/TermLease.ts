@@ -12,4 +12,8 @@ name: string, epoch: number,
 /**
  * Whether the receiver of this frame is the holder.
  */
-you: boolean, };
+you: boolean, 
+/**
+ * Whether the receiver of this frame may ask to answer for the host's owner, by [`TermDecide`].
+ */
+may_decide?: boolean, };

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use rtc::sansio::Protocol;
 
-use super::Driver;
 use super::datagrams::feed_repaired;
+use super::{Driver, NOT_HEARD};
 use crate::rtc::ConnectionEvent;
 use crate::rtc::channel::Channel;
 use crate::rtc::repair::Repair;
@@ -81,6 +81,9 @@ impl Driver {
                 turn.handle_timeout(now);
             }
         }
+        while let Some((_, relay)) = self.held_relays.pop_front_if(|(at, _)| *at <= now) {
+            self.add_to_stack(relay);
+        }
         if !self.gathered
             && self.tasks.is_empty()
             && self.probes.is_empty()
@@ -88,7 +91,10 @@ impl Driver {
         {
             self.gathered = true;
             self.announce(ConnectionEvent::EndOfCandidates);
-            if self.relay_only && self.turns.iter().all(|turn| turn.relayed().is_none()) {
+            if self.config.relay_only
+                && self.channel.is_none()
+                && self.turns.iter().all(|turn| turn.relayed().is_none())
+            {
                 self.end("no TURN server gave a relay, and only relayed connections are allowed");
             }
         }
@@ -98,6 +104,9 @@ impl Driver {
             } else {
                 "the connection was not ready within 30 seconds"
             });
+        }
+        if self.recover_until.is_some_and(|at| at <= now) {
+            self.end(NOT_HEARD);
         }
         if self.channel.is_none() && self.peer_is_gone() {
             self.end("the other device broke off the handshake");
@@ -124,10 +133,12 @@ impl Driver {
             repair,
             self.paced_until,
             self.probes.next_timeout(),
+            self.held_relays.front().map(|(at, _)| *at),
             turns,
             channel,
             stats,
             self.open_deadline,
+            self.recover_until,
         ]
         .into_iter()
         .flatten()

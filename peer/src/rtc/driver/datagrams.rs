@@ -78,7 +78,10 @@ impl Driver {
                             for peer in &self.remote_addrs {
                                 turn.permit(now, *peer);
                             }
-                            self.add_local(Kind::Relay, relayed, turn.local(), true);
+                            self.add_relay(relayed, turn.local());
+                            for reserve in std::mem::take(&mut self.reserve) {
+                                reserve.abort();
+                            }
                         }
                         TurnEvent::Failed(reason) => tracing::debug!(reason, "no TURN allocation"),
                         TurnEvent::Data(peer, message) => {

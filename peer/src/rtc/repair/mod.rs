@@ -143,6 +143,11 @@ impl<T> Repair<T> {
         self.receiver.handle_timeout(now);
     }
 
+    /// There is another path: what was given up asking for is asked for again.
+    pub(super) fn on_another_path(&mut self, now: Instant) {
+        self.sender.on_another_path(now);
+    }
+
     /// Numbered datagrams whose arrival was not reported yet.
     pub(super) fn unreported(&self) -> usize {
         self.sender.unreported()

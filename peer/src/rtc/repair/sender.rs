@@ -136,6 +136,13 @@ impl Sender {
         }
     }
 
+    /// Nothing is known of the new path: the next probe goes after the first interval.
+    pub(super) fn on_another_path(&mut self, now: Instant) {
+        self.probes = 0;
+        self.smoothed = None;
+        self.active_at = Some(now);
+    }
+
     /// Whatever is older than the `youngest` that arrived, and far enough from it, is lost.
     fn find_lost(&mut self, now: Instant, youngest: usize) {
         let late = self.smoothed.map(|smoothed| smoothed * 9 / 8 + REPORT_DELAY);

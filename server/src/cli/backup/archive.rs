@@ -77,9 +77,19 @@ fn list(path: &Path) -> Result<Listed> {
 
 /// Compares the archive with its list, and unpacks it into a folder where one is given.
 pub(super) fn read(from: &Path, into: Option<&Path>) -> Result<Manifest> {
-    let shown = from.display();
-    let not_one = || format!("{shown} is not a backup of Mesh, or is damaged. Nothing was changed.");
-    let mut archive = tar::Archive::new(File::open(from).with_context(not_one)?);
+    let shown = from.display().to_string();
+    let file = File::open(from).with_context(|| not_a_backup(&shown))?;
+    read_from(file, &shown, into)
+}
+
+fn not_a_backup(shown: &str) -> String {
+    format!("{shown} is not a backup of Mesh, or is damaged. Nothing was changed.")
+}
+
+/// The same of an archive that comes from anywhere; `shown` is what errors call it.
+pub(super) fn read_from(from: impl Read, shown: &str, into: Option<&Path>) -> Result<Manifest> {
+    let not_one = || not_a_backup(shown);
+    let mut archive = tar::Archive::new(from);
     let mut entries = archive.entries().with_context(not_one)?;
     let mut first = entries.next().with_context(not_one)?.with_context(not_one)?;
     ensure!(first.path_bytes().as_ref() == MANIFEST.as_bytes(), not_one());

@@ -26,7 +26,7 @@ pub(super) struct Backup {
 /// Reads a backup.
 #[derive(Args)]
 pub(super) struct Restore {
-    /// The file that `mesh-server backup` wrote
+    /// The file that `mesh-server backup` wrote; `-` reads it from standard input
     file: PathBuf,
     /// Replace the data that is there
     #[arg(long)]
@@ -35,6 +35,13 @@ pub(super) struct Restore {
 
 impl Backup {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        if config.database_url.is_some() {
+            bail!(
+                "The database is in PostgreSQL, which has a tool of its own for this: pg_dump --format custom --file mesh.dump mesh. \
+                 Keep the keys with it: {}/*.key.",
+                config.data_dir.display()
+            );
+        }
         let database = config.database_path();
         if !database.exists() {
             bail!(
@@ -78,7 +85,15 @@ impl Backup {
 
 impl Restore {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
-        if !self.file.is_file() {
+        if config.database_url.is_some() {
+            bail!(
+                "The database is in PostgreSQL: restore it with pg_restore --clean --if-exists --single-transaction --dbname mesh \
+                 mesh.dump, and put the keys back into {}.",
+                config.data_dir.display()
+            );
+        }
+        let piped = self.file == Path::new("-");
+        if !piped && !self.file.is_file() {
             bail!("There is no file {}.", self.file.display());
         }
         let alone = data_dir::alone(&config.data_dir)?;
@@ -91,7 +106,11 @@ impl Restore {
         let folder = draft_folder(&config.data_dir)?;
         let unpacked = folder.path().join("data");
         std::fs::create_dir(&unpacked)?;
-        archive::read(&self.file, Some(&unpacked))?;
+        if piped {
+            archive::read_from(std::io::stdin().lock(), "standard input", Some(&unpacked))?;
+        } else {
+            archive::read(&self.file, Some(&unpacked))?;
+        }
         if let Some(flaw) = snapshot::flaw(&unpacked.join(DATABASE)).await? {
             bail!(
                 "The database in {} cannot be used: {flaw}. Nothing was changed.",

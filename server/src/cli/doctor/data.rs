@@ -7,7 +7,10 @@ use super::{Finding, failed, ok, warning};
 use crate::Config;
 use crate::auth::{capability_keys, keys};
 use crate::clock::{Clock as _, SystemClock, rfc3339};
+use crate::config::Secret;
 use crate::data_dir;
+use crate::server::reason;
+use crate::store::postgres;
 use crate::store::sqlite::snapshot;
 
 /// Below this much space nothing more is stored soon, and below ten times as much somebody should look.
@@ -20,12 +23,23 @@ const AHEAD_MS: u64 = 300_000;
 pub(super) async fn look(config: &Config) -> Vec<Finding> {
     let dir = &config.data_dir;
     let shown = dir.display();
-    if !dir.is_dir() {
+    let mut findings = if dir.is_dir() {
+        vec![directory(dir), all_keys(config), space(dir)]
+    } else {
         let text = format!("{shown} does not exist: the first start makes it. Is MESH_DATA_DIR right?");
-        return vec![warning("data", text), clock(None)];
-    }
-    let mut findings = vec![directory(dir), all_keys(config), space(dir)];
-    let path = config.database_path();
+        vec![warning("data", text)]
+    };
+    let newest = match &config.database_url {
+        Some(url) => postgres(url, &mut findings).await,
+        None if dir.is_dir() => sqlite(&config.database_path(), &mut findings).await,
+        None => None,
+    };
+    findings.push(clock(newest));
+    findings
+}
+
+/// Returns when something was last noted in it.
+async fn sqlite(path: &Path, findings: &mut Vec<Finding>) -> Option<u64> {
     let mut newest = None;
     findings.push(if !path.exists() {
         warning(
@@ -33,9 +47,9 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
             format!("{} does not exist: the first start makes it", path.display()),
         )
     } else {
-        match snapshot::flaw(&path).await {
+        match snapshot::flaw(path).await {
             Ok(None) => {
-                newest = snapshot::newest(&path).await.ok().flatten();
+                newest = snapshot::newest(path).await.ok().flatten();
                 ok("database", format!("{} is whole", path.display()))
             }
             Ok(Some(flaw)) => failed(
@@ -48,8 +62,28 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
             ),
         }
     });
-    findings.push(clock(newest));
-    findings
+    newest
+}
+
+/// Returns when something was last noted in it.
+async fn postgres(url: &Secret, findings: &mut Vec<Finding>) -> Option<u64> {
+    let health = match postgres::look(url).await {
+        Ok(health) => health,
+        Err(error) => {
+            findings.push(failed("database", reason(&error)));
+            return None;
+        }
+    };
+    let shown = format!("PostgreSQL {} at {}", health.version, health.place);
+    findings.push(match health.flaw {
+        Some(flaw) => failed("database", format!("{shown}: {flaw}")),
+        None => ok(
+            "database",
+            format!("{shown} answers, and has {} MiB", health.bytes / (1024 * 1024)),
+        ),
+    });
+    findings.extend(health.warnings.into_iter().map(|text| warning("database", text)));
+    health.newest
 }
 
 /// An error with what is behind it.

@@ -1,12 +1,11 @@
 //! Settings that contradict each other, and whether the port answers or is free.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
+use super::super::health;
 use super::{Finding, failed, ok, warning};
 use crate::Config;
 
@@ -75,12 +74,7 @@ fn content(config: &Config) -> Option<Finding> {
 /// The server itself answers there, nobody does, or somebody else.
 async fn port(config: &Config) -> Finding {
     let listen = config.listen;
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    match timeout(WAIT, health(SocketAddr::new(ip, listen.port()))).await {
+    match timeout(WAIT, health::status(health::reached(listen))).await {
         Ok(Ok(status)) if status == "200" => ok("server", format!("runs on {listen} and is well")),
         Ok(Ok(status)) if status == "503" => failed(
             "server",
@@ -102,19 +96,4 @@ async fn port(config: &Config) -> Finding {
             ),
         },
     }
-}
-
-/// The status of `GET /health`; empty where it is not ours that answers. Fails where nobody takes the connection.
-async fn health(address: SocketAddr) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(address).await?;
-    let ask = format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    let mut answer = Vec::new();
-    // However a stranger breaks off, what came until then tells who it is.
-    if stream.write_all(ask.as_bytes()).await.is_ok() {
-        let _ = stream.take(4_096).read_to_end(&mut answer).await;
-    }
-    let answer = String::from_utf8_lossy(&answer);
-    let ours = answer.contains("\"ok\":") && answer.contains("\"version\":");
-    let status = answer.split(' ').nth(1).filter(|_| ours);
-    Ok(status.unwrap_or_default().to_owned())
 }

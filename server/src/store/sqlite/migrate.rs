@@ -1,18 +1,18 @@
 //! Brings the tables up to date: each file of `migrations/` once, in order, each in its own transaction.
 
 use sqlx::Row as _;
-use sqlx::sqlite::SqlitePool;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::{Result, StoreError};
 
 const MIGRATIONS: &[&str] = &[
-    include_str!("../../../migrations/0001_foundation.sql"),
-    include_str!("../../../migrations/0002_accounts.sql"),
-    include_str!("../../../migrations/0003_rooms.sql"),
-    include_str!("../../../migrations/0004_notifications.sql"),
-    include_str!("../../../migrations/0005_oidc.sql"),
-    include_str!("../../../migrations/0006_audit.sql"),
-    include_str!("../../../migrations/0007_short_rooms.sql"),
+    include_str!("../../../migrations/sqlite/0001_foundation.sql"),
+    include_str!("../../../migrations/sqlite/0002_accounts.sql"),
+    include_str!("../../../migrations/sqlite/0003_rooms.sql"),
+    include_str!("../../../migrations/sqlite/0004_notifications.sql"),
+    include_str!("../../../migrations/sqlite/0005_oidc.sql"),
+    include_str!("../../../migrations/sqlite/0006_audit.sql"),
+    include_str!("../../../migrations/sqlite/0007_short_rooms.sql"),
 ];
 
 /// How many there are: the newest version of the tables that this program knows.
@@ -27,15 +27,35 @@ pub(super) fn too_new(version: impl std::fmt::Display) -> String {
     )
 }
 
+async fn version(connection: &mut SqliteConnection) -> Result<usize> {
+    let version: i64 = sqlx::query("PRAGMA user_version")
+        .fetch_one(connection)
+        .await?
+        .try_get(0)?;
+    usize::try_from(version).map_err(|_| StoreError::Corrupt("user_version".into()))
+}
+
+/// Fails where the tables are of another version.
+pub(in crate::store) async fn is_current(connection: &mut SqliteConnection) -> Result<()> {
+    match version(connection).await? {
+        version if version == known() => Ok(()),
+        version if version > known() => Err(StoreError::Corrupt(too_new(version))),
+        version => {
+            let text = format!(
+                "an older version of Mesh wrote the file (schema {version}, this one has {}): any command brings it up to \
+                 date, such as mesh-server user list",
+                known()
+            );
+            Err(StoreError::Unavailable(text.into()))
+        }
+    }
+}
+
 /// Two processes may start at once: the version is read under the write lock.
 pub(super) async fn run(pool: &SqlitePool) -> Result<()> {
     loop {
         let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-        let version: i64 = sqlx::query("PRAGMA user_version")
-            .fetch_one(&mut *tx)
-            .await?
-            .try_get(0)?;
-        let version = usize::try_from(version).map_err(|_| StoreError::Corrupt("user_version".into()))?;
+        let version = version(&mut tx).await?;
         if version > MIGRATIONS.len() {
             return Err(StoreError::Corrupt(too_new(version)));
         }

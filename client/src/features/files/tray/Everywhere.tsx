@@ -54,7 +54,8 @@ function Bar() {
   const size = open.reduce((sum, transfer) => sum + transfer.size, 0);
   const moved = open.reduce((sum, transfer) => sum + transfer.moved, 0);
   const percent = size > 0 ? Math.floor((moved / size) * 100) : 0;
-  if (transfers.length === 0) return null;
+  // Who has just cleared the list goes on looking at it.
+  if (transfers.length === 0 && !opened) return null;
   return (
     <>
       <UnstyledButton className={classes.bar} onClick={drawer.open} aria-haspopup="dialog">

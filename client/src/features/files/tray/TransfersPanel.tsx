@@ -1,4 +1,4 @@
-// All transfers of this visit, of all rooms: what is under way, and what is over until it is cleared.
+// All transfers of this visit, of all rooms: what is under way, and what is over until it is cleared; then earlier ones.
 
 import { Trans, useLingui } from '@lingui/react/macro';
 import { Button, Text } from '@mantine/core';
@@ -7,6 +7,7 @@ import { isOpen } from '../../../state/transferStore';
 import ui from '../../../ui/ui.module.css';
 import classes from '../files.module.css';
 import { useTransfers } from '../useTransfers';
+import { Earlier } from './Earlier';
 import { TransferCard } from './TransferCard';
 import { Words } from './words';
 
@@ -23,6 +24,7 @@ function Panel({ roomId }: { roomId?: string }) {
   const mesh = useMesh();
   const transfers = useTransfers().filter((transfer) => transfer.phase !== 'offered');
   const over = transfers.filter((transfer) => !isOpen(transfer)).map(({ sessionId }) => sessionId);
+  const shown = new Set(transfers.map(({ sessionId }) => sessionId));
   return (
     <section className={classes.panel} aria-label={t`Transfers`}>
       <div className={classes.panelHead}>
@@ -56,6 +58,7 @@ function Panel({ roomId }: { roomId?: string }) {
           ))}
         </ul>
       )}
+      <Earlier shown={shown} />
     </section>
   );
 }

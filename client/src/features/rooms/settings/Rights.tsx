@@ -1,5 +1,3 @@
-import type { MessageDescriptor } from '@lingui/core';
-import { msg } from '@lingui/core/macro';
 import { Trans, useLingui } from '@lingui/react/macro';
 import { Checkbox, Table, Text } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
@@ -8,18 +6,10 @@ import { useMesh } from '../../../app/mesh';
 import type { PolicyRole } from '../../../protocol/rest';
 import type { RoomView } from '../../../state/roomStore';
 import { Problem } from '../../../ui/Problem';
+import { RIGHT_NAMES } from './rights';
 import { ROLE_NAMES } from './roles';
 
 const ROLES: PolicyRole[] = ['moderator', 'member', 'guest'];
-const RIGHTS: [string, MessageDescriptor][] = [
-  ['call', msg`Call`],
-  ['screen', msg`Share a screen`],
-  ['share:file', msg`Send files`],
-  ['share:folder', msg`Send folders`],
-  ['terminal:view', msg`Watch terminals`],
-  ['terminal:control', msg`Control terminals`],
-];
-
 /** Which role may ask for what. Whoever is asked still decides. */
 export function Rights({ room }: { room: RoomView }) {
   const { i18n } = useLingui();
@@ -49,7 +39,7 @@ export function Rights({ room }: { room: RoomView }) {
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
-          {RIGHTS.map(([right, name]) => (
+          {Object.entries(RIGHT_NAMES).map(([right, name]) => (
             <Table.Tr key={right}>
               <Table.Th scope="row">{i18n._(name)}</Table.Th>
               {ROLES.map((role) => (

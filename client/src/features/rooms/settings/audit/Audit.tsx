@@ -7,6 +7,7 @@ import { useMesh } from '../../../../app/mesh';
 import { download } from '../../../../lib/transfer/sink';
 import type { RoomView } from '../../../../state/roomStore';
 import { Problem } from '../../../../ui/Problem';
+import { RIGHT_NAMES } from '../rights';
 import classes from '../settings.module.css';
 import { ACT_NAMES, auditPage, type Entry, isKnown, wholeRecord } from './entries';
 
@@ -77,7 +78,11 @@ export function Audit({ room }: { room: RoomView }) {
 function Line({ entry }: { entry: Entry }) {
   const { t, i18n } = useLingui();
   const who = entry.actor?.name ?? t`The operator of the server`;
-  const more = [entry.capabilities?.join(', '), entry.detail].filter(Boolean).join(' · ');
+  const rights = entry.capabilities?.map((name) => {
+    const known = RIGHT_NAMES[name];
+    return known ? i18n._(known) : name;
+  });
+  const more = [rights?.join(', '), entry.detail].filter(Boolean).join(' · ');
   return (
     <div>
       <Text size="sm" fw={560}>

@@ -1,0 +1,39 @@
+//! The server from outside: real sockets, databases and buses.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod accounts;
+mod audit;
+mod authentication;
+mod bus_contract;
+mod capabilities;
+mod chat;
+mod chat_changes;
+mod clocks;
+mod cluster;
+mod codes;
+mod command;
+mod common;
+mod database;
+mod durability;
+mod floods;
+mod guests;
+mod headers;
+mod holes;
+mod matrix;
+mod metrics;
+mod notification_delivery;
+mod notifications;
+mod oidc;
+mod openapi;
+mod operator;
+mod pairing;
+mod postgres;
+mod relay_rules;
+mod resume;
+mod rooms;
+mod session_and_relay;
+mod sessions;
+mod shutdown;
+mod sockets;
+mod store_contract;
+mod terminal_data;
