@@ -68,22 +68,29 @@ pub enum StartError {
         ip = .0.ip(), next = .0.port().wrapping_add(1)
     )]
     PortTaken(SocketAddr),
-    #[error("cannot listen on {0}: {1}")]
+    #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] io::Error),
-    #[error("the data directory cannot be used: {0}")]
+    #[error("the data directory cannot be used")]
     Keys(#[from] KeyError),
     #[error(transparent)]
     DataDir(#[from] DataDirError),
     #[error("the database cannot be used: {}", reason(.0))]
-    Store(#[from] StoreError),
+    Store(StoreError),
     #[error(transparent)]
     Passwords(#[from] PasswordError),
     #[error(transparent)]
     Notifications(#[from] PlacesError),
-    #[error("this node did not join the others: {0}")]
+    #[error("this node did not join the others")]
     Join(#[from] JoinError),
     #[error(transparent)]
     SharedKeys(#[from] SecretsError),
+}
+
+/// Not as its source: it is told within.
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 /// The store hides the driver's words from clients; whoever starts the server may read them.

@@ -5,6 +5,7 @@
 #![cfg(unix)]
 
 mod migrate;
+mod tls;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

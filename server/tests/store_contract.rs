@@ -51,12 +51,22 @@ async fn postgres_sets_up_once() -> Result<()> {
     races::setup_happens_once(&store).await
 }
 
-/// Two servers that start at once make the tables once.
+#[tokio::test]
+async fn postgres_makes_its_tables_once_for_servers_that_start_at_once() -> Result<()> {
+    for _ in 0..8 {
+        let url = Secret::new(postgres::database().await?);
+        let starts = (0..4).map(|_| PostgresStore::open(&url));
+        for started in futures_util::future::join_all(starts).await {
+            started?.close().await;
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn postgres_keeps_what_it_acknowledged_and_opens_once_more() -> Result<()> {
     let url = Secret::new(postgres::database().await?);
-    let (one, two) = tokio::join!(PostgresStore::open(&url), PostgresStore::open(&url));
-    let (one, two) = (one?, two?);
+    let (one, two) = (PostgresStore::open(&url).await?, PostgresStore::open(&url).await?);
     let alice = user(&one, "alice").await?;
     let room = room(&one, &alice).await?;
     one.append_messages(&[message(&room, &alice, "d", "c", "kept")])

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::{CommandExt as _, parent_id};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ use tempfile::TempDir;
 
 /// Who has all rights there.
 const USER: &str = "postgres";
+/// The line of `postmaster.pid` with the port, by which the socket is called too.
+const PORT: usize = 3;
 
 /// One of a test's own; it ends with the value, however the test ends.
 pub struct Postgres {
@@ -31,6 +34,16 @@ impl Postgres {
         let postgres = Self { folder };
         postgres.start_again()?;
         Ok(postgres)
+    }
+
+    /// Makes and starts one that lets nobody in over the network but by TLS.
+    pub fn start_with_tls() -> Result<(Self, Tls)> {
+        let folder = tempfile::Builder::new().prefix("mesh-postgres-").tempdir()?;
+        make(folder.path())?;
+        let tls = Tls::set_up(folder.path())?;
+        let postgres = Self { folder };
+        postgres.start_again()?;
+        Ok((postgres, tls))
     }
 
     /// Starts it after [`stop`](Self::stop), and waits until it answers.
@@ -87,6 +100,71 @@ impl Drop for Postgres {
     }
 }
 
+/// How a PostgreSQL is reached over TLS: as `localhost`, by a certificate of an authority of its own.
+pub struct Tls {
+    pub port: u16,
+    pub authority: PathBuf,
+    /// Another authority, which has signed nothing.
+    pub stranger: PathBuf,
+}
+
+impl Tls {
+    fn set_up(folder: &Path) -> Result<Self> {
+        let authority = certificate(folder, "authority", None)?;
+        let stranger = certificate(folder, "stranger", None)?;
+        let own = certificate(folder, "localhost", Some("authority"))?;
+        // Given back at once: nobody else on this machine asks for a port by its number.
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let data = folder.join("data");
+        let mut settings = fs::OpenOptions::new()
+            .append(true)
+            .open(data.join("postgresql.conf"))?;
+        writeln!(
+            settings,
+            "listen_addresses = '127.0.0.1'\nport = {port}\nssl = on\nssl_cert_file = '{}'\nssl_key_file = '{}'",
+            own.display(),
+            own.with_extension("key").display()
+        )?;
+        let who = "local all all trust\nhostssl all all 127.0.0.1/32 trust\n";
+        fs::write(data.join("pg_hba.conf"), who)?;
+        Ok(Self {
+            port,
+            authority,
+            stranger,
+        })
+    }
+}
+
+/// A certificate with its key beside it, signed by itself or by one that was made before.
+fn certificate(folder: &Path, name: &str, signer: Option<&str>) -> Result<PathBuf> {
+    let file = |name: &str, extension| folder.join(name).with_extension(extension);
+    let mut make = program("openssl")?;
+    make.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+    ])
+    .args(["-subj", &format!("/CN={name}"), "-keyout"])
+    .arg(file(name, "key"))
+    .arg("-out")
+    .arg(file(name, "crt"));
+    if let Some(signer) = signer {
+        make.args(["-addext", &format!("subjectAltName=DNS:{name}")])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE", "-CA"])
+            .arg(file(signer, "crt"))
+            .arg("-CAkey")
+            .arg(file(signer, "key"));
+    }
+    run(&mut make)?;
+    Ok(file(name, "crt"))
+}
+
 /// An empty database in the PostgreSQL of this test run; its URL. The first test that asks starts it; it ends soon after the
 /// process that runs the tests.
 pub async fn database() -> Result<String> {
@@ -133,8 +211,10 @@ async fn create(folder: &Path) -> Result<String> {
         std::process::id(),
         NEXT.fetch_add(1, Ordering::Relaxed)
     );
+    let port = status_line(folder, PORT)?.parse()?;
     let options = PgConnectOptions::new_without_pgpass()
         .socket(folder)
+        .port(port)
         .username(USER)
         .database("postgres");
     let mut connection = options.connect().await?;
@@ -144,7 +224,7 @@ async fn create(folder: &Path) -> Result<String> {
         .await?;
     connection.close().await?;
     Ok(format!(
-        "postgres:///{name}?host={}&user={USER}",
+        "postgres:///{name}?host={}&port={port}&user={USER}",
         folder.display()
     ))
 }
@@ -198,8 +278,13 @@ fn control(folder: &Path, arguments: &[&str]) -> Result<()> {
 
 /// The number of the process that all others are children of.
 fn postmaster(folder: &Path) -> Result<String> {
+    status_line(folder, 0)
+}
+
+/// Of what a PostgreSQL that runs writes about itself.
+fn status_line(folder: &Path, number: usize) -> Result<String> {
     let file = fs::read_to_string(folder.join("data/postmaster.pid"))?;
-    Ok(file.lines().next().context("postmaster.pid")?.to_owned())
+    Ok(file.lines().nth(number).context("postmaster.pid")?.to_owned())
 }
 
 fn run(command: &mut Command) -> Result<()> {
@@ -236,8 +321,7 @@ fn program(name: &str) -> Result<Command> {
         .chain(debian)
         .map(|folder| folder.join(name))
         .find(|file| file.is_file());
-    let found =
-        found.with_context(|| format!("{name} is missing: install PostgreSQL (cargo xtask test does)"))?;
+    let found = found.with_context(|| format!("{name} is missing: `cargo xtask test` installs it"))?;
     let mut command = Command::new(found);
     if let Some((user, group)) = unprivileged()? {
         command.uid(user).gid(group);

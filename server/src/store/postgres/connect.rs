@@ -95,9 +95,21 @@ fn explain(options: &PgConnectOptions, error: &sqlx::Error) -> String {
         {
             format!("nobody answers at {place} ({error}): start PostgreSQL, or correct MESH_DATABASE_URL")
         }
-        (_, Some("28P01" | "28000")) => {
+        (sqlx::Error::Tls(error), _) => without_tls(&place, error),
+        // So the driver tells what the handshake found.
+        (sqlx::Error::Io(error), _) if error.kind() == io::ErrorKind::InvalidData => {
+            without_tls(&place, error)
+        }
+        (_, Some("28P01")) => {
             format!(
                 "PostgreSQL at {place} does not let {user} in: correct name and password in MESH_DATABASE_URL"
+            )
+        }
+        // Its own words name the line that is missing, and whether the connection was encrypted.
+        (_, Some("28000")) => {
+            let why = error.as_database_error().map_or("", |error| error.message());
+            format!(
+                "PostgreSQL at {place} does not let {user} in ({why}): correct MESH_DATABASE_URL, or its pg_hba.conf"
             )
         }
         (_, Some("3D000")) => {
@@ -111,6 +123,13 @@ fn explain(options: &PgConnectOptions, error: &sqlx::Error) -> String {
         }
         _ => format!("PostgreSQL at {place} cannot be used: {error}"),
     }
+}
+
+fn without_tls(place: &str, error: &dyn std::fmt::Display) -> String {
+    format!(
+        "no TLS with PostgreSQL at {place} ({error}): in MESH_DATABASE_URL, name the host that its certificate is for, and as \
+         sslrootcert the file of the authority that signed it; where it has no TLS, set ssl = on in its postgresql.conf"
+    )
 }
 
 /// What the database is, as far as it matters.

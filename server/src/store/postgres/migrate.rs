@@ -73,6 +73,9 @@ async fn step(tx: &mut Connection) -> Result<bool> {
         return Ok(true);
     }
     lock(tx).await?;
+    // Another server may have made them while this one waited. PostgreSQL remembers in a transaction that it saw no such
+    // table; asked to make one, it looks again.
+    sqlx::raw_sql(VERSION).execute(&mut *tx).await?;
     let version = version(tx).await?.unwrap_or(0);
     if let Some(text) = too_new(version) {
         return Err(StoreError::Corrupt(text));
@@ -88,7 +91,6 @@ async fn step(tx: &mut Connection) -> Result<bool> {
             version + 1
         ))
     })?;
-    sqlx::raw_sql(VERSION).execute(&mut *tx).await?;
     let stored = if version == 0 {
         "INSERT INTO schema_version (version) VALUES ($1)"
     } else {
