@@ -6,7 +6,7 @@ use mesh_peer::session::{Invitation, OpenSession, SessionError, Wanted, new_sess
 use mesh_peer::terminal::{Viewer, ViewerEvent};
 use mesh_peer::transport::Path;
 use mesh_protocol::capability::{Capability, Feature};
-use mesh_protocol::channel::{Bye, Frame, Renew, TermSize, TermState};
+use mesh_protocol::channel::{Bye, Frame, TermSize, TermState};
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::ids::{PeerId, RoomId, ShareId};
 use mesh_protocol::limits::LEASE_RENEWAL;
@@ -437,16 +437,8 @@ impl Watching {
 
     /// Both leases, while they are held. Without the server they lapse, as they should.
     async fn renew(&mut self) {
-        let mut caps = vec![Capability::TerminalView];
-        if self.viewer.holds_control() {
-            caps.push(Capability::TerminalControl);
-        }
-        match self.session.renewal.renew(&caps).await {
-            Ok(grant) => {
-                let frame = Frame::Renew(Renew {
-                    cap_token: grant.cap_token,
-                })
-                .encode();
+        match self.session.renewal.frame(self.viewer.held()).await {
+            Ok(frame) => {
                 let _ = self.session.frames_tx.try_send(frame);
             }
             Err(error) => tracing::debug!(%error, "the lease was not renewed"),

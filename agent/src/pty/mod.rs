@@ -1,25 +1,30 @@
 //! A shell on a pseudo-terminal of its own: start, output, input, size, end.
 //!
-//! Owns the processes and the three threads that block for them. Knows nothing of viewers or of leases. Enter through
+//! Owns the processes and the thread that waits for their end. Knows nothing of viewers or of leases. Enter through
 //! [`Shell::spawn`]. Whoever holds a [`Shell`] decides over its life: dropping it kills every process of its session.
 
+mod device;
 mod session;
 
-use std::io::{Read as _, Write as _};
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes};
 use mesh_protocol::channel::TermSize;
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::Pid;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-/// Pieces of output that wait for the owner; past that the reader stops reading and the shell is held up by the kernel.
-const OUTPUT_QUEUE: usize = 16;
-/// The most output taken in one piece, bytes.
-const OUTPUT_PIECE: usize = 16 * 1024;
+use self::device::Device;
+
+/// The most output taken in one piece, bytes: a flood costs one event for many small reads. What the owner has not taken
+/// stays in the kernel, which holds the shell up.
+const OUTPUT_PIECE: usize = 48 * 1024;
 /// Pieces of input that wait for a shell that does not read; past that input is dropped, see [`Shell::write`].
 const INPUT_QUEUE: usize = 64;
 /// How long output is still awaited after the shell itself has ended, while something it started holds the terminal.
@@ -72,10 +77,13 @@ pub enum ShellEvent {
 /// A running shell.
 pub struct Shell {
     master: Box<dyn MasterPty + Send>,
+    device: Arc<Device>,
     session: Pid,
+    /// What the terminal did not take at once.
     input: mpsc::Sender<Bytes>,
-    /// Dropped after the processes were killed: the library's writer types a newline and end-of-file when it closes,
-    /// which must never complete a command line that someone left half typed.
+    /// How many pieces of it there are.
+    unwritten: Arc<AtomicUsize>,
+    writing: JoinHandle<()>,
     stopped: bool,
 }
 
@@ -88,20 +96,21 @@ impl std::fmt::Debug for Shell {
 }
 
 /// The events of one shell, in order.
-#[derive(Debug)]
 pub struct ShellEvents {
-    output: mpsc::Receiver<Bytes>,
+    /// `None` once there is no more output.
+    device: Option<Arc<Device>>,
+    buffer: Box<[u8]>,
     exit: Option<oneshot::Receiver<Option<i32>>>,
     ended: Option<(Option<i32>, Instant)>,
 }
 
 impl Shell {
-    /// Starts the shell. Must be called within a tokio runtime only for its events to be awaited there; the threads are
-    /// plain ones and end with the processes.
-    pub fn spawn(spec: &ShellSpec, size: TermSize) -> std::io::Result<(Self, ShellEvents)> {
+    /// Starts the shell. Must be called within a tokio runtime.
+    pub fn spawn(spec: &ShellSpec, size: TermSize) -> io::Result<(Self, ShellEvents)> {
         let pair = native_pty_system()
             .openpty(pty_size(size))
-            .map_err(std::io::Error::other)?;
+            .map_err(io::Error::other)?;
+        let device = Arc::new(Device::of(&*pair.master)?);
         let mut command = CommandBuilder::new(&spec.program);
         command.args(&spec.args);
         command.env("TERM", "xterm-256color");
@@ -116,40 +125,16 @@ impl Shell {
         {
             command.cwd(folder);
         }
-        let mut child = pair.slave.spawn_command(command).map_err(std::io::Error::other)?;
+        let mut child = pair.slave.spawn_command(command).map_err(io::Error::other)?;
         drop(pair.slave);
         let session = child
             .process_id()
             .and_then(|id| i32::try_from(id).ok())
             .and_then(Pid::from_raw)
-            .ok_or_else(|| std::io::Error::other("the shell has no process id"))?;
-        let mut reader = pair.master.try_clone_reader().map_err(std::io::Error::other)?;
-        let mut writer = pair.master.take_writer().map_err(std::io::Error::other)?;
-
-        let (output_tx, output) = mpsc::channel(OUTPUT_QUEUE);
-        std::thread::Builder::new()
-            .name("pty-out".into())
-            .spawn(move || {
-                let mut buffer = vec![0; OUTPUT_PIECE];
-                // Ends with the terminal (EOF or EIO) or when the owner takes no more.
-                while let Ok(read @ 1..) = reader.read(&mut buffer) {
-                    if output_tx
-                        .blocking_send(Bytes::copy_from_slice(&buffer[..read]))
-                        .is_err()
-                    {
-                        break;
-                    }
-                }
-            })?;
-        let (input, mut input_rx) = mpsc::channel::<Bytes>(INPUT_QUEUE);
-        std::thread::Builder::new().name("pty-in".into()).spawn(move || {
-            // Ends when the owner drops its half, after it killed the processes.
-            while let Some(bytes) = input_rx.blocking_recv() {
-                if writer.write_all(&bytes).is_err() {
-                    break;
-                }
-            }
-        })?;
+            .ok_or_else(|| io::Error::other("the shell has no process id"))?;
+        let (input, rest) = mpsc::channel(INPUT_QUEUE);
+        let unwritten = Arc::<AtomicUsize>::default();
+        let writing = tokio::spawn(write_rest(device.clone(), rest, unwritten.clone()));
         let (exit_tx, exit) = oneshot::channel();
         std::thread::Builder::new()
             .name("pty-wait".into())
@@ -165,14 +150,18 @@ impl Shell {
             })?;
         let shell = Self {
             master: pair.master,
+            device: device.clone(),
             session,
             input,
+            unwritten,
+            writing,
             stopped: false,
         };
         Ok((
             shell,
             ShellEvents {
-                output,
+                device: Some(device),
+                buffer: vec![0; OUTPUT_PIECE].into(),
                 exit: Some(exit),
                 ended: None,
             },
@@ -181,13 +170,29 @@ impl Shell {
 
     /// Types into the shell. Gives `false` and drops the bytes when the shell has left [`INPUT_QUEUE`] pieces unread:
     /// waiting would hold up everyone who watches.
-    pub fn write(&self, bytes: Bytes) -> bool {
-        self.input.try_send(bytes).is_ok()
+    pub fn write(&self, mut bytes: Bytes) -> bool {
+        // What waits goes first.
+        if self.unwritten.load(Ordering::Acquire) == 0 {
+            match self.device.try_write(&bytes) {
+                Ok(written) => bytes.advance(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return false,
+            }
+            if bytes.is_empty() {
+                return true;
+            }
+        }
+        self.unwritten.fetch_add(1, Ordering::Relaxed);
+        let queued = self.input.try_send(bytes).is_ok();
+        if !queued {
+            self.unwritten.fetch_sub(1, Ordering::Relaxed);
+        }
+        queued
     }
 
     /// Tells the shell its new size.
-    pub fn resize(&self, size: TermSize) -> std::io::Result<()> {
-        self.master.resize(pty_size(size)).map_err(std::io::Error::other)
+    pub fn resize(&self, size: TermSize) -> io::Result<()> {
+        self.master.resize(pty_size(size)).map_err(io::Error::other)
     }
 
     /// Hangs up: every process of the session gets SIGHUP and, `grace` later, SIGKILL.
@@ -199,19 +204,33 @@ impl Shell {
 
 impl Drop for Shell {
     fn drop(&mut self) {
+        self.writing.abort();
         if !self.stopped {
             session::kill(self.session);
         }
     }
 }
 
+/// Ends when the terminal does, or with the [`Shell`].
+async fn write_rest(device: Arc<Device>, mut rest: mpsc::Receiver<Bytes>, unwritten: Arc<AtomicUsize>) {
+    while let Some(bytes) = rest.recv().await {
+        if device.write_all(&bytes).await.is_err() {
+            return;
+        }
+        unwritten.fetch_sub(1, Ordering::Release);
+    }
+}
+
 impl ShellEvents {
     /// The next event; `None` after [`ShellEvent::Exited`]. Cancel-safe.
     pub async fn next(&mut self) -> Option<ShellEvent> {
-        if let Some(exit) = &mut self.exit {
+        while let Some(exit) = &mut self.exit {
             tokio::select! {
                 biased;
-                Some(bytes) = self.output.recv() => return Some(ShellEvent::Output(self.gather(bytes))),
+                bytes = output(self.device.as_deref(), &mut self.buffer), if self.device.is_some() => match bytes {
+                    Some(bytes) => return Some(ShellEvent::Output(bytes)),
+                    None => self.device = None,
+                },
                 code = exit => {
                     self.exit = None;
                     self.ended = Some((code.ok().flatten(), Instant::now() + DRAIN));
@@ -219,28 +238,25 @@ impl ShellEvents {
             }
         }
         let (code, until) = self.ended?;
-        match tokio::time::timeout_at(until, self.output.recv()).await {
-            Ok(Some(bytes)) => Some(ShellEvent::Output(self.gather(bytes))),
+        let rest = output(self.device.as_deref(), &mut self.buffer);
+        match tokio::time::timeout_at(until, rest).await {
+            Ok(Some(bytes)) => Some(ShellEvent::Output(bytes)),
             Ok(None) | Err(_) => {
                 self.ended = None;
                 Some(ShellEvent::Exited(code))
             }
         }
     }
+}
 
-    /// Joins what already waits, so that a flood costs one event for many small reads.
-    fn gather(&mut self, first: Bytes) -> Bytes {
-        let Ok(second) = self.output.try_recv() else {
-            return first;
-        };
-        let mut joined = BytesMut::from(first);
-        joined.extend_from_slice(&second);
-        while joined.len() < 3 * OUTPUT_PIECE {
-            let Ok(more) = self.output.try_recv() else { break };
-            joined.extend_from_slice(&more);
-        }
-        joined.freeze()
+/// Waits for output, and takes all that is there, as far as the buffer goes; `None` once there is no more.
+async fn output(device: Option<&Device>, buffer: &mut [u8]) -> Option<Bytes> {
+    let device = device?;
+    let mut len = device.read(buffer).await.ok().filter(|len| *len > 0)?;
+    while let Ok(more @ 1..) = device.try_read(&mut buffer[len..]) {
+        len += more;
     }
+    Some(Bytes::copy_from_slice(&buffer[..len]))
 }
 
 fn pty_size(size: TermSize) -> PtySize {

@@ -11,7 +11,7 @@ use mesh_peer::session::{Invitation, OpenSession, Wanted, new_session_id, open_a
 use mesh_peer::signal::{ControlPlane, SessionToken};
 use mesh_peer::terminal::{Viewer, ViewerEvent};
 use mesh_protocol::capability::{Capability, Feature};
-use mesh_protocol::channel::{Frame, Renew};
+use mesh_protocol::channel::Frame;
 use mesh_protocol::ids::{RoomId, ShareId};
 use mesh_protocol::limits::{LEASE_RENEWAL, MAX_SOCKETS_PER_USER};
 use mesh_protocol::signal::{ClientMessage, SessionRequest};
@@ -263,16 +263,8 @@ impl Viewing {
 
     /// What is held, as every viewer does.
     async fn renew(&mut self) -> anyhow::Result<()> {
-        let mut caps = vec![Capability::TerminalView];
-        if self.viewer.holds_control() {
-            caps.push(Capability::TerminalControl);
-        }
-        let cap_token = self.session.renewal.renew(&caps).await?.cap_token;
-        Ok(self
-            .session
-            .frames_tx
-            .send(Frame::Renew(Renew { cap_token }).encode())
-            .await?)
+        let frame = self.session.renewal.frame(self.viewer.held()).await?;
+        Ok(self.session.frames_tx.send(frame).await?)
     }
 
     async fn control(&mut self) -> anyhow::Result<()> {

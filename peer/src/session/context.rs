@@ -6,7 +6,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use mesh_protocol::capability::{Capability, CapabilityError, Claims, Expected, Feature};
+use mesh_protocol::channel::{Frame, Renew};
 use mesh_protocol::http::{CapabilityGrant, CapabilityRequest};
 use mesh_protocol::ids::{PeerId, RoomId, SessionId};
 use tokio::time::Instant;
@@ -275,6 +277,12 @@ impl Renewal {
     /// A fresh token with these rights, bound to this session, its other end and this connection: `POST /caps`.
     pub async fn renew(&self, caps: &[Capability]) -> Result<CapabilityGrant, SessionError> {
         self.ask(caps.to_vec(), Some(&self.binding.remote), None).await
+    }
+
+    /// The frame that renews the lease on these rights.
+    pub async fn frame(&self, caps: &[Capability]) -> Result<Bytes, SessionError> {
+        let cap_token = self.renew(caps).await?.cap_token;
+        Ok(Frame::Renew(Renew { cap_token }).encode())
     }
 
     pub(super) async fn ask(

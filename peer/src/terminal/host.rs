@@ -315,20 +315,24 @@ impl Host {
         self.to_pty_bytes < PTY_QUEUE / 2
     }
 
-    /// When the next lease lapses.
+    /// When the next lease lapses, or a viewer that fell behind gets the screen as it is.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let views = self
             .watchers
             .values()
             .filter(|watcher| !watcher.is_cut())
-            .filter_map(|watcher| watcher.view_until);
+            .flat_map(|watcher| [watcher.view_until, watcher.catches_up_at()])
+            .flatten();
         views
             .chain(self.control.as_ref().map(|control| control.until))
             .min()
     }
 
-    /// Cuts what has lapsed.
+    /// Cuts what has lapsed. Ask every viewer's [`Host::poll_frame`] after it.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.watchers
+            .values_mut()
+            .for_each(|watcher| watcher.handle_timeout(now));
         if self.control.as_ref().is_some_and(|control| control.until <= now) {
             self.set_control(None);
         }

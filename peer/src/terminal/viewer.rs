@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use mesh_protocol::capability::Capability;
 use mesh_protocol::channel::{
     Bye, Frame, TermAck, TermIn, TermLease, TermResize, TermSize, TermState, TermViewer,
 };
@@ -191,6 +192,15 @@ impl Viewer {
     /// Whether what is typed now goes to the shell.
     pub const fn holds_control(&self) -> bool {
         self.epoch.is_some()
+    }
+
+    /// What is held, and lapses unless it is renewed.
+    pub const fn held(&self) -> &'static [Capability] {
+        if self.holds_control() {
+            &[Capability::TerminalView, Capability::TerminalControl]
+        } else {
+            &[Capability::TerminalView]
+        }
     }
 
     /// The size of the host's terminal.

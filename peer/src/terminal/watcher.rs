@@ -1,7 +1,7 @@
 //! What the host has told one viewer and what it still owes it. Holds positions, never a queue.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mesh_protocol::channel::{
@@ -17,6 +17,9 @@ use super::ring::Ring;
 use super::screen::Screen;
 use super::snapshot::Snapshot;
 
+/// Between two screens that a viewer gets because it fell behind: nobody reads a flood, and what more of them would cost is left
+/// to the program that writes.
+const CATCH_UP_EVERY: Duration = Duration::from_millis(100);
 /// Blocks of history that a viewer that fell behind gets with its new screen.
 const CATCH_UP_BLOCKS: u64 = 1;
 
@@ -195,6 +198,10 @@ pub(super) struct Watcher {
     snapshot: Option<Snapshot>,
     /// The position of the last snapshot, until the viewer has shown it; there is no other before that.
     unshown: Option<u64>,
+    /// When the last one was made.
+    caught_up_at: Option<Instant>,
+    /// When it gets the next, where it is too soon for that.
+    catches_up_at: Option<Instant>,
     /// Whether it has had a snapshot at all.
     begun: bool,
     /// Whether what it shows is of before a pause.
@@ -226,6 +233,8 @@ impl Watcher {
             next_resize: 0,
             snapshot: None,
             unshown: None,
+            caught_up_at: None,
+            catches_up_at: None,
             begun: false,
             stale: false,
             lease_due: true,
@@ -251,6 +260,16 @@ impl Watcher {
 
     pub(super) fn is_cut(&self) -> bool {
         self.end != End::No
+    }
+
+    /// When there is something to say that nothing else brings about.
+    pub(super) const fn catches_up_at(&self) -> Option<Instant> {
+        self.catches_up_at
+    }
+
+    /// Its time has come: what follows depends on its path.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.catches_up_at.take_if(|at| *at <= now);
     }
 
     pub(super) fn bye(&self) -> Option<Bytes> {
@@ -333,6 +352,12 @@ impl Watcher {
             if self.unshown.is_some() {
                 return None;
             }
+            let soonest = self.caught_up_at.map(|at| at + CATCH_UP_EVERY);
+            self.catches_up_at = soonest.filter(|soonest| *soonest > now && !self.stale);
+            if self.catches_up_at.is_some() {
+                return None;
+            }
+            self.caught_up_at = Some(now);
             self.begin_snapshot(shared);
         }
         if let Some(snapshot) = &mut self.snapshot {

@@ -1,7 +1,7 @@
 //! A host, its viewers with terminals of their own, and programs that write anything.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mesh_peer::terminal::{EscapeFilter, Event, Host, HostConfig, PtyAction, Viewer, ViewerEvent};
 use mesh_protocol::channel::{Bye, Frame, TermLease, TermSize, TermState};
@@ -110,6 +110,9 @@ impl Terminal {
     }
 }
 
+/// Longer than a screen is held back, and shorter than any lease.
+const SOON: Duration = Duration::from_millis(200);
+
 /// One viewer, its terminal, and what it learned.
 pub(crate) struct Seat {
     pub(crate) peer: PeerId,
@@ -166,8 +169,16 @@ impl Seat {
         }
     }
 
-    pub(crate) fn catch_up(&mut self, host: &mut Host, now: Instant) {
-        while self.pump(host, now, 1) > 0 || self.answer_late(host) {}
+    /// Takes all that there is, and what follows at once.
+    pub(crate) fn catch_up(&mut self, host: &mut Host, mut now: Instant) {
+        loop {
+            while self.pump(host, now, 1) > 0 || self.answer_late(host) {}
+            match host.poll_timeout() {
+                Some(due) if due < now + SOON => now = due,
+                _ => return,
+            }
+            host.handle_timeout(now);
+        }
     }
 
     /// The answer that the viewer gives after a while, if it owes one.

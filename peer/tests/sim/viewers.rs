@@ -144,6 +144,25 @@ fn a_stalled_viewer_costs_no_memory_and_catches_up() {
     );
 }
 
+#[test]
+fn who_cannot_keep_up_gets_ten_screens_a_second_and_then_the_last_one() {
+    let mut now = Instant::now();
+    let mut host = host();
+    let mut seat = Seat::take(&mut host, 0, now);
+    seat.catch_up(&mut host, now);
+    let flood = b"y\r\n".repeat(200_000);
+    for _ in 0..100 {
+        host.output(&flood);
+        now += Duration::from_millis(5);
+        seat.pump(&mut host, now, usize::MAX);
+    }
+    // The one to begin with, and those of half a second.
+    assert!((5..=7).contains(&seat.resets), "{} screens", seat.resets);
+    host.output(b"\x1b[2J\x1b[Hthe end");
+    seat.catch_up(&mut host, now);
+    assert_eq!(line(&seat.terminal, 0), "the end");
+}
+
 fn line(terminal: &Terminal, row: usize) -> String {
     terminal
         .cells
