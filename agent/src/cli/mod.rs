@@ -28,6 +28,7 @@ mod share;
 mod share_folder;
 mod status;
 mod steer;
+mod summary;
 mod terminals;
 mod up;
 mod view;

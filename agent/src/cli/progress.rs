@@ -9,15 +9,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::output::{Output, ProgressStyle, size};
-use crate::daemon::consent::plain;
 use crate::transfer::Shown;
-use crate::transfer::incoming::Arrived;
 use mesh_peer::transfer::Paused;
 
 /// Between two readings.
 const EVERY: Duration = Duration::from_millis(250);
-/// Files that are told one by one with their hashes; of more there is one line.
-pub(crate) const LISTED: usize = 20;
 /// Between two lines in a pipe.
 const LINE_EVERY: Duration = Duration::from_secs(2);
 
@@ -77,7 +73,7 @@ pub(crate) async fn show(
                 bar.set_message(if now.paused.holds() {
                     format!("{done} of {total}. {}.", pause_text(now.paused))
                 } else {
-                    let (rate, left) = (size(rate), time_left(left));
+                    let (rate, left) = (size(rate), duration(left));
                     format!(
                         "{done} of {total}, {rate}/s, {left} left, {}",
                         path_and_rtt(&link)
@@ -104,7 +100,7 @@ pub(crate) async fn show(
 }
 
 /// Bytes per second.
-pub(crate) fn rate(bytes: u64, time: Duration) -> u64 {
+pub(super) fn rate(bytes: u64, time: Duration) -> u64 {
     #[allow(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -115,26 +111,16 @@ pub(crate) fn rate(bytes: u64, time: Duration) -> u64 {
     rate
 }
 
-/// `Sent 1.1 GB in 2.0 s,`, or how much of it where the rest was there already.
-pub(crate) fn took(verb: &str, moved: u64, total: u64, time: Duration) -> String {
-    let seconds = time.as_secs_f64();
-    if moved == total {
-        format!("{verb} {} in {seconds:.1} s,", size(total))
-    } else {
-        format!(
-            "{verb} {} of {} in {seconds:.1} s (the rest was there already),",
-            size(moved),
-            size(total)
-        )
-    }
-}
-
-/// `45 s`, `3 min 5 s`, `2 h 10 min`.
-fn time_left(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+/// `45 s`, `3 min 5 s`, `10 min`, `2 h 10 min`.
+pub(super) fn duration(seconds: u64) -> String {
+    let (large, small, (large_unit, small_unit)) = match seconds {
+        0..60 => return format!("{seconds} s"),
+        60..3600 => (seconds / 60, seconds % 60, ("min", "s")),
+        _ => (seconds / 3600, seconds % 3600 / 60, ("h", "min")),
+    };
+    match small {
+        0 => format!("{large} {large_unit}"),
+        _ => format!("{large} {large_unit} {small} {small_unit}"),
     }
 }
 
@@ -147,7 +133,7 @@ fn pause_text(paused: Paused) -> &'static str {
     }
 }
 
-pub(crate) fn path_name(path: Path) -> &'static str {
+pub(super) fn path_name(path: Path) -> &'static str {
     match path {
         Path::Unknown => "unknown",
         Path::Direct => "direct",
@@ -157,7 +143,7 @@ pub(crate) fn path_name(path: Path) -> &'static str {
 }
 
 /// `direct, RTT 0.4 ms`.
-pub(crate) fn path_and_rtt(link: &LinkStats) -> String {
+pub(super) fn path_and_rtt(link: &LinkStats) -> String {
     let path = match link.path {
         Path::Unknown => "Connecting",
         Path::Direct => "Direct connection",
@@ -175,22 +161,4 @@ fn bar() -> ProgressBar {
     let template = "{bar:30} {percent:>3} %  {wide_msg}";
     let style = BarStyle::with_template(template).unwrap_or_else(|_| BarStyle::default_bar());
     ProgressBar::with_draw_target(Some(1), target).with_style(style)
-}
-
-/// Tells what stands now: each file, or how many where they are many.
-pub(super) fn arrived(output: Output, stands: &[Arrived], from: &str, folder: &std::path::Path) {
-    for file in stands {
-        let event = json!({"event": "received", "path": file.path, "size": file.size, "blake3": file.hash.to_string(), "from": from});
-        if stands.len() <= LISTED {
-            let path = plain(&file.path.display().to_string());
-            output.result(&format!("BLAKE3 {} verified: {path}", file.hash), event);
-        } else {
-            output.event(event);
-        }
-    }
-    if stands.len() > LISTED && !output.is_json() {
-        let folder = plain(&folder.display().to_string());
-        let human = format!("BLAKE3 of {} files verified, in {folder}", stands.len());
-        output.result(&human, json!({}));
-    }
 }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::args::ReceiveArgs;
 use super::output::size;
-use super::{Context, connect, progress, prompt, steer};
+use super::{Context, connect, progress, prompt, steer, summary};
 use crate::daemon::consent::{ANSWER_WITHIN, plain};
 use crate::exit::{Failure, Outcome};
 use crate::online::{Incoming, Online};
@@ -375,29 +375,12 @@ impl Waiting<'_> {
         let receiving = steer::pausing(self.lines.as_mut(), &pause, receiving);
         let received = enqueuing(&mut self.queue, online, receiving).await;
         bar.abort();
-        let last = *shown.borrow();
-        let (seconds, wanted) = (begun.elapsed(), last.progress.bytes_total);
-        let moved = last.moved.min(wanted);
-        let rate = progress::rate(moved, seconds);
+        let time = begun.elapsed();
         let again = "what has arrived is kept as .part, and the same file sent again goes on from there.";
         match received {
             Ok(()) => {
                 self.tell(&stands, who);
-                let skipped = accepted
-                    .count
-                    .saturating_sub(u64::from(last.progress.files_total));
-                if skipped > 0 {
-                    output.note(
-                        &format!("{skipped} of {} files were left out.", accepted.count),
-                        json!({}),
-                    );
-                }
-                let took = format!(
-                    "{} {}/s.",
-                    progress::took("Received", moved, wanted, seconds),
-                    size(rate)
-                );
-                output.note(&took, json!({"event": "done", "bytes": moved, "total": wanted, "files": last.progress.files_total, "skipped": skipped, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate}));
+                summary::received(output, *shown.borrow(), accepted.count, time);
                 Ok(true)
             }
             // The same, but noticed only by the one who offered it.
@@ -454,7 +437,7 @@ impl Waiting<'_> {
 
     /// What stands now.
     fn tell(&self, stands: &[Arrived], who: &str) {
-        progress::arrived(self.context.output, stands, who, &self.out);
+        summary::arrived(self.context.output, stands, who, &self.out);
     }
 }
 

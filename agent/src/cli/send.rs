@@ -26,8 +26,7 @@ use self::delivery::{Delivered, Delivery};
 use self::parcel::Parcel;
 use self::recipients::{Candidate, Recipients};
 use super::args::SendArgs;
-use super::output::size;
-use super::progress::LISTED;
+use super::summary::{self, LISTED};
 use super::{Context, connect, progress};
 use crate::exit::{Failure, Outcome};
 use crate::online::{Incoming, Online};
@@ -72,8 +71,13 @@ async fn deliver(
 ) -> Outcome {
     let output = context.output;
     output.note(
-        &format!("Waiting for {} to accept {}.", recipients.shown(), parcel.described()),
-        json!({"event": "waiting", "to": recipients.shown(), "name": parcel.title, "size": parcel.total, "count": parcel.files.len()}),
+        &format!(
+            "Waiting for {} to accept {}, {} at most.",
+            recipients.shown(),
+            parcel.described(),
+            progress::duration(args.timeout.as_secs())
+        ),
+        json!({"event": "waiting", "to": recipients.shown(), "name": parcel.title, "size": parcel.total, "count": parcel.files.len(), "seconds": args.timeout.as_secs()}),
     );
     let (accepted_by, session) = offer(context, args, online, recipients, parcel).await?;
     let who = accepted_by.who.clone();
@@ -94,6 +98,7 @@ async fn deliver(
         moved,
         link,
     } = delivered;
+    let time = begun.elapsed();
     let answer = SessionAnswer {
         room_id: binding.room_id,
         target: Some(binding.remote),
@@ -105,16 +110,7 @@ async fn deliver(
         .signal()
         .send(ClientMessage::ShareCompleted(answer))
         .await;
-    let seconds = begun.elapsed();
-    let rate = progress::rate(moved, seconds);
-    let took = format!(
-        "{} {}/s. {}.",
-        progress::took("Sent", moved, wanted, seconds),
-        size(rate),
-        progress::path_and_rtt(&link)
-    );
-    let path = progress::path_name(link.path);
-    output.note(&took, json!({"event": "sent", "bytes": moved, "total": wanted, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate, "path": path}));
+    summary::sent(output, moved, wanted, time, &link);
     let files = parcel.files.iter().zip(&hashes).zip(0..);
     let arrived = files.filter(|(_, number)| skipped.binary_search(number).is_err());
     for ((file, hash), _) in arrived {

@@ -11,7 +11,7 @@ use super::{Place, find, online, open};
 use crate::cli::args::{GetArgs, Taking};
 use crate::cli::connect::disk_failure;
 use crate::cli::output::size;
-use crate::cli::{Context, progress};
+use crate::cli::{Context, progress, summary};
 use crate::disk::{Folder, Inbox};
 use crate::exit::{Failure, Outcome};
 use crate::online::Online;
@@ -98,29 +98,12 @@ async fn pull(
     });
     let received = online.alongside(receiving).await;
     bar.abort();
-    progress::arrived(output, &stands, &found.who, out);
+    summary::arrived(output, &stands, &found.who, out);
     let again = "what has arrived is kept, and the same command goes on from there.";
     if let Err(error) = received {
         let failure = error.failure(&found.who, again);
         return Err(failure.in_part(stands.len() as u64, accepted.count));
     }
-    let last = *shown.borrow();
-    let (seconds, wanted) = (begun.elapsed(), last.progress.bytes_total);
-    let moved = last.moved.min(wanted);
-    let skipped = accepted
-        .count
-        .saturating_sub(u64::from(last.progress.files_total));
-    if skipped > 0 {
-        output.note(
-            &format!("{skipped} of {} files were left out.", accepted.count),
-            json!({"event": "left_out", "files": skipped}),
-        );
-    }
-    let rate = progress::rate(moved, seconds);
-    let took = progress::took("Received", moved, wanted, seconds);
-    output.note(
-        &format!("{took} {}/s.", size(rate)),
-        json!({"event": "done", "bytes": moved, "total": wanted, "files": last.progress.files_total, "skipped": skipped, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate}),
-    );
+    summary::received(output, *shown.borrow(), accepted.count, begun.elapsed());
     Ok(())
 }

@@ -13,8 +13,7 @@ use tokio::time::Instant;
 use super::{Place, find, online, open};
 use crate::cli::args::PutArgs;
 use crate::cli::connect::disk_failure;
-use crate::cli::output::size;
-use crate::cli::{Context, connect, progress, until_stopped};
+use crate::cli::{Context, connect, progress, summary, until_stopped};
 use crate::disk::{self, SourceFile};
 use crate::exit::{Failure, Outcome};
 use crate::online::Online;
@@ -84,8 +83,9 @@ async fn send(
     };
     let (session, _) = open(context, online, &found, purpose).await?;
     let (shown, progress) = watch::channel(Shown::default());
+    let link = session.link.clone();
     let (bar, begun) = (
-        tokio::spawn(progress::show(output, progress, session.link.clone())),
+        tokio::spawn(progress::show(output, progress, link.clone())),
         Instant::now(),
     );
     let flow = Flow {
@@ -107,11 +107,8 @@ async fn send(
             json!({"event": "verified", "name": name, "size": bytes, "blake3": hash.to_string(), "by": found.who}),
         );
     }
-    let (seconds, moved) = (begun.elapsed(), shown.borrow().moved.min(total));
-    let rate = progress::rate(moved, seconds);
-    output.note(
-        &format!("{} {}/s.", progress::took("Sent", moved, total, seconds), size(rate)),
-        json!({"event": "sent", "bytes": moved, "total": total, "seconds": seconds.as_secs_f64(), "bytes_per_second": rate}),
-    );
+    let moved = shown.borrow().moved.min(total);
+    let link = link.borrow().clone();
+    summary::sent(output, moved, total, begun.elapsed(), &link);
     Ok(())
 }
