@@ -69,15 +69,20 @@ impl Driver {
         if self.own_channel.is_none() || self.remote_described {
             return Err(RtcError::State("there is no offer that waits for an answer"));
         }
-        if self.channel.is_some() {
-            return self.accept_restart_answer(sdp);
+        let restart = self.channel.is_some();
+        if restart {
+            self.check_description(sdp)?;
         }
         let (rest, candidates) = candidate::split_candidates(sdp);
         let answer = RTCSessionDescription::answer(rest).map_err(invalid)?;
         self.pc
             .set_remote_description(self.stack_now(), answer)
             .map_err(invalid)?;
-        self.on_remote_description(sdp, candidates);
+        if restart {
+            self.take_described(sdp, candidates);
+        } else {
+            self.on_remote_description(sdp, candidates);
+        }
         Ok(())
     }
 

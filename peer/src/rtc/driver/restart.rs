@@ -61,20 +61,8 @@ impl Driver {
         Ok(own)
     }
 
-    /// The other end's answer to [`Self::restart`].
-    pub(in crate::rtc) fn accept_restart_answer(&mut self, sdp: &str) -> Result<(), RtcError> {
-        self.check_description(sdp)?;
-        let (rest, candidates) = candidate::split_candidates(sdp);
-        let answer = RTCSessionDescription::answer(rest).map_err(invalid)?;
-        self.pc
-            .set_remote_description(self.stack_now(), answer)
-            .map_err(invalid)?;
-        self.take_described(sdp, candidates);
-        Ok(())
-    }
-
     /// A description of another path is of the same end, and of a path that is new.
-    fn check_description(&self, sdp: &str) -> Result<(), RtcError> {
+    pub(in crate::rtc) fn check_description(&self, sdp: &str) -> Result<(), RtcError> {
         if fingerprint_of_sdp(sdp) != self.remote_fingerprint() {
             return Err(RtcError::Invalid(
                 "another certificate for an open connection".to_owned(),
