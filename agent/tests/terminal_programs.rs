@@ -268,6 +268,7 @@ async fn late_viewers_see_real_programs_cell_by_cell() {
         let end = stage.until(name, "\u{0}");
         let _ = tokio::time::timeout(Duration::from_secs(3), end).await;
         println!("{name}: {} late viewers saw what the live screen had", stage.late);
-        assert!(stage.late > 1, "{name} wrote nothing");
+        // How often depends on the pieces in which its output comes.
+        assert!(stage.late > 0, "{name} wrote nothing");
     }
 }
