@@ -224,10 +224,10 @@ const PROGRAMS: &[Program] = &[
         name: "mc",
         command: &["mc", "--nosubshell", "-d", "/etc", "/usr"],
         steps: &[
-            ("10Quit", "\x1b[B\x1b[B\t"),
-            ("10Quit", "\x1bOP"),
-            ("Help", "\x1b[21~"),
-            ("10Quit", "\x1b[21~\r"),
+            // It sets application cursor keys. Its window of help hides the heads of the panels.
+            ("10Quit", "\x1bOB\x1bOB\t\x1bOP"),
+            ("main help screen", "\x1b[21~"),
+            ("Modify time", "\x1b[21~\r"),
         ],
     },
     Program {
@@ -268,7 +268,6 @@ async fn late_viewers_see_real_programs_cell_by_cell() {
         let end = stage.until(name, "\u{0}");
         let _ = tokio::time::timeout(Duration::from_secs(3), end).await;
         println!("{name}: {} late viewers saw what the live screen had", stage.late);
-        // How often depends on the pieces in which its output comes.
-        assert!(stage.late > 0, "{name} wrote nothing");
+        assert!(stage.late > 1, "{name} wrote nothing");
     }
 }
