@@ -42,6 +42,8 @@ async fn the_owner_sees_types_decides_and_comes_back_after_the_window_was_closed
         };
         tokio::join!(asked, seat.until("control", |seat| seat.viewer.holds_control()));
         assert_eq!(seat.holders.len(), before + 1, "{round}");
+        // Else the next round would take it for its own.
+        window.hides("wants to type").await;
         window.is_told("; alice").await;
         assert!(seat.viewer.input(format!("from afar {round}\r").as_bytes()));
         seat.until("its own words", |seat| seat.shows(&format!("from afar {round}")))

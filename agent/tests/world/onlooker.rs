@@ -129,6 +129,7 @@ impl Visitor {
             closed: false,
             renews: true,
             renewed: begun,
+            seq: 0,
             bytes: 0,
             pending: tokio::spawn(async move {
                 loop {
@@ -161,6 +162,8 @@ pub struct Onlooker {
     /// Whether it renews its leases.
     pub renews: bool,
     renewed: Instant,
+    /// How much the program had written of what is shown.
+    pub seq: u64,
     /// Bytes of all frames that came.
     pub bytes: usize,
     pending: JoinHandle<()>,
@@ -244,6 +247,7 @@ impl Onlooker {
             ViewerEvent::Write { bytes, seq } => {
                 self.screen.feed(std::str::from_utf8(&bytes).unwrap());
                 if let Some(seq) = seq {
+                    self.seq = seq;
                     self.viewer.shown(seq, Instant::now());
                 }
             }

@@ -52,6 +52,11 @@ impl Window {
         self.until(text, |window| window.text().contains(text)).await;
     }
 
+    /// Waits until the screen shows this no more.
+    pub async fn hides(&mut self, text: &str) {
+        self.until(text, |window| !window.text().contains(text)).await;
+    }
+
     /// Waits until this was written to it, wherever it is to be shown.
     pub async fn is_told(&mut self, text: &str) {
         self.until(text, |window| window.written.contains(text)).await;
