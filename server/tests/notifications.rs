@@ -50,6 +50,16 @@ impl Stage {
         say(&mut self.a, &self.room, text).await
     }
 
+    /// Alice calls Bob's socket. Returns the payload.
+    async fn call(&mut self, bob: &Socket, session: &str) -> Result<Value> {
+        let target = &bob.peer_id;
+        let ask = json!({"target_peer_id": target, "session_id": session});
+        let token = cap(&self.alice, &self.room, &self.a, "call", ask).await?;
+        let call = json!({"room_id": self.room, "target": target, "cap_token": token, "session_id": session});
+        self.a.send("call.request", call.clone()).await?;
+        Ok(call)
+    }
+
     /// Alice shares a terminal, of which Bob is told after everything that was told before. Returns that, and moves the time
     /// on until nothing falls together with it any more.
     async fn fence(&mut self) -> Result<Vec<String>> {
@@ -279,24 +289,11 @@ async fn a_call_that_nobody_answers_is_missed_after_thirty_seconds_or_when_the_c
     let mut b = stage.bob.join(&stage.room).await?;
     let away = json!({"room_id": stage.room, "status": "away", "offers": []});
     b.send("presence.set", away).await?;
-    let target = b.peer_id.clone();
-    let call = async |stage: &mut Stage, session: &str| -> Result<Value> {
-        let ask = json!({"target_peer_id": target, "session_id": session});
-        let token = stage
-            .alice
-            .cap(&stage.room, &stage.a.peer_id, &["call"], ask)
-            .await
-            .map_err(anyhow::Error::msg)?;
-        let call =
-            json!({"room_id": stage.room, "target": target, "cap_token": token, "session_id": session});
-        stage.a.send("call.request", call.clone()).await?;
-        Ok(call)
-    };
     let missed = "You missed a call from alice in Test.";
 
     // Answered, declined: no missed call, as long as it may have lasted.
     for (session, answer) in [("s1", "call.accept"), ("s2", "call.decline")] {
-        call(&mut stage, session).await?;
+        stage.call(&b, session).await?;
         b.expect("call.request").await?;
         let answer_to = json!({"room_id": stage.room, "target": stage.a.peer_id, "session_id": session});
         b.send(answer, answer_to).await?;
@@ -304,7 +301,7 @@ async fn a_call_that_nobody_answers_is_missed_after_thirty_seconds_or_when_the_c
         stage.server.advance(Duration::from_secs(31));
     }
     // Not answered.
-    call(&mut stage, "s3").await?;
+    stage.call(&b, "s3").await?;
     b.expect("call.request").await?;
     stage.server.advance(Duration::from_secs(31));
     let told = b.expect("call.missed").await?;
@@ -319,18 +316,32 @@ async fn a_call_that_nobody_answers_is_missed_after_thirty_seconds_or_when_the_c
     );
     // Hung up.
     stage.a_minute_later().await;
-    let end = call(&mut stage, "s4").await?;
+    let end = stage.call(&b, "s4").await?;
     stage.a.send("call.end", end).await?;
     assert_eq!(b.expect("call.missed").await?["payload"]["session_id"], "s4");
     assert_eq!(text(&stage.gotify.next().await?), missed);
     // The caller went away.
     stage.a_minute_later().await;
-    call(&mut stage, "s5").await?;
+    stage.call(&b, "s5").await?;
     b.expect("call.request").await?;
     stage.a.close().await?;
     assert_eq!(b.expect("call.missed").await?["payload"]["session_id"], "s5");
     assert_eq!(text(&stage.gotify.next().await?), missed);
     assert!(stage.gotify.rest().is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_that_rings_while_the_server_is_stopped_is_missed() -> Result<()> {
+    let mut stage = stage().await?;
+    let mut b = stage.bob.join(&stage.room).await?;
+    stage.call(&b, "s1").await?;
+    b.expect("call.request").await?;
+    let _restarted = stage.server.restart().await?;
+    assert_eq!(
+        text(&stage.gotify.next().await?),
+        "You missed a call from alice in Test."
+    );
     Ok(())
 }
 

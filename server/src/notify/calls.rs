@@ -1,5 +1,5 @@
 //! Which calls ring, and which of them were missed. Decided here and by nobody's word: no answer within 30 s, or a caller
-//! who hung up or went away before one.
+//! who hung up or went away before one, or a server that was stopped meanwhile.
 //!
 //! Sans-IO: the time is passed in. Bound: 10,000 that ring at once; a further one is not watched.
 
@@ -85,6 +85,11 @@ impl Calls {
     /// Those that nobody answers any more: their time is over, or the caller is not `there`.
     pub(super) fn missed(&mut self, now: u64, there: impl Fn(&RoomId, &PeerId) -> bool) -> Vec<Call> {
         self.take(|(call, until)| *until <= now || !there(&call.room_id, &call.caller))
+    }
+
+    /// Those that ring.
+    pub(super) fn all(&mut self) -> Vec<Call> {
+        self.take(|_| true)
     }
 
     /// Removes them; of those that rang on several devices of somebody, one.

@@ -64,19 +64,23 @@ pub(super) struct Router {
 }
 
 impl Router {
-    /// Until everyone who tells something is gone, and what they told is routed.
+    /// Until everyone who tells something is gone, and what they told is routed. Nobody answers then what still rings.
     pub(super) async fn run(mut self, mut waiting: mpsc::Receiver<Happening>) {
         let mut ticks = tokio::time::interval(TICK);
         let mut batch = Vec::new();
-        loop {
-            tokio::select! {
-                came = waiting.recv_many(&mut batch, BATCH) => if came == 0 { return },
+        let mut over = false;
+        while !over {
+            let missed = tokio::select! {
+                came = waiting.recv_many(&mut batch, BATCH) => {
+                    over = came == 0;
+                    if over { self.calls.lock().all() } else { Vec::new() }
+                }
                 _ = ticks.tick() => {
                     let there = |room: &RoomId, peer: &_| self.hub.room_with(room, peer).is_some();
-                    let missed = self.calls.lock().missed(self.clock.now_ms(), there);
-                    batch.extend(missed.into_iter().map(Happening::from));
+                    self.calls.lock().missed(self.clock.now_ms(), there)
                 }
-            }
+            };
+            batch.extend(missed.into_iter().map(Happening::from));
             let mut rooms: HashMap<RoomId, Vec<Happening>> = HashMap::new();
             for happening in batch.drain(..) {
                 rooms
