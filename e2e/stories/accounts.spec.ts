@@ -1,5 +1,5 @@
 import { expect } from "@playwright/test";
-import { say } from "../lib/people.ts";
+import { invitation, join, say } from "../lib/people.ts";
 import { setUp, somebody, test } from "../lib/world.ts";
 
 test("a machine shows a code, its owner lets it in, and it is up", async ({ browser, world }) => {
@@ -77,6 +77,26 @@ test("a guest comes in by a name, reaches one room, and does not come back once 
   await again.getByRole("textbox", { name: "Password" }).fill("another long sentence");
   await again.getByRole("button", { name: /join|create/i }).click();
   await expect(again.getByRole("alert")).toContainText(/invitation/i);
+});
+
+test("another name is seen by the others at once", async ({ browser, world }) => {
+  const alice = await somebody(browser);
+  await setUp(alice, world);
+  const bob = await somebody(browser);
+  await join(bob, await invitation(alice), "bob");
+  const people = bob.getByRole("listitem", { name: "alice", exact: true });
+  await expect(people).toContainText("Online");
+  await alice.goto(`${world.url}/settings`);
+  const name = alice.getByRole("textbox", { name: "Name" });
+  await name.fill("bob");
+  await alice.getByRole("button", { name: "Change name" }).click();
+  await expect(alice.getByRole("alert")).toContainText(/taken/i);
+  await name.fill("Alice L.");
+  await alice.getByRole("button", { name: "Change name" }).click();
+  await expect(alice.getByText("You are Alice L. from now on.")).toBeVisible();
+  await expect(alice.getByText("Signed in as Alice L.")).toBeVisible();
+  await expect(bob.getByRole("listitem", { name: "Alice L." })).toBeVisible();
+  await expect(people).toHaveCount(0);
 });
 
 test("a session is ended from another, and a changed password ends the rest", async ({ browser, world }) => {

@@ -113,7 +113,7 @@ pub(crate) fn caller(sign_in: &SignIn) -> AuditParty {
 pub(crate) fn peer(peer: &LivePeer) -> AuditParty {
     AuditParty {
         user_id: peer.user_id.clone(),
-        name: peer.user_name.clone(),
+        name: peer.user_name(),
         device_id: Some(peer.device_id.clone()),
         peer_id: Some(peer.id.clone()),
     }

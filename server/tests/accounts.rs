@@ -222,6 +222,53 @@ async fn roles_decide_who_decides() -> Result<()> {
 }
 
 #[tokio::test]
+async fn another_name_is_seen_at_once_and_signs_in() -> Result<()> {
+    let server = TestServer::start().await?;
+    let (alice, bob) = (server.client("alice").await?, server.client("bob").await?);
+    let room = server.room(&alice, &[&bob]).await?;
+    let (mut a, mut b) = (alice.join(&room).await?, bob.join(&room).await?);
+    for (body, code) in [
+        (json!({"name": "BOB"}), "NAME_TAKEN"),
+        (json!({"name": "a\nb"}), "BAD_REQUEST"),
+        (json!({}), "BAD_REQUEST"),
+    ] {
+        assert_eq!(alice.patch("/me", body).await.unwrap_err().code, code);
+    }
+    alice.patch("/me", json!({"name": " Alice L. "})).await?;
+    assert_eq!(alice.get("/me").await?["name"], "Alice L.");
+    let shown = b.expect("presence.changed").await?;
+    assert_eq!(
+        (&shown["payload"]["peer_id"], &shown["payload"]["name"]),
+        (&json!(a.peer_id), &json!("Alice L."))
+    );
+    let member = b.expect("room.member.changed").await?;
+    assert_eq!(
+        (&member["payload"]["name"], &member["payload"]["role"]),
+        (&json!("Alice L."), &json!("owner"))
+    );
+    // What was open goes on, under the new name.
+    let hello = json!({"room_id": room, "client_id": "c1", "text": "hello"});
+    a.send("chat.message.create", hello).await?;
+    let said = b.expect("chat.message.created").await?;
+    assert_eq!(said["payload"]["name"], "Alice L.");
+    let again = alice.join(&room).await?;
+    let joined = b.expect("room.joined").await?;
+    assert_eq!(
+        (&joined["payload"]["peer_id"], &joined["payload"]["name"]),
+        (&json!(again.peer_id), &json!("Alice L."))
+    );
+    // The old name is free, and the new one signs in.
+    let mut stranger = server.stranger();
+    assert_eq!(
+        stranger.login("alice", PASSWORD).await.unwrap_err().code,
+        "WRONG_CREDENTIALS"
+    );
+    stranger.login("alice l.", PASSWORD).await?;
+    server.add_user("alice").await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_same_key_is_the_same_device() -> Result<()> {
     let server = TestServer::start().await?;
     server.add_user("alice").await?;

@@ -104,6 +104,7 @@ async fn contract(store: Arc<dyn Store>) -> Result<()> {
     accounts(&*store).await?;
     links_work_once(&*store).await?;
     devices_and_sign_ins(&*store).await?;
+    people::another_name_is_the_only_one(&*store).await?;
     people::a_changed_password_ends_what_the_old_one_opened(&*store).await?;
     people::guests_come_and_go(&*store).await?;
     people::notifications::notifications(&*store).await?;

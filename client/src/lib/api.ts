@@ -105,6 +105,7 @@ export function createApi(fetcher: Fetch = (...args) => fetch(...args), onSigned
     createLink: () => post('/auth/links', {}, rest.link),
     logout: () => post('/auth/logout', {}, rest.ok),
     me: () => get('/me', rest.me),
+    changeName: (name: string) => call('PATCH', '/me', rest.ok, { name }),
     changePassword: (old_password: string | undefined, new_password: string) =>
       call('PATCH', '/me', rest.ok, { old_password, new_password }),
     sessions: () => get('/auth/sessions', rest.signInList).then((answer) => answer.sessions),

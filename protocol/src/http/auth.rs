@@ -116,17 +116,21 @@ pub struct GuestLogin {
     pub device: Option<DeviceIntro>,
 }
 
-/// `PATCH /me`: another password, which ends the other sessions.
+/// `PATCH /me`: another name, another password, or both. Another password ends the other sessions.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export, optional_fields))]
-pub struct ChangePassword {
-    /// Absent only where the account has none.
+pub struct AccountChange {
+    /// What the others see, and what one signs in by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// For another password; absent only where the account has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_password: Option<String>,
-    pub new_password: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_password: Option<String>,
 }
 
-redacted! { GuestLogin { name, device }, ChangePassword {} }
+redacted! { GuestLogin { name, device }, AccountChange { name } }
 
 /// `GET /me`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

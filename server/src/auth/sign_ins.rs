@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use mesh_protocol::ids::UserId;
 use parking_lot::Mutex;
 
 use crate::store::{SignIn, SignInId, Store, StoreError};
@@ -19,7 +20,7 @@ const FRESH_MS: u64 = 2_000;
 #[derive(Default)]
 struct Known {
     sign_ins: HashMap<SignInId, (SignIn, u64)>,
-    /// How many endings there were.
+    /// How often something was forgotten.
     endings: u64,
 }
 
@@ -79,6 +80,13 @@ impl SignIns {
             (sign_in.address, sign_in.last_seen_at) = (Some(address), now_ms);
         }
         self.store.touch_sign_in(id, address, now_ms).await
+    }
+
+    /// Something about this user has changed.
+    pub fn forget_user(&self, user: &UserId) {
+        let mut known = self.known.lock();
+        known.endings += 1;
+        known.sign_ins.retain(|_, (sign_in, _)| sign_in.user_id != *user);
     }
 
     /// It has ended.

@@ -105,6 +105,8 @@ pub enum BusEvent {
     },
     /// A sign-in ended: its sockets close with 4401.
     SignInEnded { sign_in: SignInId },
+    /// Somebody has another name: their peers show it.
+    Renamed { user_id: UserId, name: String },
     /// A user is no longer a member: their peers leave, their sessions there end.
     MemberGone {
         room_id: RoomId,

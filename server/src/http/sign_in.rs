@@ -280,14 +280,18 @@ pub(crate) async fn new_link(
     })
 }
 
+/// The name as it is kept.
+pub(super) fn check_name(name: &str) -> Result<String, ApiError> {
+    names::clean(name).ok_or_else(|| ApiError::bad_request("a name has 1 to 64 printable characters"))
+}
+
 pub(super) fn new_user(
     app: &App,
     name: &str,
     password_hash: Option<String>,
     admin: bool,
 ) -> Result<NewUser, ApiError> {
-    let name =
-        names::clean(name).ok_or_else(|| ApiError::bad_request("a name has 1 to 64 printable characters"))?;
+    let name = check_name(name)?;
     let name_key = names::key(&name);
     Ok(NewUser {
         id: random::id(),

@@ -260,6 +260,7 @@ impl Hub {
             BusEvent::Peer { peer_id, .. } => self.node_of(peer_id).map_or(Route::None, Route::One),
             BusEvent::Drain { .. } | BusEvent::Presence(_) => Route::None,
             BusEvent::SignInEnded { .. }
+            | BusEvent::Renamed { .. }
             | BusEvent::MemberGone { .. }
             | BusEvent::MemberChanged { .. }
             | BusEvent::RoomChanged { .. }

@@ -164,17 +164,28 @@ impl Hub {
 
     fn show_absent(&self, peer: &LivePeer, absent: bool) {
         for room in peer.rooms() {
-            let Some(card) = room.set_absent(&peer.id, absent) else {
-                continue;
-            };
-            let changed = ServerMessage::PresenceChanged(PeerInRoom {
-                room_id: room.id().clone(),
-                peer: card,
-            });
-            self.bus.publish(BusEvent::Room {
-                room_id: room.id().clone(),
-                frame: event(&*self.clock, room.id().as_str(), changed),
-            });
+            if let Some(card) = room.set_absent(&peer.id, absent) {
+                self.show_changed(&room, card);
+            }
+        }
+    }
+
+    fn show_changed(&self, room: &LiveRoom, peer: mesh_protocol::signal::Peer) {
+        let room_id = room.id().clone();
+        let changed = ServerMessage::PresenceChanged(PeerInRoom {
+            room_id: room_id.clone(),
+            peer,
+        });
+        let frame = event(&*self.clock, room_id.as_str(), changed);
+        self.bus.publish(BusEvent::Room { room_id, frame });
+    }
+
+    fn rename(&self, peer: &LivePeer, name: &str) {
+        peer.rename(name);
+        for room in peer.rooms() {
+            if let Some(card) = room.seen_again(&peer.id) {
+                self.show_changed(&room, card);
+            }
         }
     }
 
@@ -453,6 +464,19 @@ impl Listener for Hub {
                     .collect();
                 for peer in ended {
                     self.end_socket(&peer);
+                }
+            }
+            BusEvent::Renamed { user_id, name } => {
+                self.sign_ins.forget_user(user_id);
+                let peers = self.peers.read();
+                let renamed: Vec<_> = peers
+                    .values()
+                    .filter(|p| p.user_id == *user_id)
+                    .cloned()
+                    .collect();
+                drop(peers);
+                for peer in renamed {
+                    self.rename(&peer, name);
                 }
             }
             BusEvent::MemberGone {

@@ -17,7 +17,8 @@ use crate::ws::outbound::Outbound;
 pub struct LivePeer {
     pub id: PeerId,
     pub user_id: UserId,
-    pub user_name: String,
+    /// Held to read it or to put another.
+    user_name: Mutex<String>,
     pub device_id: DeviceId,
     pub device_name: String,
     pub kind: DeviceKind,
@@ -40,7 +41,7 @@ impl LivePeer {
         Self {
             id,
             user_id: sign_in.user_id,
-            user_name: sign_in.user_name,
+            user_name: Mutex::new(sign_in.user_name),
             device_id: sign_in.device_id,
             device_name: sign_in.device_name,
             kind: sign_in.kind,
@@ -51,6 +52,15 @@ impl LivePeer {
             _place: place,
             rooms: Mutex::default(),
         }
+    }
+
+    /// What its user is called.
+    pub fn user_name(&self) -> String {
+        self.user_name.lock().clone()
+    }
+
+    pub(super) fn rename(&self, name: &str) {
+        name.clone_into(&mut *self.user_name.lock());
     }
 
     /// What lets a client go on as this peer after a cut, together with its sign-in.
@@ -76,7 +86,7 @@ impl LivePeer {
         Peer {
             peer_id: self.id.clone(),
             user_id: self.user_id.clone(),
-            name: self.user_name.clone(),
+            name: self.user_name(),
             device_id: self.device_id.clone(),
             device_name: self.device_name.clone(),
             kind: self.kind,

@@ -299,6 +299,11 @@ impl LiveRoom {
         self.tell_seen(&inside, peer)
     }
 
+    /// Something of the peer itself has changed: how it is seen now.
+    pub(super) fn seen_again(&self, peer: &PeerId) -> Option<Peer> {
+        self.tell_seen(&self.inside.write(), peer)
+    }
+
     /// How a peer is here, for the node that it goes on at.
     pub(super) fn there(&self, peer: &PeerId) -> Option<RoomThere> {
         let inside = self.inside.read();

@@ -197,7 +197,7 @@ impl Notices {
             what,
             room_id: room_id.clone(),
             author: from.user_id.clone(),
-            author_name: from.user_name.clone(),
+            author_name: from.user_name(),
             to,
             mentions: Vec::new(),
         });
@@ -228,7 +228,7 @@ impl Notices {
                     caller: from.id.clone(),
                     target: target.cloned(),
                     author: from.user_id.clone(),
-                    author_name: from.user_name.clone(),
+                    author_name: from.user_name(),
                     to,
                 };
                 self.calls.lock().requested(call, self.clock.now_ms());

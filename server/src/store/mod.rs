@@ -104,6 +104,8 @@ pub trait Store: NotificationStore {
     async fn user(&self, id: &UserId) -> Result<Option<User>>;
     /// Sets another password, or none, and ends what the old one opened: unused links and all sign-ins but `keep`. Returns
     /// those that it ended. Fails with `Absent`.
+    /// Another name. Fails with `NameTaken` or `Absent`.
+    async fn rename_user(&self, user: &UserId, name: &str, name_key: &str) -> Result<()>;
     async fn change_password(
         &self,
         user: &UserId,

@@ -360,7 +360,7 @@ impl Relay {
                 let message = NewMessage {
                     room_id: room.id().clone(),
                     user_id: peer.user_id.clone(),
-                    name: peer.user_name.clone(),
+                    name: peer.user_name(),
                     device_id: peer.device_id.clone(),
                     client_id: message.client_id.clone(),
                     text: message.text.clone(),

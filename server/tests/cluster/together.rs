@@ -51,9 +51,20 @@ async fn two_clients_of_two_nodes_meet_talk_and_open_a_session() -> Result<()> {
     let joined = a.expect("room.joined").await?;
     assert_eq!(joined["payload"]["peer_id"], b.peer_id.as_str());
 
+    let a_id = a.peer_id.clone();
     // Chat, both ways, numbered by the room.
     says(&mut a, &mut b, room, 1).await?;
     says(&mut b, &mut a, room, 2).await?;
+
+    // Another name, asked for at a third node: shown where one is, and where the others are.
+    nodes.alice(2).patch("/me", json!({"name": "Alice L."})).await?;
+    for socket in [&mut a, &mut b] {
+        let shown = socket.expect("presence.changed").await?;
+        assert_eq!(
+            (&shown["payload"]["peer_id"], &shown["payload"]["name"]),
+            (&json!(a_id), &json!("Alice L."))
+        );
+    }
 
     // Presence, and what is offered.
     b.send(

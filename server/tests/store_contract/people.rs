@@ -10,6 +10,30 @@ use mesh_server::store::{Entry, Identity, NewInvite, NewSignIn, NewUser, SignInI
 
 use super::{HERE, NOW, device, invite, new_user, room, user};
 
+pub async fn another_name_is_the_only_one(store: &dyn Store) -> Result<()> {
+    let (alice, _) = (user(store, "renames").await?, user(store, "stays").await?);
+    let key_of = async |key: &str| -> Result<_> { Ok(store.user_by_name(key).await?.map(|user| user.id)) };
+    assert!(matches!(
+        store.rename_user(&alice, "STAYS", "stays").await,
+        Err(StoreError::NameTaken)
+    ));
+    assert_eq!(key_of("renames").await?, Some(alice.clone()));
+    // The same name in another spelling is no other account's.
+    store.rename_user(&alice, "RENAMES", "renames").await?;
+    store.rename_user(&alice, "Nora", "nora").await?;
+    assert_eq!(key_of("renames").await?, None);
+    assert_eq!(key_of("nora").await?, Some(alice.clone()));
+    assert_eq!(
+        store.user(&alice).await?.map(|user| user.name).as_deref(),
+        Some("Nora")
+    );
+    assert!(matches!(
+        store.rename_user(&random::id(), "Nemo", "nemo").await,
+        Err(StoreError::Absent)
+    ));
+    Ok(())
+}
+
 pub async fn a_changed_password_ends_what_the_old_one_opened(store: &dyn Store) -> Result<()> {
     let (alice, bob) = (user(store, "pa").await?, user(store, "pb").await?);
     let mut sign_ins = Vec::new();

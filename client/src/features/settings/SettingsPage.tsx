@@ -16,6 +16,7 @@ import roomClasses from '../rooms/rooms.module.css';
 import { ShortcutList } from '../shortcuts/ShortcutList';
 import { Devices } from './Devices';
 import { Password } from './Password';
+import { Profile } from './Profile';
 import { Row, Section } from './parts';
 import { Sessions } from './Sessions';
 import classes from './settings.module.css';
@@ -68,6 +69,7 @@ export function SettingsPage() {
           </Section>
           {me?.guest === false && (
             <>
+              <Profile />
               <Notifications />
               <SignInElsewhere />
               <Devices />

@@ -1,3 +1,4 @@
+export type { AccountChange } from "./AccountChange";
 export type { Ack } from "./Ack";
 export type { AnswerPairing } from "./AnswerPairing";
 export type { AskPairing } from "./AskPairing";
@@ -13,7 +14,6 @@ export type { Capability } from "./Capability";
 export type { CapabilityGrant } from "./CapabilityGrant";
 export type { CapabilityRequest } from "./CapabilityRequest";
 export type { ChangeNotifications } from "./ChangeNotifications";
-export type { ChangePassword } from "./ChangePassword";
 export type { ChangeRoom } from "./ChangeRoom";
 export type { ChannelCode } from "./ChannelCode";
 export type { ChatMessage } from "./ChatMessage";

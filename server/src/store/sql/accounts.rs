@@ -25,14 +25,17 @@ pub(super) async fn insert(tx: &mut Connection, user: &NewUser) -> Result<()> {
     .bind(integer(user.now))
     .execute(tx)
     .await
-    .map_err(|e| {
-        if is_conflict(&e) {
-            StoreError::NameTaken
-        } else {
-            e.into()
-        }
-    })?;
+    .map_err(name_taken)?;
     Ok(())
+}
+
+/// Of the columns of an account only the name is unique, beside the id, which is random.
+fn name_taken(error: sqlx::Error) -> StoreError {
+    if is_conflict(&error) {
+        StoreError::NameTaken
+    } else {
+        error.into()
+    }
 }
 
 pub(super) async fn create(store: &Engine, user: &NewUser) -> Result<()> {
@@ -119,6 +122,19 @@ pub(super) async fn by_id(store: &Engine, id: &UserId) -> Result<Option<User>> {
         .as_ref()
         .map(user)
         .transpose()
+}
+
+pub(super) async fn rename(store: &Engine, user: &UserId, name: &str, name_key: &str) -> Result<()> {
+    let mut tx = store.begin().await?;
+    let changed = sqlx::query("UPDATE users SET name = $1, name_key = $2 WHERE id = $3")
+        .bind(name)
+        .bind(name_key)
+        .bind(user.as_str())
+        .execute(&mut *tx)
+        .await
+        .map_err(name_taken)?;
+    touched(changed.rows_affected())?;
+    Ok(tx.commit().await?)
 }
 
 pub(super) async fn change_password(

@@ -119,6 +119,9 @@ impl Store for Engine {
     async fn user(&self, id: &UserId) -> Result<Option<User>> {
         self.run(|| accounts::by_id(self, id)).await
     }
+    async fn rename_user(&self, user: &UserId, name: &str, name_key: &str) -> Result<()> {
+        self.run(|| accounts::rename(self, user, name, name_key)).await
+    }
     async fn change_password(
         &self,
         user: &UserId,
