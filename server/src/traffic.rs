@@ -68,6 +68,14 @@ impl Counted {
             .ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
+    /// Until the next pause.
+    pub(crate) fn delay_acknowledgements(&self) {
+        #[cfg(target_os = "linux")]
+        if let Some(stream) = &self.stream {
+            let _ = stream.set_quickack(false);
+        }
+    }
+
     fn count_written(&self, polled: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(written)) = polled {
             self.counters

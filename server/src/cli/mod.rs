@@ -85,8 +85,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command, config: Config) -> anyhow::Result<()> {
+    // On one processor there is nobody to share the work with.
+    let alone = std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
     let mut builder = match command {
-        Command::Serve => tokio::runtime::Builder::new_multi_thread(),
+        Command::Serve if !alone => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),
     };
     builder.enable_all().build()?.block_on(async {

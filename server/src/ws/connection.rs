@@ -12,7 +12,7 @@ use mesh_protocol::ids::{MessageId, RoomId};
 use mesh_protocol::signal::{ServerMessage, Welcome};
 use tokio::time::{Instant, Sleep};
 
-use super::codec::{self, Received};
+use super::codec::Received;
 use super::event::event;
 use super::outbound::{Attachment, Closing, Order};
 use super::relay::{Outcome, Relay};
@@ -69,6 +69,7 @@ pub(super) fn serve(
         heard: now,
         heartbeat: now + HEARTBEAT,
         stalled: None,
+        awaited: None,
         hold: Hold {
             app,
             peer,
@@ -105,6 +106,8 @@ struct Connection {
     heartbeat: Instant,
     /// Since when it takes nothing of what is written.
     stalled: Option<Instant>,
+    /// When the timer wakes this task: until then it need not be looked at.
+    awaited: Option<Instant>,
     hold: Hold,
 }
 
@@ -180,7 +183,10 @@ impl Connection {
                 }
             }
         });
-        *heard = received.unwrap_or(*heard);
+        if let Some(received) = received {
+            socket.came_after(received - *heard);
+            *heard = received;
+        }
         match read {
             Poll::Pending => None,
             Poll::Ready(Ok(interruption)) => Some(interruption),
@@ -203,7 +209,8 @@ impl Connection {
             let (socket, hold) = (&mut self.socket, &self.hold);
             let outbound = &hold.peer.outbound;
             match outbound.next(hold.attachment, cx.waker(), room, |frame| socket.send(frame)) {
-                Order::Write => {}
+                Order::Write(None) => {}
+                Order::Write(Some(count)) => self.socket.ask(count),
                 Order::Close(closing) => return Some(Over::Close(closing)),
                 Order::Yield => return Some(Over::Broken),
             }
@@ -226,12 +233,17 @@ impl Connection {
         loop {
             let stall = self.stalled.map(|since| since + WRITE_STALL);
             let next = stall.map_or(self.heartbeat, |stall| stall.min(self.heartbeat));
+            if self.awaited == Some(next) && Instant::now() < next {
+                return None;
+            }
             if timer.deadline() != next {
                 timer.as_mut().reset(next);
             }
             if timer.as_mut().poll(cx).is_pending() {
+                self.awaited = Some(next);
                 return None;
             }
+            self.awaited = None;
             if stall == Some(next) {
                 return Some(Over::Close(Closing::TOO_SLOW));
             }
@@ -241,9 +253,7 @@ impl Connection {
             self.heartbeat += HEARTBEAT;
             let unconfirmed = self.hold.peer.outbound.unconfirmed();
             if self.heard.elapsed() >= HEARTBEAT || unconfirmed.is_some() {
-                // Its pong comes back after everything before it was read, and so confirms that.
-                let count = unconfirmed.unwrap_or_default();
-                codec::ping(self.socket.unsent(), &count.to_be_bytes());
+                self.socket.ask(unconfirmed.unwrap_or_default());
                 // Nothing is before it where all was written; then it would wait for the next message.
                 cx.waker().wake_by_ref();
             }

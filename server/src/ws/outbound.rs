@@ -24,6 +24,8 @@ const MOVED_BYTES: usize = OUTBOUND_BYTES / 2;
 /// Written messages that are kept, and their bytes.
 const KEPT_MESSAGES: usize = OUTBOUND_MESSAGES;
 const KEPT_BYTES: usize = OUTBOUND_BYTES / 4;
+/// Written messages after which the client is asked whether it has them: what it has need not be kept.
+const ASK_EVERY: u64 = 32;
 
 /// How the socket ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +45,8 @@ impl Closing {
 /// What a socket is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Write what it was given, if anything.
-    Write,
+    /// Write what it was given, if anything; then, where there is a count, ask the client whether it has everything up to that.
+    Write(Option<u64>),
     Close(Closing),
     /// Another socket goes on for this peer.
     Yield,
@@ -68,6 +70,8 @@ struct Waiting {
     bytes: usize,
     /// How many were pushed before the first of `frames`.
     before: u64,
+    /// Up to which count the client was asked.
+    asked: u64,
     closing: Option<Closing>,
     /// Too much waited: what is being written is given up too.
     overflowed: bool,
@@ -197,7 +201,13 @@ impl Outbound {
             Some(kept) => kept.clone_from(waker),
             none => *none = Some(waker.clone()),
         }
-        Order::Write
+        let count = waiting.before + waiting.written as u64;
+        // What is kept also tells what of another node came twice.
+        let asks = !waiting.overlaps && count >= waiting.asked + ASK_EVERY;
+        if asks {
+            waiting.asked = count;
+        }
+        Order::Write(asks.then_some(count))
     }
 
     /// How many were written so far, where the client may lack some of them.
@@ -340,7 +350,7 @@ mod tests {
         loop {
             let before = all.len();
             let order = outbound.next(attachment, Waker::noop(), 1, |frame| all.push(frame.clone()));
-            if order != Order::Write || all.len() == before {
+            if !matches!(order, Order::Write(_)) || all.len() == before {
                 return (all, order);
             }
         }
@@ -391,7 +401,10 @@ mod tests {
         outbound.close(close::SESSION_ENDED, "first");
         outbound.close(close::RESTART, "second");
         outbound.push("b".into());
-        assert_eq!(outbound.next(socket, Waker::noop(), 0, |_| ()), Order::Write);
+        assert_eq!(
+            outbound.next(socket, Waker::noop(), 0, |_| ()),
+            Order::Write(None)
+        );
         let closing = Closing {
             code: close::SESSION_ENDED,
             reason: "first",
@@ -449,6 +462,23 @@ mod tests {
                 "also while the client does not take what was given"
             );
         }
+    }
+
+    #[test]
+    fn the_client_is_asked_at_times_whether_it_has_what_was_written() {
+        let outbound = Outbound::default();
+        let socket = outbound.attach();
+        let mut asked = Vec::new();
+        for one in 0..2 * ASK_EVERY + 1 {
+            outbound.push(number(one as usize));
+            if let Order::Write(Some(count)) = outbound.next(socket, Waker::noop(), 1, |_| ()) {
+                asked.push(count);
+                outbound.confirm(count);
+            }
+        }
+        assert_eq!(asked, [ASK_EVERY, 2 * ASK_EVERY]);
+        assert_eq!(outbound.unconfirmed(), Some(2 * ASK_EVERY + 1));
+        assert_eq!(outbound.waiting.lock().frames.len(), 1);
     }
 
     #[test]

@@ -24,6 +24,9 @@ const READ: usize = 32 * 1024;
 const BEFORE: usize = MAX_PARTIAL + READ;
 /// Bytes that wait to be sent, from which on a ping is not answered.
 const ENOUGH_UNSENT: usize = 64 * 1024;
+/// Reads that are less apart than Linux delays an acknowledgement, after so many of which a client counts as one that streams.
+const IN_A_ROW: Duration = Duration::from_millis(40);
+const STREAMS: u32 = 8;
 /// How long the close frame may take, and then the client's own.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -52,6 +55,8 @@ pub(super) struct Socket {
     unsent: Vec<u8>,
     /// How many bytes of the first of the two are out.
     sent: usize,
+    /// Reads in quick succession.
+    in_a_row: u32,
 }
 
 impl Socket {
@@ -65,6 +70,21 @@ impl Socket {
             alone: None,
             unsent: Vec::new(),
             sent: 0,
+            in_a_row: 0,
+        }
+    }
+
+    /// Messages came so long after those before. Who streams gets an acknowledgement of TCP for every other segment instead of
+    /// each (RFC 9293, section 3.8.6.3): by itself Linux sends one with every read, at the price of passing a message on. It falls
+    /// back to that by itself after a pause.
+    pub(super) fn came_after(&mut self, pause: Duration) {
+        if pause >= IN_A_ROW {
+            self.in_a_row = 0;
+            return;
+        }
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        if self.in_a_row == STREAMS {
+            self.stream.delay_acknowledgements();
         }
     }
 
@@ -128,9 +148,10 @@ impl Socket {
         self.alone.is_none() && self.unsent.is_empty()
     }
 
-    /// What is to be written next. Appended to, framed.
-    pub(super) fn unsent(&mut self) -> &mut Vec<u8> {
-        &mut self.unsent
+    /// Queues a ping. Its pong comes back after everything before it was read, and so confirms that much.
+    pub(super) fn ask(&mut self, count: u64) {
+        self.gather();
+        codec::ping(&mut self.unsent, &count.to_be_bytes());
     }
 
     /// Writes what there is.
@@ -175,14 +196,18 @@ impl Socket {
             self.alone = Some(frame.clone());
             return;
         }
-        // Together in one write, unless a part of the first is out already.
+        self.gather();
+        self.unsent.extend_from_slice(frame.bytes());
+    }
+
+    /// What follows goes together with what waits in one write, unless a part of that is out already.
+    fn gather(&mut self) {
         if self.sent == 0
             && self.unsent.is_empty()
             && let Some(first) = self.alone.take()
         {
             self.unsent.extend_from_slice(first.bytes());
         }
-        self.unsent.extend_from_slice(frame.bytes());
     }
 }
 
