@@ -88,7 +88,7 @@ fn no_path_leads_outside() {
         assert!(folder.list(path).is_err(), "{path:?} was listed");
         assert!(folder.preview(path).is_err(), "{path:?} was previewed");
         assert!(folder.pull(&[path.to_owned()]).is_err(), "{path:?} was pulled");
-        assert!(folder.inbox(path, 0).is_err(), "{path:?} takes files");
+        assert!(folder.inbox(path).is_err(), "{path:?} takes files");
         refused += 4;
     }
     println!("{refused} ways out, none led anywhere");
@@ -242,7 +242,7 @@ fn a_folder_that_is_swapped_for_a_link_again_and_again_gives_nothing_from_outsid
 #[test]
 fn what_is_put_replaces_nothing_and_makes_no_hidden_file() {
     let (stage, folder) = stage();
-    let inbox = folder.inbox("sub", 10).unwrap();
+    let inbox = folder.inbox("sub").unwrap();
     let accepted = Accepted {
         size: 10,
         count: 3,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::world::small_disk::SmallDisk;
 use crate::world::{Machine, Running, World, hash_of, random_file};
 
 /// What the server may see of a session, whatever it moves.
@@ -23,6 +24,35 @@ async fn share(owner: &Machine, folder: &std::path::Path, more: &[&str]) -> Runn
     let mut sharing = owner.mesh(&arguments);
     sharing.until("is shared in Home").await;
     sharing
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_is_still_to_come_needs_room() {
+    let world = World::start().await;
+    let (owner, viewer) = (world.machine("owner").await, world.machine("viewer").await);
+    let folder = world.path("disks");
+    std::fs::create_dir(&folder).unwrap();
+    random_file(&folder.join("small.img"), 8);
+    // Without content on the disk here, but more than there is room for there.
+    let large = std::fs::File::create(folder.join("large.img")).unwrap();
+    large.set_len(100 * 1024 * 1024).unwrap();
+    let _sharing = share(&owner, &folder, &[]).await;
+    until_listed(&viewer, "disks").await;
+
+    let Some(disk) = SmallDisk::new(80 * 1024 * 1024) else {
+        eprintln!("no tmpfs can be mounted here: not tested");
+        return;
+    };
+    let out = disk.path().to_str().unwrap();
+    let said = viewer.fails(&["get", "disks:", "--out", out]).await;
+    assert!(said.contains("113.2 MB more are needed"), "{said}");
+    // What is left out needs none, and neither does what stands already.
+    for _ in 0..2 {
+        let got = viewer
+            .done(&["get", "disks:", "--out", out, "--exclude", "large.*"])
+            .await;
+        assert_eq!((&got["files"], &got["skipped"]), (&1.into(), &1.into()));
+    }
 }
 
 /// Lists until the share is there: it is announced by the daemon after the command has its answer.

@@ -18,6 +18,7 @@ use super::args::ReceiveArgs;
 use super::output::size;
 use super::{Context, connect, progress, prompt, steer, summary};
 use crate::daemon::consent::{ANSWER_WITHIN, plain};
+use crate::disk::{Folder, Inbox};
 use crate::exit::{Failure, Outcome};
 use crate::online::{Incoming, Online};
 use crate::transfer::again::{AGAIN_WITHIN, CutOffers};
@@ -259,11 +260,11 @@ impl Waiting<'_> {
                 size(bytes)
             )));
         }
-        let inbox = match offer.inbox(&self.out) {
-            Ok(inbox) => inbox,
-            Err(why) => {
+        let inbox = match Folder::open(&self.out) {
+            Ok(folder) => Inbox::new(folder),
+            Err(error) => {
                 offer.decline(&context, Reason::Failed).await;
-                return Err(Failure::general(format!("{}.", why)));
+                return Err(connect::disk_failure(&error));
             }
         };
         let consent = match known {

@@ -8,6 +8,7 @@ use super::Core;
 use super::consent::{Verdict, plain};
 use super::ipc::TransferStatus;
 use super::terminals::Asking;
+use crate::disk::{Folder, Inbox};
 use crate::notice::What;
 use crate::transfer::choice::Choice;
 use crate::transfer::incoming::{self, Arrived, Destination};
@@ -21,8 +22,8 @@ pub(super) async fn offered(core: Core, asking: Asking, request: TransferRequest
         Ok(offer) => offer,
         Err(rejected) => return core.tell(format!("An offer of {who} was refused: {}.", rejected.why)),
     };
-    let inbox = match offer.inbox(&core.options.downloads) {
-        Ok(inbox) => inbox,
+    let inbox = match Folder::open(&core.options.downloads) {
+        Ok(folder) => Inbox::new(folder),
         Err(why) => {
             core.tell(format!("An offer of {who} was declined: {why}."));
             return offer.decline(&core.context, Reason::Failed).await;

@@ -11,6 +11,8 @@ use super::DiskError;
 
 /// How many names ` (1)`, ` (2)`, … are tried before giving up.
 pub(super) const MAX_NUMBERED: u32 = 9_999;
+/// Space that is left free on the disk whatever is received, bytes.
+const SPARE: u64 = 64 * 1024 * 1024;
 /// The longest file name of the file systems in use, bytes.
 const MAX_NAME: usize = 255;
 
@@ -64,10 +66,18 @@ impl Folder {
         &self.path
     }
 
-    /// Bytes that can still be written.
-    pub fn free_space(&self) -> Result<u64, DiskError> {
+    /// Fails where so many bytes more would leave less than [`SPARE`].
+    pub fn has_room_for(&self, bytes: u64) -> Result<(), DiskError> {
         let stat = fs::fstatvfs(&self.root).map_err(|errno| DiskError::at(&self.path, errno))?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+        if bytes > 0 && free < bytes.saturating_add(SPARE) {
+            return Err(DiskError::Short {
+                folder: self.path.clone(),
+                needed: bytes,
+                free,
+            });
+        }
+        Ok(())
     }
 
     /// Opens, and where missing makes, the folder in which `path` will stand.

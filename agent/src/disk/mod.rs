@@ -19,6 +19,8 @@ use std::path::PathBuf;
 
 use mesh_protocol::error_code::ChannelCode;
 
+use crate::cli::output::size;
+
 pub use folder::Folder;
 pub use hashing::hash;
 pub use inbox::{Existing, Inbox};
@@ -32,6 +34,8 @@ pub use walk::{Met, walk};
 pub enum DiskError {
     #[error("the disk that holds {} is full: free some space, then send the file again and it goes on where it stopped", .0.display())]
     Full(PathBuf),
+    #[error("{} more are needed in {}, and {} are free there: make room, then send it again and it goes on from what is there", size(*.needed), .folder.display(), size(*.free))]
+    Short { folder: PathBuf, needed: u64, free: u64 },
     #[error("the file {} changed while it was being sent: send it again", .0.display())]
     SourceChanged(PathBuf),
     #[error("{} is gone or cannot be read: {}", .0.display(), .1)]
@@ -48,7 +52,7 @@ impl DiskError {
     /// What the other end is told.
     pub fn code(&self) -> ChannelCode {
         match self {
-            Self::Full(_) => ChannelCode::DiskFull,
+            Self::Full(_) | Self::Short { .. } => ChannelCode::DiskFull,
             Self::SourceChanged(_) => ChannelCode::SourceChanged,
             Self::SourceGone(..) => ChannelCode::SourceGone,
             Self::HashMismatch(_) => ChannelCode::HashMismatch,

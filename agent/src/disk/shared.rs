@@ -23,9 +23,6 @@ use rustix::io::Errno;
 
 use super::{DiskError, Folder, Inbox, SourceFile};
 
-/// Space that is left free on the disk whatever is put there, bytes.
-const SPARE: u64 = 64 * 1024 * 1024;
-
 /// Why it is not told; the text goes to the person at the other end.
 #[derive(Debug, thiserror::Error)]
 pub enum SharedError {
@@ -41,8 +38,6 @@ pub enum SharedError {
     TooMany,
     #[error("two of the files would have the name \"{0}\": take them one by one")]
     Collision(String),
-    #[error("it needs more space than there is")]
-    Full,
     #[error("\"{0}\" cannot be read: {1}")]
     Io(String, std::io::Error),
     #[error(transparent)]
@@ -56,7 +51,6 @@ impl SharedError {
             Self::Path(_) | Self::NotFolder(_) | Self::Collision(_) => ChannelCode::BadPath,
             Self::Missing(_) => ChannelCode::SourceGone,
             Self::NoPreview(_) | Self::TooMany => ChannelCode::TooLarge,
-            Self::Full => ChannelCode::DiskFull,
             Self::Io(..) => ChannelCode::Io,
             Self::Disk(error) => error.code(),
         }
@@ -235,13 +229,10 @@ impl SharedFolder {
         Ok(found)
     }
 
-    /// Where files that others put into a folder arrive, if there is room for so many bytes.
-    pub fn inbox(&self, path: &str, size: u64) -> Result<Inbox, SharedError> {
+    /// Where files that others put into a folder arrive.
+    pub fn inbox(&self, path: &str) -> Result<Inbox, SharedError> {
         let shown = PathBuf::from(joined(&self.label, path));
         let folder = Folder::within(self.folder(path)?, shown, self.hidden);
-        if folder.free_space()? < size.saturating_add(SPARE) {
-            return Err(SharedError::Full);
-        }
         Ok(Inbox::new(folder))
     }
 

@@ -54,7 +54,18 @@ pub async fn receive(
     let (mut stopping, mut moved) = (false, 0);
     let (mut throttle, mut paused) = (Throttle::new(flow.throttle), flow.paused.clone());
     receiver.pause(*paused.borrow_and_update());
+    let mut measured = false;
     let lost = loop {
+        if let Some(missing) = receiver.missing().filter(|_| !measured) {
+            measured = true;
+            let destination = destination.clone();
+            let room = move || destination.inbox.folder().has_room_for(missing);
+            match tokio::task::spawn_blocking(room).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => receiver.cancel(error.code(), error.to_string()),
+                Err(error) => receiver.cancel(ChannelCode::Io, error.to_string()),
+            }
+        }
         tasks.begin(&mut receiver);
         while receiver.has_frame() {
             let Ok(permit) = frames_tx.try_reserve() else {

@@ -9,10 +9,7 @@ use mesh_protocol::signal::{Reason, ServerMessage, SessionAnswer, TransferReques
 
 use crate::cli::output::size;
 use crate::daemon::consent::plain;
-use crate::disk::{DiskError, Folder, Inbox};
 
-/// Space that is left free on the disk whatever is offered, bytes.
-const SPARE: u64 = 64 * 1024 * 1024;
 /// Names that are shown before "and more".
 const SHOWN: usize = 10;
 
@@ -110,23 +107,6 @@ impl Offer {
             lines.push(format!("and {more} more, {} in all", size(self.request.size)));
         }
         lines
-    }
-
-    /// The folder that it would go to, if there is room for it there.
-    pub fn inbox(&self, folder: &std::path::Path) -> Result<Inbox, String> {
-        let folder = Folder::open(folder).map_err(|error: DiskError| error.to_string())?;
-        let free = folder.free_space().map_err(|error| error.to_string())?;
-        let needed = self.request.size.saturating_add(SPARE);
-        if free < needed {
-            return Err(format!(
-                "{} needs {} free in {}, and there are {}: make room, then have it sent again",
-                plain(&self.request.name),
-                size(needed),
-                folder.path().display(),
-                size(free)
-            ));
-        }
-        Ok(Inbox::new(folder))
     }
 
     /// Resolves when the sender takes the offer back, or must not go on.

@@ -11,6 +11,7 @@ use mesh_peer::transfer::{FileHash, Held, Outcome, Sender, Source};
 use mesh_protocol::error_code::ChannelCode;
 
 use crate::disk::transfer::{CHUNK, Transfer, content, entry, inbox, names};
+use crate::world::small_disk::SmallDisk;
 
 #[test]
 fn files_folders_and_empty_files_stand_with_their_content_and_date() {
@@ -223,28 +224,6 @@ fn what_is_noted_after_a_torn_note_is_believed() {
     );
 }
 
-/// A file system of a given size, where this machine lets us have one.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn new(bytes: usize) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let mounted = std::process::Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])
-            .arg(folder.path())
-            .status();
-        mounted
-            .is_ok_and(|status| status.success())
-            .then_some(Self(folder))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg(self.0.path()).status();
-    }
-}
-
 #[test]
 fn t43_a_disk_full_at_20_points_is_told_leaves_no_final_file_and_resumes() {
     const POINTS: usize = 20;
@@ -256,18 +235,18 @@ fn t43_a_disk_full_at_20_points_is_told_leaves_no_final_file_and_resumes() {
             eprintln!("t43: no tmpfs can be mounted here: not tested");
             return;
         };
-        let ballast = disk.0.path().join("ballast");
+        let ballast = disk.path().join("ballast");
         std::fs::write(&ballast, vec![0; 8 * CHUNK - room]).unwrap();
-        let Some(Outcome::Failed(failure)) = Transfer::of(&[("a.bin", &bytes)]).run(&inbox(disk.0.path()))
+        let Some(Outcome::Failed(failure)) = Transfer::of(&[("a.bin", &bytes)]).run(&inbox(disk.path()))
         else {
             panic!("six chunks fitted into {room} bytes");
         };
         assert_eq!(failure.code, ChannelCode::DiskFull, "{failure}");
         assert!(failure.detail.contains("is full"), "{failure}");
-        assert!(!disk.0.path().join("a.bin").exists());
+        assert!(!disk.path().join("a.bin").exists());
         std::fs::remove_file(&ballast).unwrap();
         let mut again = Transfer::of(&[("a.bin", &bytes)]);
-        assert_eq!(again.run(&inbox(disk.0.path())), Some(Outcome::Finished));
+        assert_eq!(again.run(&inbox(disk.path())), Some(Outcome::Finished));
         // The chunk that did not fit, and one that the notes took the last page of.
         let kept = room / CHUNK;
         assert!(
@@ -276,7 +255,7 @@ fn t43_a_disk_full_at_20_points_is_told_leaves_no_final_file_and_resumes() {
             again.written
         );
         again_at_most = again_at_most.max(again.written + kept - 6);
-        assert_eq!(std::fs::read(disk.0.path().join("a.bin")).unwrap(), bytes);
+        assert_eq!(std::fs::read(disk.path().join("a.bin")).unwrap(), bytes);
     }
     println!(
         "t43: full at {POINTS} points: told, no final file, resumed with at most {again_at_most} chunks again"

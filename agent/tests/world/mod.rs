@@ -2,6 +2,7 @@
 
 pub mod distance;
 pub mod onlooker;
+pub mod small_disk;
 pub mod window;
 
 use std::path::{Path, PathBuf};

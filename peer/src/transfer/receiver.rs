@@ -325,6 +325,11 @@ impl Receiver {
         self.outcome.as_ref()
     }
 
+    /// Bytes that are wanted and not written yet, once it is known of every file what is there of it.
+    pub fn missing(&self) -> Option<u64> {
+        (self.listed && self.order.all_inspected()).then_some(self.missing_bytes)
+    }
+
     /// Whether every file that is wanted stands, though the sender may not have said BYE; then a lost link is no failure.
     pub fn is_complete(&self) -> bool {
         self.listed && (self.files_done + self.files_skipped) as usize == self.entries.len()

@@ -65,15 +65,6 @@ async fn pull(
         json!({"event": "found", "from": found.who, "count": opened.count, "size": opened.size}),
     );
     let folder = Folder::open(out).map_err(|error| disk_failure(&error))?;
-    let free = folder.free_space().map_err(|error| disk_failure(&error))?;
-    if free < opened.size {
-        return Err(Failure::general(format!(
-            "That needs {}, and {} has {} free: make room, or name another place with `--out`.",
-            size(opened.size),
-            folder.path().display(),
-            size(free)
-        )));
-    }
     let accepted = Accepted {
         size: opened.size,
         count: opened.count,

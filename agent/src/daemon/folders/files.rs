@@ -121,7 +121,7 @@ pub(super) async fn put(
         return refuse(session, ChannelCode::TooLarge, "too many files, or none").await;
     }
     let folder = share.folder.clone();
-    let inbox = tokio::task::spawn_blocking(move || folder.inbox(&path, size)).await;
+    let inbox = tokio::task::spawn_blocking(move || folder.inbox(&path)).await;
     let inbox = match inbox {
         Ok(Ok(inbox)) => inbox,
         Ok(Err(error)) => return refuse(session, error.code(), &error.to_string()).await,
