@@ -17,8 +17,8 @@ use super::ring::Ring;
 use super::screen::Screen;
 use super::snapshot::Snapshot;
 
-/// Between two screens that a viewer gets because it fell behind: nobody reads a flood, and what more of them would cost is left
-/// to the program that writes.
+/// Between two screens that viewers get because they fell behind: nobody reads a flood, and what more of them would cost is left
+/// to the program that writes. All get the same one, whose making costs as much as sending it to some.
 const CATCH_UP_EVERY: Duration = Duration::from_millis(100);
 /// Blocks of history that a viewer that fell behind gets with its new screen.
 const CATCH_UP_BLOCKS: u64 = 1;
@@ -38,6 +38,8 @@ pub(super) struct Shared {
     frame: Option<(u64, u64, Bytes)>,
     /// The last dump made, with the output position and the number of resizes that it stands for.
     dump: Option<(u64, u64, Bytes)>,
+    /// When the last one was made for viewers that fell behind.
+    caught_up_at: Option<Instant>,
     pause: Option<Pause>,
 }
 
@@ -64,6 +66,7 @@ impl Shared {
             first_resize: 0,
             frame: None,
             dump: None,
+            caught_up_at: None,
             pause: None,
         }
     }
@@ -146,6 +149,21 @@ impl Shared {
             .copied()
     }
 
+    /// When viewers that fell behind get the screen; `None` where that is now.
+    fn catches_up_at(&mut self, now: Instant) -> Option<Instant> {
+        let position = (self.ring.end(), self.resizes_end());
+        let made = self.dump.as_ref().map(|(seq, resizes, _)| (*seq, *resizes));
+        if made == Some(position) {
+            return None;
+        }
+        let soonest = self.caught_up_at.map(|at| at + CATCH_UP_EVERY);
+        let later = soonest.filter(|soonest| *soonest > now);
+        if later.is_none() {
+            self.caught_up_at = Some(now);
+        }
+        later
+    }
+
     fn dump(&mut self) -> Bytes {
         let key = (self.ring.end(), self.resizes_end());
         match &self.dump {
@@ -198,8 +216,6 @@ pub(super) struct Watcher {
     snapshot: Option<Snapshot>,
     /// The position of the last snapshot, until the viewer has shown it; there is no other before that.
     unshown: Option<u64>,
-    /// When the last one was made.
-    caught_up_at: Option<Instant>,
     /// When it gets the next, where it is too soon for that.
     catches_up_at: Option<Instant>,
     /// Whether it has had a snapshot at all.
@@ -233,7 +249,6 @@ impl Watcher {
             next_resize: 0,
             snapshot: None,
             unshown: None,
-            caught_up_at: None,
             catches_up_at: None,
             begun: false,
             stale: false,
@@ -352,12 +367,11 @@ impl Watcher {
             if self.unshown.is_some() {
                 return None;
             }
-            let soonest = self.caught_up_at.map(|at| at + CATCH_UP_EVERY);
-            self.catches_up_at = soonest.filter(|soonest| *soonest > now && !self.stale);
+            let caught_up = self.begun && !self.stale;
+            self.catches_up_at = caught_up.then(|| shared.catches_up_at(now)).flatten();
             if self.catches_up_at.is_some() {
                 return None;
             }
-            self.caught_up_at = Some(now);
             self.begin_snapshot(shared);
         }
         if let Some(snapshot) = &mut self.snapshot {
