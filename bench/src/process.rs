@@ -76,6 +76,13 @@ pub(crate) fn settle() -> anyhow::Result<()> {
     run(&mut Command::new("sync"))
 }
 
+/// How long it takes until what was written to the disk of `path` would survive the loss of power.
+pub(crate) fn make_safe(path: &Path) -> anyhow::Result<Duration> {
+    let begun = Instant::now();
+    run(Command::new("sync").arg("--file-system").arg(path))?;
+    Ok(begun.elapsed())
+}
+
 pub(crate) fn remove(path: &Path) -> anyhow::Result<()> {
     if path.is_dir() {
         std::fs::remove_dir_all(path)?;

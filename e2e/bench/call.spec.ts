@@ -8,7 +8,8 @@ import { fileURLToPath } from "node:url";
 import { type Browser, expect, type Page } from "@playwright/test";
 import { accept, people, ringEverybody, stage, type Watched } from "../lib/call.ts";
 import { browserSeconds } from "../lib/processor.ts";
-import { test, type World } from "../lib/world.ts";
+import { Tap, timeAtServer } from "../lib/tap.ts";
+import { test, World } from "../lib/world.ts";
 
 const ROUNDS = Number(process.env.ROUNDS ?? 7);
 const NAMES = ["bob", "carol", "dave", "erin", "frank"];
@@ -20,6 +21,13 @@ const CARRIED_DROPS = 0.02;
 const results: Record<string, unknown> = {};
 
 const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+/** Milliseconds since the page was opened. */
+interface Noted {
+  accepted: number;
+  described: number;
+  picture: number;
+}
 
 /** Notes when Accept was pressed, when the other's description came, and when a picture was. */
 async function watchFirstPicture(page: Page): Promise<void> {
@@ -53,81 +61,24 @@ async function watchFirstPicture(page: Page): Promise<void> {
   });
 }
 
-interface Trip {
-  what: string;
-  /** Milliseconds of the clock that all pages share. */
-  sent?: number;
-  received?: number;
-}
-
-/** Notes when what the server passes on was sent and came, and how long it took to answer requests. */
-async function watchSignalling(page: Page): Promise<void> {
-  await page.addInitScript(() => {
-    const trips: Trip[] = [];
-    Object.assign(window, { trips });
-    const now = () => performance.timeOrigin + performance.now();
-    const typeOf = (data: unknown): string | undefined =>
-      typeof data === "string" ? /"type":"(call\.accept|rtc\.offer|rtc\.answer)"/.exec(data)?.[1] : undefined;
-    const send = WebSocket.prototype.send;
-    WebSocket.prototype.send = function (data) {
-      const what = typeOf(data);
-      if (what !== undefined) trips.push({ what, sent: now() });
-      send.call(this, data);
-    };
-    window.WebSocket = class extends WebSocket {
-      constructor(...given: ConstructorParameters<typeof WebSocket>) {
-        super(...given);
-        this.addEventListener("message", ({ data }) => {
-          const what = typeOf(data);
-          if (what !== undefined) trips.push({ what, received: now() });
-        });
-      }
-    };
-    const ask = window.fetch;
-    window.fetch = async (...given) => {
-      const sent = now();
-      const answer = await ask(...given);
-      trips.push({ what: "request", sent, received: now() });
-      return answer;
-    };
-  });
-}
-
-/** What the server took of it: each message on its way, and every request, as if none had gone beside another. */
-async function signalling(...pages: Page[]): Promise<number> {
-  const trips = (await Promise.all(pages.map((page) => page.evaluate(() => (window as unknown as { trips: Trip[] }).trips)))).flat();
-  const accepted = Math.min(...trips.filter(({ what, sent }) => what === "call.accept" && sent).map(({ sent }) => sent ?? 0));
-  const first = (what: string, end: "sent" | "received") =>
-    Math.min(...trips.filter((trip) => trip.what === what).flatMap((trip) => ((trip[end] ?? 0) >= accepted ? [trip[end] ?? 0] : [])));
-  const messages = ["call.accept", "rtc.offer", "rtc.answer"].map((what) => first(what, "received") - first(what, "sent"));
-  const answered = first("rtc.answer", "received");
-  const requests = trips.flatMap(({ what, sent = 0, received = 0 }) =>
-    what === "request" && sent >= accepted && received <= answered ? [received - sent] : [],
-  );
-  return [...messages, ...requests].reduce((all, one) => all + one, 0);
-}
-
-test("from accept to the first picture", async ({ browser, world }) => {
+test("from accept to the first picture", async ({ browser }) => {
   test.setTimeout(300_000);
+  const tap = await Tap.start();
+  const world = await World.start(tap.settings);
   const [alice, bob] = await people(browser, world, "bob");
   const picture: number[] = [];
   const described: number[] = [];
   const server: number[] = [];
-  for (const page of [alice, bob]) {
-    await watchSignalling(page);
-    await page.reload();
-  }
-  await expect(alice.getByRole("listitem", { name: "bob" })).toContainText("Online");
   for (let round = 0; round < ROUNDS; round++) {
     await watchFirstPicture(bob);
     await ringEverybody(alice);
     await accept(bob);
-    const at = () => bob.evaluate(() => (window as unknown as { at: Record<string, number> }).at);
+    const at = () => bob.evaluate(() => ({ began: performance.timeOrigin, ...(window as unknown as { at: Noted }).at }));
     await expect.poll(async () => (await at()).picture).toBeGreaterThan(0);
     const times = await at();
-    picture.push((times.picture ?? 0) - (times.accepted ?? 0));
-    described.push((times.described ?? 0) - (times.accepted ?? 0));
-    server.push(await signalling(alice, bob));
+    picture.push(times.picture - times.accepted);
+    described.push(times.described - times.accepted);
+    server.push(timeAtServer(tap.trips.filter(({ from }) => from >= times.began + times.accepted && from < times.began + times.picture)));
     for (const page of [bob, alice]) {
       await stage(page).getByRole("button", { name: "Leave the call" }).click();
       await expect(stage(page)).toBeHidden();
@@ -139,9 +90,12 @@ test("from accept to the first picture", async ({ browser, world }) => {
   const tell = (name: string, values: number[]) =>
     console.log(`| ${name} | ${median(values).toFixed(0)} ms (${Math.min(...values).toFixed(0)}–${Math.max(...values).toFixed(0)}) |`);
   tell("accept to the other's description", described);
-  tell("of which messages and requests through the server", server);
   tell("accept to first picture", picture);
+  tell("of which something was with the server", server);
   results.accept = { rounds: ROUNDS, first_picture_ms: picture, description_ms: described, signalling_ms: server };
+  await Promise.all(browser.contexts().map((context) => context.close()));
+  await world.stop();
+  tap.stop();
 });
 
 interface Received {

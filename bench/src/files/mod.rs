@@ -2,7 +2,8 @@
 //!
 //! Whole commands are timed over loopback, from the start of the one that sends until both ends have ended; what waits by its
 //! nature (a daemon, `mesh receive`) is started before. The programs take turns (A B C, A B C), so that what the machine
-//! does meanwhile meets all of them. Only mesh hands over what is safe on the disk, and that is in its figures.
+//! does meanwhile meets all of them. Only mesh hands over what is safe on the disk, and that is in its figures; so it is timed
+//! of each how long that takes.
 
 mod case;
 mod mesh;
@@ -51,14 +52,18 @@ trait Program {
 /// What a run showed.
 struct Moved {
     seconds: f64,
+    /// Until what arrived would survive the loss of power.
+    safe_seconds: f64,
     /// The most memory of the sending and of the receiving process, MiB; of ours only.
     peaks_mib: Option<[f64; 2]>,
 }
 
 impl Moved {
     fn since(begun: Instant) -> Self {
+        let seconds = begun.elapsed().as_secs_f64();
         Self {
-            seconds: begun.elapsed().as_secs_f64(),
+            seconds,
+            safe_seconds: seconds,
             peaks_mib: None,
         }
     }
@@ -122,7 +127,8 @@ fn once(program: &mut dyn Program, case: Case, source: &Path, stage: &Path) -> a
     let target = stage.join("target");
     std::fs::create_dir(&target)?;
     process::settle()?;
-    let moved = program.send(source, &target)?;
+    let mut moved = program.send(source, &target)?;
+    moved.safe_seconds = moved.seconds + process::make_safe(&target)?.as_secs_f64();
     if program.name() != programs::RAW {
         case.check(&target)?;
     }

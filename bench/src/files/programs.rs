@@ -62,8 +62,10 @@ impl Program for Raw {
         let found = std::fs::read(day.path().join("datachannel.json"))?;
         let found: serde_json::Value = serde_json::from_slice(&found)?;
         let rate = found[0]["receiver"][0]["megabytes_per_s"].as_f64();
+        let seconds = f64::from(1024 << 20) / 1e6 / rate.context("no rate")?;
         Ok(Moved {
-            seconds: f64::from(1024 << 20) / 1e6 / rate.context("no rate")?,
+            seconds,
+            safe_seconds: seconds,
             peaks_mib: None,
         })
     }

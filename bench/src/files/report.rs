@@ -16,6 +16,7 @@ pub(super) struct Measured {
 #[derive(Serialize)]
 pub(super) struct Reading {
     seconds: f64,
+    safe_seconds: f64,
     megabytes_per_s: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     peaks_mib: Option<[f64; 2]>,
@@ -27,6 +28,7 @@ impl Reading {
         let megabytes = case.bytes() as f64 / 1e6;
         Self {
             seconds: moved.seconds,
+            safe_seconds: moved.safe_seconds,
             megabytes_per_s: megabytes / moved.seconds,
             peaks_mib: moved.peaks_mib,
         }
@@ -60,10 +62,11 @@ pub(super) fn print_case(measured: &[Measured]) {
     let Some(first) = measured.first() else { return };
     println!("\n{}", first.case);
     println!(
-        "| program | seconds, median (range) | MB/s | {} is faster | peak MiB, sender / receiver |",
+        "| program | seconds, median (range) | MB/s | {0} is faster | safe on the disk, s | {0} is faster | peak MiB, sender / receiver |",
         first.program
     );
-    println!("|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|");
+    let ratio = |one, value: fn(&Reading) -> f64| median(one, value) / median(first, value);
     for one in measured {
         let seconds = sorted(one, |reading| reading.seconds);
         let (Some(least), Some(most)) = (seconds.first(), seconds.last()) else {
@@ -78,11 +81,13 @@ pub(super) fn print_case(measured: &[Measured]) {
             (sender, receiver) => format!("{sender:.0} / {receiver:.0}"),
         };
         println!(
-            "| {} | {:.2} ({least:.2}–{most:.2}) | {:.0} | {:.2}× | {peaks} |",
+            "| {} | {:.2} ({least:.2}–{most:.2}) | {:.0} | {:.2}× | {:.2} | {:.2}× | {peaks} |",
             one.program,
             median(one, |reading| reading.seconds),
             median(one, |reading| reading.megabytes_per_s),
-            median(one, |reading| reading.seconds) / median(first, |reading| reading.seconds),
+            ratio(one, |reading| reading.seconds),
+            median(one, |reading| reading.safe_seconds),
+            ratio(one, |reading| reading.safe_seconds),
         );
     }
 }
