@@ -102,10 +102,10 @@ pub trait Store: NotificationStore {
     async fn register(&self, invite: &TokenHash, user: &NewUser) -> Result<Entry>;
     async fn user_by_name(&self, name_key: &str) -> Result<Option<User>>;
     async fn user(&self, id: &UserId) -> Result<Option<User>>;
-    /// Sets another password, or none, and ends what the old one opened: unused links and all sign-ins but `keep`. Returns
-    /// those that it ended. Fails with `Absent`.
     /// Another name. Fails with `NameTaken` or `Absent`.
     async fn rename_user(&self, user: &UserId, name: &str, name_key: &str) -> Result<()>;
+    /// Sets another password, or none, and ends what the old one opened: unused links and all sign-ins but `keep`. Returns
+    /// those that it ended. Fails with `Absent`.
     async fn change_password(
         &self,
         user: &UserId,
