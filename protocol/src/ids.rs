@@ -1,6 +1,11 @@
 //! Identifiers as types of their own, so that a room can never be passed where a peer is meant.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use smallstr::SmallString;
 use utoipa::ToSchema;
 
 /// The longest identifier accepted, in bytes.
@@ -27,8 +32,30 @@ const ALLOWED: [bool; 256] = {
     allowed
 };
 
-fn check(text: &str) -> Result<(), InvalidId> {
-    if is_id(text) { Ok(()) } else { Err(InvalidId) }
+/// Text of which a UUID's fits where the identifier stands: a relay looks at several with each message, of thousands of peers.
+type Text = SmallString<[u8; 36]>;
+
+fn check(text: &str) -> Result<Text, InvalidId> {
+    if is_id(text) {
+        Ok(Text::from_str(text))
+    } else {
+        Err(InvalidId)
+    }
+}
+
+/// Reads an identifier from where the text stands.
+struct Read<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = InvalidId>> Visitor<'_> for Read<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
 }
 
 macro_rules! ids {
@@ -37,8 +64,11 @@ macro_rules! ids {
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
         #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
         #[serde(transparent)]
-        #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
-        pub struct $name(String);
+        #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+        pub struct $name(
+            #[cfg_attr(test, ts(as = "String"))]
+            Text,
+        );
 
         impl $name {
             /// The identifier as text.
@@ -47,23 +77,23 @@ macro_rules! ids {
             }
         }
 
-        impl std::str::FromStr for $name {
+        impl FromStr for $name {
             type Err = InvalidId;
             fn from_str(text: &str) -> Result<Self, InvalidId> {
-                check(text).map(|()| Self(text.to_owned()))
+                check(text).map(Self)
             }
         }
 
         impl TryFrom<String> for $name {
             type Error = InvalidId;
             fn try_from(text: String) -> Result<Self, InvalidId> {
-                check(&text).map(|()| Self(text))
+                check(&text).map(Self)
             }
         }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Self::try_from(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+                deserializer.deserialize_str(Read(PhantomData))
             }
         }
 

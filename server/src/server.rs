@@ -51,6 +51,8 @@ use crate::ws::event::event;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(8);
 /// Requests and sockets have this long to end after the drain began.
 const DRAIN: Duration = Duration::from_secs(8);
+/// How long clients have then to come to another node: an agent waits up to two seconds.
+const HAND_OVER: Duration = Duration::from_secs(4);
 /// What ends elsewhere (another process, the passing of time) is noticed within this.
 const SWEEP: Duration = Duration::from_secs(2);
 /// How far back a sweep looks for sign-ins that ended: it covers a slow commit and a socket that opened meanwhile.
@@ -329,7 +331,8 @@ impl Server {
         self.app.hub.socket_count()
     }
 
-    /// Stops accepting, tells every client, waits for what runs, and closes the store. Takes at most some ten seconds.
+    /// Stops accepting, tells every client, waits for what runs and, where there are other nodes, for them to take the clients over;
+    /// then it closes the store. Takes at most some fifteen seconds.
     pub async fn drain(self) {
         self.stop.cancel();
         let frame = event(&*self.app.clock, "all", ServerMessage::Drain(Nothing {}));
@@ -345,6 +348,10 @@ impl Server {
                 sockets = self.app.hub.socket_count(),
                 "some clients did not go in time"
             );
+        }
+        if self.app.cluster.is_some() {
+            // Who does not come at once begins anew.
+            let _ = tokio::time::timeout(HAND_OVER, self.app.hub.handed_over()).await;
         }
         // These end by the token.
         let _ = self.accepting.await;

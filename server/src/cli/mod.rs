@@ -64,8 +64,8 @@ enum Command {
     Health,
 }
 
-/// Runs the command of this process.
-pub fn main() -> ExitCode {
+/// Runs the command of this process. A server calls `give_memory_back` every few seconds.
+pub fn main(give_memory_back: fn()) -> ExitCode {
     let cli = Cli::parse();
     let config = match config::load(&cli.flags, &|name| std::env::var(name).ok()) {
         Ok(config) => config,
@@ -74,7 +74,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match run(cli.command.unwrap_or(Command::Serve), config) {
+    match run(cli.command.unwrap_or(Command::Serve), config, give_memory_back) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");
@@ -84,7 +84,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command, config: Config) -> anyhow::Result<()> {
+fn run(command: Command, config: Config, give_memory_back: fn()) -> anyhow::Result<()> {
     // On one processor there is nobody to share the work with.
     let alone = std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
     let mut builder = match command {
@@ -93,7 +93,7 @@ fn run(command: Command, config: Config) -> anyhow::Result<()> {
     };
     builder.enable_all().build()?.block_on(async {
         match command {
-            Command::Serve => serve::run(config).await,
+            Command::Serve => serve::run(config, give_memory_back).await,
             Command::User(command) => user::run(command, config).await,
             Command::Room(command) => room::run(command, config).await,
             Command::Invite(command) => invite::run(command, config).await,

@@ -1,15 +1,19 @@
 //! `mesh-server serve`.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
 use crate::{Config, Server};
 
+/// Soon enough for who looks at the memory, and seldom enough for an idle machine.
+const GIVE_MEMORY_BACK_EVERY: Duration = Duration::from_secs(2);
+
 /// Runs until SIGTERM or SIGINT, then drains. Two lines at most go to standard output, "Listening on"
 /// last; the log goes to standard error.
-pub(super) async fn run(config: Config) -> anyhow::Result<()> {
+pub(super) async fn run(config: Config, give_memory_back: fn()) -> anyhow::Result<()> {
     start_log(config.log_format);
     log_panics();
     let server = Server::start(config).await?;
@@ -20,11 +24,22 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     writeln!(out, "Listening on {}", server.public_url())?;
     out.flush()?;
     drop(out);
-    stopped().await?;
+    tokio::select! {
+        stopped = stopped() => stopped?,
+        () = every(GIVE_MEMORY_BACK_EVERY, give_memory_back) => {}
+    }
     tracing::info!("draining");
     server.drain().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn every(period: Duration, act: fn()) {
+    let mut ticks = tokio::time::interval(period);
+    loop {
+        ticks.tick().await;
+        act();
+    }
 }
 
 /// Libraries that would write frames, and so tokens, at their finest levels: silent whatever `RUST_LOG` says.

@@ -161,7 +161,7 @@ fn decide(
     if ask
         .target_peer_id
         .as_ref()
-        .is_some_and(|target| !room.has(target))
+        .is_some_and(|target| room.find(target).is_none())
     {
         return Err(ApiError::cap_not_allowed("the target is not in this room"));
     }

@@ -43,13 +43,13 @@ struct Difference {
 impl LiveRoom {
     /// The nodes that have somebody in the room; `None` while not all have been asked.
     pub(super) fn nodes(&self) -> Option<Vec<NodeId>> {
-        let inside = self.inside.read();
+        let inside = self.read();
         inside.is_whole.then(|| inside.nodes.clone())
     }
 
     /// Tells a node what is here, and from now on what changes.
     fn tell_all_to(&self, node: NodeId) {
-        let mut inside = self.inside.write();
+        let mut inside = self.write();
         if !inside.nodes.contains(&node) {
             inside.nodes.push(node);
         }
@@ -77,7 +77,7 @@ impl LiveRoom {
 
     /// What a node has, in place of what it told before; and whether it was not known to be in the room.
     fn replace(&self, node: NodeId, peers: Vec<Peer>, shares: Vec<Share>) -> (Difference, bool) {
-        let mut inside = self.inside.write();
+        let mut inside = self.write();
         let mut difference = Difference {
             shown: inside.shown,
             ..Difference::default()
@@ -120,28 +120,28 @@ impl LiveRoom {
 
     fn drop_node(&self, node: NodeId) -> Difference {
         let (difference, _) = self.replace(node, Vec::new(), Vec::new());
-        self.inside.write().nodes.retain(|known| *known != node);
+        self.write().nodes.retain(|known| *known != node);
         difference
     }
 
     /// Whether a message of the chat is to be sent to the peers here.
     pub(super) fn note_chat(&self, seq: u64) -> bool {
-        self.inside.write().chat.note(seq)
+        self.write().chat.note(seq)
     }
 
     /// The room's last message, as the first who came in read it.
     pub fn begin_chat(&self, last: u64) {
-        self.inside.write().chat.begin(last);
+        self.write().chat.begin(last);
     }
 
     /// The last message of the chat with nothing missing before it.
     pub fn chat_upto(&self) -> Option<u64> {
-        self.inside.read().chat.upto()
+        self.read().chat.upto()
     }
 
     /// The chat was read from the store up to this message.
     pub fn chat_filled(&self, to: u64) {
-        self.inside.write().chat.filled(to);
+        self.write().chat.filled(to);
     }
 }
 
@@ -210,7 +210,7 @@ impl Hub {
     pub fn tell_rooms_with_others(&self, frame: impl Fn(&PeerId) -> Frame) {
         let mut told = HashSet::new();
         for room in self.live_rooms() {
-            if room.inside.read().nodes.is_empty() {
+            if room.read().nodes.is_empty() {
                 continue;
             }
             for peer in room.peers() {
@@ -228,7 +228,7 @@ impl Hub {
 
     /// Asks the other nodes who is in the room, where they were not asked yet, and waits for them.
     pub async fn complete(&self, room: &LiveRoom) {
-        if room.inside.read().is_whole {
+        if room.read().is_whole {
             return;
         }
         let nodes: HashSet<NodeId> = self.bus.nodes().into_iter().collect();
@@ -244,7 +244,7 @@ impl Hub {
             let _ = tokio::time::timeout(ANSWER_WITHIN, answered).await;
             self.others.asks.lock().remove(&ask);
         }
-        room.inside.write().is_whole = true;
+        room.write().is_whole = true;
     }
 
     /// Which other nodes an event concerns.
@@ -329,14 +329,14 @@ impl Hub {
                     card: peer.clone(),
                     node: from,
                 };
-                let known = room.inside.write().elsewhere.insert(id, seen);
+                let known = room.write().elsewhere.insert(id, seen);
                 self.note_peer(from, peer, known.is_none());
                 self.drop_if_empty(&room);
             }
             Presence::Gone { room_id, peer_id } => {
                 let Some(room) = self.room(&room_id) else { return };
                 let removed = {
-                    let mut inside = room.inside.write();
+                    let mut inside = room.write();
                     let there = inside
                         .elsewhere
                         .get(&peer_id)
@@ -353,7 +353,7 @@ impl Hub {
             }
             Presence::Shared { room_id, share } => {
                 let Some(room) = self.room(&room_id) else { return };
-                let mut inside = room.inside.write();
+                let mut inside = room.write();
                 let known = inside
                     .shares
                     .iter()
@@ -371,7 +371,7 @@ impl Hub {
             } => {
                 let Some(room) = self.room(&room_id) else { return };
                 let other = |share: &Share| share.share_id != share_id || share.peer_id != peer_id;
-                room.inside.write().shares.retain(other);
+                room.write().shares.retain(other);
             }
             Presence::Left { room_id } => {
                 let Some(room) = self.room(&room_id) else { return };
@@ -396,7 +396,7 @@ impl Hub {
     /// A room of this node has gone: nobody tells what happens there any more.
     pub(super) fn forget_room(&self, room: &LiveRoom) {
         let (nodes, peers) = {
-            let mut inside = room.inside.write();
+            let mut inside = room.write();
             (
                 std::mem::take(&mut inside.nodes),
                 std::mem::take(&mut inside.elsewhere),

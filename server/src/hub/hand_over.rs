@@ -165,7 +165,7 @@ impl Hub {
         let Some(peer) = self.peer(id).filter(|peer| peer.outbound.has_moved()) else {
             return;
         };
-        room.inside.write().present.remove(id);
+        room.write().present.remove(id);
         peer.remove_room(room.id());
         if peer.rooms().is_empty() {
             self.peers.write().remove(id);

@@ -19,10 +19,11 @@ pub mod tokens;
 pub use hand_over::{HandedOver, RoomThere};
 pub use peer::{LivePeer, SocketPlace};
 pub use rights::Rights;
-pub use room::{LiveRoom, Loser, ShareRefused};
+pub use room::{LiveRoom, Loser, ShareRefused, Standing, Whereabouts};
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use mesh_protocol::error_code::close;
 use mesh_protocol::ids::{DeviceId, PeerId, RoomId, SessionId, UserId};
@@ -41,6 +42,9 @@ use crate::ws::outbound::Attachment;
 use elsewhere::Others;
 use sessions::{Ended, Opening, SessionChange, Sessions, TooMany};
 use tokens::Tokens;
+
+/// How often a node that goes looks whether others have all of its peers.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// By an identifier that the server has made: nobody chooses it so that it collides with others.
 type ById<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -141,6 +145,14 @@ impl Hub {
         Some((peer, attachment))
     }
 
+    /// Waits until other nodes have taken over everybody of this one, which goes.
+    pub async fn handed_over(&self) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        while self.socket_count() > 0 {
+            ticks.tick().await;
+        }
+    }
+
     /// A device connects anew: what it was before is not waited for any longer, wherever that was.
     pub fn device_back(&self, device: &DeviceId) {
         self.forget_absent(device);
@@ -153,9 +165,7 @@ impl Hub {
 
     /// The peers of a device that have no socket are not waited for any longer.
     fn forget_absent(&self, device: &DeviceId) {
-        let of = |peer: &&Arc<LivePeer>| peer.device_id == *device;
-        let absent: Vec<_> = self.peers.read().values().filter(of).cloned().collect();
-        for peer in absent {
+        for peer in self.peers_that(|peer| peer.device_id == *device) {
             if peer.outbound.end_detached() {
                 self.disconnect(&peer);
             }
@@ -170,7 +180,8 @@ impl Hub {
         }
     }
 
-    fn show_changed(&self, room: &LiveRoom, peer: mesh_protocol::signal::Peer) {
+    /// Tells the room how a peer in it is shown from now on.
+    pub fn show_changed(&self, room: &LiveRoom, peer: mesh_protocol::signal::Peer) {
         let room_id = room.id().clone();
         let changed = ServerMessage::PresenceChanged(PeerInRoom {
             room_id: room_id.clone(),
@@ -220,14 +231,12 @@ impl Hub {
 
     /// The live room, where this peer has joined it.
     pub fn room_with(&self, id: &RoomId, peer: &PeerId) -> Option<Arc<LiveRoom>> {
-        self.standing(id.as_str(), peer).map(|(room, _)| room)
+        self.room(id).filter(|room| room.has_here(peer))
     }
 
-    /// The live room of this name, and what this peer, which has joined it, may ask for there.
-    pub fn standing(&self, id: &str, peer: &PeerId) -> Option<(Arc<LiveRoom>, Rights)> {
-        let room = self.rooms.read().get(id).cloned()?;
-        let rights = room.rights(peer)?;
-        Some((room, rights))
+    /// What this peer may ask for in the live room of that id, which it has joined.
+    pub fn standing(&self, id: &str, peer: &PeerId) -> Option<Standing> {
+        Standing::of(peer, self.rooms.read().get(id).cloned()?)
     }
 
     /// Puts a peer into a room; whether it was not there before.
@@ -366,24 +375,10 @@ impl Hub {
         self.sessions.sweep(now);
         self.tokens.sweep(now);
         let now_ms = self.clock.now_ms();
-        let over: Vec<_> = self
-            .peers
-            .read()
-            .values()
-            .filter(|p| p.expires_at <= now_ms)
-            .cloned()
-            .collect();
-        for peer in over {
+        for peer in self.peers_that(|peer| peer.expires_at <= now_ms) {
             self.end_socket(&peer);
         }
-        let gone: Vec<_> = self
-            .peers
-            .read()
-            .values()
-            .filter(|peer| peer.outbound.expire(now))
-            .cloned()
-            .collect();
-        for peer in gone {
+        for peer in self.peers_that(|peer| peer.outbound.expire(now)) {
             self.disconnect(&peer);
         }
     }
@@ -425,6 +420,12 @@ impl Hub {
         peer.outbound.close(close::SESSION_ENDED, "session ended");
     }
 
+    /// Of this node; the lock is free again where they are used.
+    fn peers_that(&self, wanted: impl Fn(&LivePeer) -> bool) -> Vec<Arc<LivePeer>> {
+        let peers = self.peers.read();
+        peers.values().filter(|peer| wanted(peer)).cloned().collect()
+    }
+
     fn peers_of(&self, room: &LiveRoom, user: &UserId) -> Vec<Arc<LivePeer>> {
         room.peers()
             .into_iter()
@@ -455,27 +456,13 @@ impl Listener for Hub {
             }
             BusEvent::SignInEnded { sign_in } => {
                 self.sign_ins.forget(sign_in);
-                let ended: Vec<_> = self
-                    .peers
-                    .read()
-                    .values()
-                    .filter(|p| p.sign_in == *sign_in)
-                    .cloned()
-                    .collect();
-                for peer in ended {
+                for peer in self.peers_that(|peer| peer.sign_in == *sign_in) {
                     self.end_socket(&peer);
                 }
             }
             BusEvent::Renamed { user_id, name } => {
                 self.sign_ins.forget_user(user_id);
-                let peers = self.peers.read();
-                let renamed: Vec<_> = peers
-                    .values()
-                    .filter(|p| p.user_id == *user_id)
-                    .cloned()
-                    .collect();
-                drop(peers);
-                for peer in renamed {
+                for peer in self.peers_that(|peer| peer.user_id == *user_id) {
                     self.rename(&peer, name);
                 }
             }
@@ -527,7 +514,7 @@ impl Listener for Hub {
             BusEvent::Drain { frame } => {
                 for peer in self.peers.read().values() {
                     peer.outbound.push(frame.clone());
-                    peer.outbound.close(close::RESTART, "server is going away");
+                    peer.outbound.send_away(self.bus.node().is_some());
                 }
             }
             // Done here already, by whoever publishes it.

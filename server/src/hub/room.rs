@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use mesh_protocol::capability::{Capability, Feature};
 use mesh_protocol::http::{DeviceKind, Policy, Role};
 use mesh_protocol::ids::{PeerId, RoomId, ShareId, UserId};
 use mesh_protocol::signal::{Peer, Share, Status};
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::chat_seen::ChatSeen;
 use super::elsewhere::Elsewhere;
@@ -112,9 +113,46 @@ pub struct LiveRoom {
     id: RoomId,
     /// Tells other nodes.
     pub(super) bus: Arc<dyn Bus>,
-    /// Read for every message, written at joins and leaves. Nothing that could wait happens under it; what other nodes must know is
+    /// Read for messages, written at joins and leaves. Nothing that could wait happens under it; what other nodes must know is
     /// queued for them under it, so that they learn of changes in the order in which they happened.
-    pub(super) inside: RwLock<Inside>,
+    inside: RwLock<Inside>,
+    /// How often it was written.
+    changes: AtomicU64,
+}
+
+/// Where somebody of a room is.
+pub enum Whereabouts {
+    Here(Arc<LivePeer>),
+    /// On another node.
+    Elsewhere,
+}
+
+/// What one peer may ask for in a room, for as long as nothing has changed there.
+pub struct Standing {
+    room: Arc<LiveRoom>,
+    rights: Rights,
+    as_of: u64,
+}
+
+impl Standing {
+    /// Of a peer that has joined.
+    pub(super) fn of(peer: &PeerId, room: Arc<LiveRoom>) -> Option<Self> {
+        let inside = room.read();
+        let rights = inside.present.get(peer)?.rights;
+        let as_of = room.changes.load(Ordering::Acquire);
+        drop(inside);
+        Some(Self { room, rights, as_of })
+    }
+
+    /// Whether it is still true, and of the room of that id.
+    pub fn holds_in(&self, room: &str) -> bool {
+        self.room.id.as_str() == room && self.room.changes.load(Ordering::Acquire) == self.as_of
+    }
+
+    /// The room, and the rights in it.
+    pub fn get(&self) -> (Arc<LiveRoom>, Rights) {
+        (self.room.clone(), self.rights)
+    }
 }
 
 impl LiveRoom {
@@ -123,7 +161,18 @@ impl LiveRoom {
             id,
             bus,
             inside: RwLock::default(),
+            changes: AtomicU64::new(0),
         }
+    }
+
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Inside> {
+        self.inside.read()
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Inside> {
+        let inside = self.inside.write();
+        self.changes.fetch_add(1, Ordering::Release);
+        inside
     }
 
     /// Its id.
@@ -131,21 +180,27 @@ impl LiveRoom {
         &self.id
     }
 
-    /// Whether the peer has joined, here or on another node.
-    pub fn has(&self, peer: &PeerId) -> bool {
-        let inside = self.inside.read();
-        inside.present.contains_key(peer) || inside.elsewhere.contains_key(peer)
+    /// Where the peer is, if it has joined.
+    pub fn find(&self, peer: &PeerId) -> Option<Whereabouts> {
+        let inside = self.read();
+        match inside.present.get(peer) {
+            Some(present) => Some(Whereabouts::Here(present.peer.clone())),
+            None => inside
+                .elsewhere
+                .contains_key(peer)
+                .then_some(Whereabouts::Elsewhere),
+        }
     }
 
     /// Whether the peer has joined and is one of this node.
     pub fn has_here(&self, peer: &PeerId) -> bool {
-        self.inside.read().present.contains_key(peer)
+        self.read().present.contains_key(peer)
     }
 
     /// Who looks at the room: has a page in it that is not away. An agent looks at nothing.
     pub fn watchers(&self) -> HashSet<UserId> {
         let looks = |p: &&Present| p.peer.kind == DeviceKind::Page && !p.absent && p.status != Status::Away;
-        let inside = self.inside.read();
+        let inside = self.read();
         let watching = inside.present.values().filter(looks);
         let here = watching.map(|present| present.peer.user_id.clone());
         let looks = |p: &&Elsewhere| p.card.kind == DeviceKind::Page && p.card.status != Status::Away;
@@ -156,8 +211,7 @@ impl LiveRoom {
 
     /// Everyone who has joined on this node.
     pub fn peers(&self) -> Vec<Arc<LivePeer>> {
-        self.inside
-            .read()
+        self.read()
             .present
             .values()
             .map(|present| present.peer.clone())
@@ -165,11 +219,11 @@ impl LiveRoom {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.inside.read().present.is_empty()
+        self.read().present.is_empty()
     }
 
     pub(super) fn add(&self, peer: Arc<LivePeer>) -> bool {
-        let mut inside = self.inside.write();
+        let mut inside = self.write();
         let mut new = false;
         inside.present.entry(peer.id.clone()).or_insert_with(|| {
             new = true;
@@ -188,7 +242,7 @@ impl LiveRoom {
 
     /// `None` where the peer was not there, else whether the room is empty now.
     pub(super) fn remove(&self, peer: &PeerId) -> Option<bool> {
-        let mut inside = self.inside.write();
+        let mut inside = self.write();
         let removed = inside.present.remove(peer)?;
         inside.shares.retain(|share| share.peer_id != *peer);
         if removed.announced {
@@ -202,14 +256,14 @@ impl LiveRoom {
 
     /// One frame for everyone; nobody waits for anybody.
     pub(super) fn send(&self, frame: &Frame) {
-        for present in self.inside.read().present.values() {
+        for present in self.read().present.values() {
             present.peer.outbound.push(frame.clone());
         }
     }
 
     /// The same for those who may let people in.
     pub(super) fn send_to_moderators(&self, frame: &Frame) {
-        let inside = self.inside.read();
+        let inside = self.read();
         for present in inside
             .present
             .values()
@@ -221,7 +275,7 @@ impl LiveRoom {
 
     /// What a peer read from the store when it came in; what an event has told since is newer, and stays.
     pub fn settle(&self, peer: &PeerId, role: Role, policy: &Policy) {
-        let mut inside = self.inside.write();
+        let mut inside = self.write();
         inside.policy.get_or_insert_with(|| policy.clone());
         if let Some(present) = inside.present.get_mut(peer) {
             present.role.get_or_insert(role);
@@ -232,7 +286,7 @@ impl LiveRoom {
 
     /// The user has this role from now on. Returns whoever may ask for less.
     pub(super) fn set_role(&self, user: &UserId, role: Role) -> Vec<Loser> {
-        let mut inside = self.inside.write();
+        let mut inside = self.write();
         for present in inside.present.values_mut().filter(|p| p.peer.user_id == *user) {
             present.role = Some(role);
         }
@@ -241,24 +295,19 @@ impl LiveRoom {
 
     /// The room has this policy from now on. Returns whoever may ask for less.
     pub(super) fn set_policy(&self, policy: &Policy) -> Vec<Loser> {
-        let mut inside = self.inside.write();
+        let mut inside = self.write();
         inside.policy = Some(policy.clone());
         inside.weigh()
     }
 
     /// The role of a peer of this node, once it is known.
     pub fn role_of(&self, peer: &PeerId) -> Option<Role> {
-        self.inside.read().present.get(peer)?.role
-    }
-
-    /// What the peer may ask for; `None` where it has not joined.
-    pub fn rights(&self, peer: &PeerId) -> Option<Rights> {
-        self.inside.read().present.get(peer).map(|present| present.rights)
+        self.read().present.get(peer)?.role
     }
 
     /// Shows the room as it is to a peer, before anything that happens after.
     pub fn show<T>(&self, show: impl FnOnce(Vec<Peer>, Vec<Share>) -> T) -> T {
-        let mut inside = self.inside.write();
+        let mut inside = self.write();
         inside.shown = true;
         let here = inside.present.values().map(Present::card);
         let elsewhere = inside.elsewhere.values().map(|peer| peer.card.clone());
@@ -267,7 +316,7 @@ impl LiveRoom {
 
     /// The peer as the room sees it, from now on everywhere.
     pub fn announce(&self, peer: &PeerId) -> Option<Peer> {
-        let mut inside = self.inside.write();
+        let mut inside = self.write();
         inside.present.get_mut(peer)?.announced = true;
         self.tell_seen(&inside, peer)
     }
@@ -292,7 +341,7 @@ impl LiveRoom {
 
     /// Changes how a peer is, and returns how it is seen now.
     pub fn set_presence(&self, peer: &PeerId, status: Status, offers: Vec<Feature>) -> Option<Peer> {
-        let mut inside = self.inside.write();
+        let mut inside = self.write();
         let present = inside.present.get_mut(peer)?;
         present.status = status;
         present.offers = offers;
@@ -301,12 +350,12 @@ impl LiveRoom {
 
     /// Something of the peer itself has changed: how it is seen now.
     pub(super) fn seen_again(&self, peer: &PeerId) -> Option<Peer> {
-        self.tell_seen(&self.inside.write(), peer)
+        self.tell_seen(&self.write(), peer)
     }
 
     /// How a peer is here, for the node that it goes on at.
     pub(super) fn there(&self, peer: &PeerId) -> Option<RoomThere> {
-        let inside = self.inside.read();
+        let inside = self.read();
         let present = inside.present.get(peer)?;
         let own = inside.shares.iter().filter(|share| share.peer_id == *peer);
         Some(RoomThere {
@@ -319,7 +368,7 @@ impl LiveRoom {
 
     /// Notes whether a peer has a socket; where that is news, returns how it is seen now.
     pub fn set_absent(&self, peer: &PeerId, absent: bool) -> Option<Peer> {
-        let mut inside = self.inside.write();
+        let mut inside = self.write();
         let present = inside.present.get_mut(peer)?;
         if std::mem::replace(&mut present.absent, absent) == absent {
             return None;
@@ -329,7 +378,7 @@ impl LiveRoom {
 
     /// Announces a share; announced again, it gets the new label.
     pub fn add_share(&self, share: Share) -> Result<(), ShareRefused> {
-        let mut inside = self.inside.write();
+        let mut inside = self.write();
         if let Some(known) = inside
             .shares
             .iter_mut()
@@ -365,7 +414,7 @@ impl LiveRoom {
 
     /// Takes a share back; whether it was this peer's.
     pub fn remove_share(&self, peer: &PeerId, share: &ShareId) -> bool {
-        let mut inside = self.inside.write();
+        let mut inside = self.write();
         let before = inside.shares.len();
         inside
             .shares

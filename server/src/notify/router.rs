@@ -76,7 +76,8 @@ impl Router {
                     if over { self.calls.lock().all() } else { Vec::new() }
                 }
                 _ = ticks.tick() => {
-                    let there = |room: &RoomId, peer: &_| self.hub.room_with(room, peer).is_some();
+                    // Also where it went on at another node.
+                    let there = |room: &RoomId, peer: &_| self.hub.room(room).is_some_and(|room| room.find(peer).is_some());
                     self.calls.lock().missed(self.clock.now_ms(), there)
                 }
             };

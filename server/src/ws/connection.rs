@@ -35,7 +35,7 @@ struct Hold {
     app: Arc<App>,
     peer: Arc<LivePeer>,
     attachment: Attachment,
-    /// The socket broke: its client may come back. Else it said goodbye, or is sent away.
+    /// The socket broke, or its node goes: its client may come back. Else it said goodbye, or is sent away.
     broken: bool,
 }
 
@@ -126,7 +126,11 @@ impl Connection {
                 }
             }
         };
-        self.hold.broken = matches!(over, Over::Broken);
+        self.hold.broken = match over {
+            Over::Broken => true,
+            Over::Close(_) => self.hold.peer.outbound.goes_on(),
+            Over::SaidGoodbye(_) => false,
+        };
         // Out of every room before the goodbye, which may take its time.
         drop(self.hold);
         match over {

@@ -12,10 +12,10 @@ use mesh_protocol::error_code::SignalCode;
 use mesh_protocol::http::AuditAct;
 use mesh_protocol::ids::{MessageId, PeerId, RoomId, SessionId, TokenId};
 use mesh_protocol::limits::MAX_BAD_FRAMES;
-use mesh_protocol::signal::{Admission, ClientType, Destination, PeerInRoom, ServerMessage, Share};
+use mesh_protocol::signal::{Admission, ClientType, Destination, Share};
 
 use super::chat::Pending;
-use super::event::{error, event, relayed};
+use super::event::{error, relayed};
 use super::frame::{self, Head, Incoming};
 use super::grants::{Grants, Want};
 use super::payload::{self, Act, Payload};
@@ -25,7 +25,7 @@ use crate::app::App;
 use crate::audit;
 use crate::bus::BusEvent;
 use crate::hub::sessions::Opening;
-use crate::hub::{LivePeer, LiveRoom, Rights, ShareRefused};
+use crate::hub::{LivePeer, LiveRoom, Rights, ShareRefused, Standing, Whereabouts};
 use crate::store::NewMessage;
 
 /// Why a message is not passed on.
@@ -60,6 +60,8 @@ pub(super) enum Outcome {
 pub(super) struct Relay {
     app: Arc<App>,
     peer: Arc<LivePeer>,
+    /// In the room of the last message: mostly that of the next one too.
+    standing: Option<Standing>,
     grants: Grants,
     rate: Rate,
     bad_frames: BadFrames,
@@ -72,6 +74,7 @@ impl Relay {
         Self {
             app,
             peer,
+            standing: None,
             grants: Grants::default(),
             rate,
             bad_frames: BadFrames::default(),
@@ -160,7 +163,7 @@ impl Relay {
                 reference: incoming.reference(),
             });
         }
-        let Some((room, rights)) = self.app.hub.standing(&room_id, &self.peer.id) else {
+        let Some((room, rights)) = self.standing(&room_id) else {
             return refuse(SignalCode::RoomNotFound, NO_ROOM);
         };
         let here = Here {
@@ -180,9 +183,11 @@ impl Relay {
             Destination::Room => None,
             Destination::Target | Destination::TargetOrRoom => payload.target.as_ref(),
         };
-        if target.is_some_and(|target| !room.has(target)) {
-            return refuse(SignalCode::Unroutable, "the target is not in this room");
-        }
+        let receiver = match target.map(|id| (id, room.find(id))) {
+            Some((_, None)) => return refuse(SignalCode::Unroutable, "the target is not in this room"),
+            Some((id, Some(whereabouts))) => Some((id, whereabouts)),
+            None => None,
+        };
         // Rule 7.
         if !in_rate {
             return refuse(SignalCode::RateLimited, TOO_FAST);
@@ -198,9 +203,17 @@ impl Relay {
             }
             let keep = admitted.show_token && target.is_some();
             let body = head.forwarded(incoming.payload, keep, admitted.session.as_ref());
-            self.forward(kind, here, target, &body);
+            self.forward(kind, here, receiver, &body);
         }
         Ok(Outcome::Done)
+    }
+
+    /// The room, where this peer has joined it, and what it may ask for there.
+    fn standing(&mut self, room: &str) -> Option<(Arc<LiveRoom>, Rights)> {
+        if !self.standing.as_ref().is_some_and(|known| known.holds_in(room)) {
+            self.standing = self.app.hub.standing(room, &self.peer.id);
+        }
+        self.standing.as_ref().map(Standing::get)
     }
 
     fn admit(&mut self, kind: ClientType, here: Here<'_>, payload: &Payload) -> Result<Admitted, Refusal> {
@@ -348,11 +361,7 @@ impl Relay {
             }
             (Act::Presence(presence), _) => {
                 if let Some(card) = room.set_presence(&peer.id, presence.status, presence.offers.clone()) {
-                    let changed = PeerInRoom {
-                        room_id: room.id().clone(),
-                        peer: card,
-                    };
-                    self.publish(room.id(), ServerMessage::PresenceChanged(changed));
+                    app.hub.show_changed(room, card);
                 }
                 return Ok(false);
             }
@@ -425,28 +434,30 @@ impl Relay {
         Ok(true)
     }
 
-    fn publish(&self, room_id: &RoomId, message: ServerMessage) {
-        let frame = event(&*self.app.clock, room_id.as_str(), message);
-        self.app.bus.publish(BusEvent::Room {
-            room_id: room_id.clone(),
-            frame,
-        });
-    }
-
-    fn forward(&self, kind: ClientType, here: Here<'_>, target: Option<&PeerId>, body: &str) {
+    /// Passes it on to one peer or to the whole room.
+    fn forward(
+        &self,
+        kind: ClientType,
+        here: Here<'_>,
+        receiver: Option<(&PeerId, Whereabouts)>,
+        body: &str,
+    ) {
         let room = here.room;
-        let to = target.map_or(room.id().as_str(), PeerId::as_str);
+        let to = receiver
+            .as_ref()
+            .map_or(room.id().as_str(), |(id, _)| id.as_str());
         let frame = relayed(here.now, kind.as_str(), self.peer.id.as_str(), to, body);
-        self.app.bus.publish(match target {
-            Some(target) => BusEvent::Peer {
-                peer_id: target.clone(),
+        match receiver {
+            Some((_, Whereabouts::Here(peer))) => peer.outbound.push(frame),
+            Some((id, Whereabouts::Elsewhere)) => self.app.bus.publish(BusEvent::Peer {
+                peer_id: id.clone(),
                 frame,
-            },
-            None => BusEvent::Room {
+            }),
+            None => self.app.bus.publish(BusEvent::Room {
                 room_id: room.id().clone(),
                 frame,
-            },
-        });
+            }),
+        }
     }
 }
 

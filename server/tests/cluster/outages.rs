@@ -258,6 +258,49 @@ async fn a_rolling_restart_loses_no_acknowledged_message() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_at_a_node_that_stops_goes_on_at_another_and_misses_nothing() -> Result<()> {
+    let mut nodes = Nodes::start(2).await?;
+    let room = nodes.room.clone();
+    let bob = nodes.member("bob", 1).await?;
+    let (mut a, mut b) = (nodes.alice(0).join(&room).await?, bob.join(&room).await?);
+    let own = b.peer_id.clone();
+    a.expect("room.joined").await?;
+    let mut stopped = nodes.running[1].take().context("running")?;
+    let pid = stopped.child.id().to_string();
+    Command::new("kill").args(["-TERM", &pid]).status()?;
+    b.expect("system.drain").await?;
+    let cut = b.cut();
+    // What is said while nobody has it.
+    for number in 0..20 {
+        say(&mut a, &room, &format!("m{number}")).await?;
+    }
+    b = bob.via(nodes.url(0)).resume(&cut).await?;
+    assert_eq!(b.peer_id, own, "it is the same for everyone");
+    for number in 0..20 {
+        let created = b.expect("chat.message.created").await?;
+        assert_eq!(created["payload"]["text"], format!("m{number}"));
+    }
+    assert!(stopped.child.wait()?.success());
+    // For the others it was away, and is gone when it goes.
+    b.close().await?;
+    let mut away = false;
+    loop {
+        let message = a
+            .next()
+            .await
+            .map_err(|Closed(code)| anyhow::anyhow!("closed: {code:?}"))?;
+        if is(&message, "presence.changed", own.as_str()) {
+            away = message["payload"]["status"] == "away";
+        }
+        if is(&message, "room.left", own.as_str()) {
+            break;
+        }
+    }
+    assert!(!away, "it had come back");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn both_sides_of_a_partition_go_on_and_find_each_other_again() -> Result<()> {
     let nodes = Nodes::start(2).await?;
     let room = nodes.room.clone();
