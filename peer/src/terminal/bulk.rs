@@ -82,3 +82,10 @@ pub(super) fn is_plain(terminal: &avt::Terminal) -> bool {
     }
     last_pen == "[0m"
 }
+
+/// Whether nothing was written to the row, nor its colour changed.
+pub(super) fn is_blank(row: &avt::Line) -> bool {
+    row.cells()
+        .iter()
+        .all(|cell| cell.char() == ' ' && cell.pen().is_default())
+}

@@ -82,7 +82,9 @@ impl Screen {
         let above = usize::from(self.size.rows) - 1;
         let terminal = &self.terminal;
         let at_bottom = terminal.cursor().row == above && terminal.cursor().col == 0;
-        if !at_bottom || !*self.plain.get_or_insert_with(|| bulk::is_plain(terminal)) {
+        // What stands there, if only as a colour, shows through a tab.
+        let into_blank = || terminal.screen().line(above).is_some_and(bulk::is_blank);
+        if !at_bottom || !into_blank() || !*self.plain.get_or_insert_with(|| bulk::is_plain(terminal)) {
             self.show(flood.middle, 0);
             return self.show(flood.tail, 0);
         }
@@ -206,6 +208,30 @@ mod tests {
         prop::collection::vec(line, 0..400).prop_map(|lines| lines.concat())
     }
 
+    /// The same whether the short cut was taken or not.
+    fn same_by_both_ways(text: &str) -> Result<(), TestCaseError> {
+        let (mut short, mut long) = (Screen::new(SIZE), Screen::new(SIZE));
+        short.feed(text.as_bytes());
+        long.show(text, 0);
+        // Tabs are blanks once they have been on the screen, and a line's end is trimmed there.
+        let same = |screen: &Screen| {
+            let mut terminal = avt::Terminal::with_scrollback(20, 5, None).unwrap();
+            terminal.feed(&*all(screen));
+            let cells = |line: &avt::Line| format!("{:?} {}", line.cells(), line.is_wrapped());
+            let lines: Vec<String> = terminal.primary_screen().all_lines().map(cells).collect();
+            (lines, terminal.dump())
+        };
+        prop_assert_eq!(same(&short), same(&long));
+        Ok(())
+    }
+
+    #[test]
+    fn a_flood_into_a_row_of_another_colour_keeps_it_between_tabs() {
+        let blue = "\x1b[44m".to_owned() + &"\r\n".repeat(5);
+        let to_the_last_row = "\x1b8".to_owned() + &"x".repeat(80) + "\r\n";
+        same_by_both_ways(&(blue + &to_the_last_row + &"a\tb\r\n".repeat(700))).unwrap();
+    }
+
     proptest! {
         #[test]
         fn the_short_cut_changes_nothing(
@@ -222,19 +248,7 @@ mod tests {
                 1..8,
             ),
         ) {
-            let (mut short, mut long) = (Screen::new(SIZE), Screen::new(SIZE));
-            let text = parts.concat();
-            short.feed(text.as_bytes());
-            long.show(&text, 0);
-            // Tabs are blanks once they have been on the screen, and a line's end is trimmed there.
-            let same = |screen: &Screen| {
-                let mut terminal = avt::Terminal::with_scrollback(20, 5, None).unwrap();
-                terminal.feed(&*all(screen));
-                let cells = |line: &avt::Line| format!("{:?} {}", line.cells(), line.is_wrapped());
-                let lines: Vec<String> = terminal.primary_screen().all_lines().map(cells).collect();
-                (lines, terminal.dump())
-            };
-            prop_assert_eq!(same(&short), same(&long));
+            same_by_both_ways(&parts.concat())?;
         }
     }
 }

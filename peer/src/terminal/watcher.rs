@@ -36,8 +36,8 @@ pub(super) struct Shared {
     first_resize: u64,
     /// The last frame made, for the next viewer at the same position.
     frame: Option<(u64, u64, Bytes)>,
-    /// The last dump made, with the output position and the number of resizes that it stands for.
-    dump: Option<(u64, u64, Bytes)>,
+    /// The last dump made, with the position that it stands for.
+    dump: Option<((u64, u64), Bytes)>,
     /// When the last one was made for viewers that fell behind.
     caught_up_at: Option<Instant>,
     pause: Option<Pause>,
@@ -151,9 +151,7 @@ impl Shared {
 
     /// When viewers that fell behind get the screen; `None` where that is now.
     fn catches_up_at(&mut self, now: Instant) -> Option<Instant> {
-        let position = (self.ring.end(), self.resizes_end());
-        let made = self.dump.as_ref().map(|(seq, resizes, _)| (*seq, *resizes));
-        if made == Some(position) {
+        if self.dumped().is_some() {
             return None;
         }
         let soonest = self.caught_up_at.map(|at| at + CATCH_UP_EVERY);
@@ -164,17 +162,25 @@ impl Shared {
         later
     }
 
+    /// How much there is of what a screen is made of: bytes and resizes.
+    fn position(&self) -> (u64, u64) {
+        (self.ring.end(), self.resizes_end())
+    }
+
+    /// The screen, where it was made since anything changed.
+    fn dumped(&self) -> Option<&Bytes> {
+        let (at, bytes) = self.dump.as_ref()?;
+        (*at == self.position()).then_some(bytes)
+    }
+
     fn dump(&mut self) -> Bytes {
-        let key = (self.ring.end(), self.resizes_end());
-        match &self.dump {
-            Some((seq, resizes, bytes)) if (*seq, *resizes) == key => bytes.clone(),
-            _ => {
-                self.settle();
-                let bytes = Bytes::from(self.screen.dump());
-                self.dump = Some((self.ring.end(), key.1, bytes.clone()));
-                bytes
-            }
+        if let Some(bytes) = self.dumped() {
+            return bytes.clone();
         }
+        self.settle();
+        let bytes = Bytes::from(self.screen.dump());
+        self.dump = Some((self.position(), bytes.clone()));
+        bytes
     }
 
     /// The output `from ≤ position < to` as a frame.
