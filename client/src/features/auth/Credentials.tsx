@@ -1,7 +1,8 @@
 import { useLingui } from '@lingui/react/macro';
-import { Button, PasswordInput, Stack, TextInput } from '@mantine/core';
+import { Button, PasswordInput, Stack } from '@mantine/core';
 import { type FormEvent, type ReactNode, useState } from 'react';
 import { explainError } from '../../app/failures';
+import { NameInput } from '../../ui/NameInput';
 import { Problem } from '../../ui/Problem';
 
 export interface CredentialsValue {
@@ -35,20 +36,7 @@ export function Credentials(props: {
     <form onSubmit={submit}>
       <Stack gap="md">
         <Problem>{props.error ? explainError(i18n, props.error) : null}</Problem>
-        <TextInput
-          label={t`Name`}
-          name="username"
-          autoComplete="username"
-          autoCapitalize="none"
-          spellCheck={false}
-          required
-          withAsterisk={false}
-          maxLength={64}
-          data-autofocus
-          autoFocus
-          value={username}
-          onChange={(event) => setUsername(event.currentTarget.value)}
-        />
+        <NameInput as="username" autoFocus value={username} onChange={setUsername} />
         <PasswordInput
           label={t`Password`}
           name="password"

@@ -1,12 +1,13 @@
 import { Trans, useLingui } from '@lingui/react/macro';
-import { Button, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Stack, Text } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { explainError } from '../../app/failures';
+import { NameInput } from '../../ui/NameInput';
 import { Problem } from '../../ui/Problem';
 
 /** All that is asked of a guest. */
 export function GuestName(props: { busy: boolean; error: unknown; onSubmit: (name: string) => void }) {
-  const { t, i18n } = useLingui();
+  const { i18n } = useLingui();
   const [name, setName] = useState('');
 
   function submit(event: FormEvent) {
@@ -18,17 +19,7 @@ export function GuestName(props: { busy: boolean; error: unknown; onSubmit: (nam
     <form onSubmit={submit}>
       <Stack gap="md">
         <Problem>{props.error ? explainError(i18n, props.error) : null}</Problem>
-        <TextInput
-          label={t`Name`}
-          name="nickname"
-          autoComplete="nickname"
-          required
-          withAsterisk={false}
-          maxLength={64}
-          autoFocus
-          value={name}
-          onChange={(event) => setName(event.currentTarget.value)}
-        />
+        <NameInput as="nickname" autoFocus value={name} onChange={setName} />
         <Text size="sm" c="dimmed">
           <Trans>
             You are in this room until you sign out or are removed. There is no way back in without a link.

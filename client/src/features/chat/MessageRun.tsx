@@ -3,7 +3,7 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { ActionIcon, Group } from '@mantine/core';
 import { IconPencil, IconTrash } from '@tabler/icons-react';
-import { lazy, memo, Suspense, useState } from 'react';
+import { type CSSProperties, lazy, memo, Suspense, useState } from 'react';
 import { useMesh, useSession } from '../../app/mesh';
 import { formatTime } from '../../lib/format';
 import { splitLinks } from '../../lib/links';
@@ -31,7 +31,12 @@ interface RunProps {
 export const MessageRun = memo(
   function MessageRun({ run, room, editing, onEdit, languages }: RunProps) {
     return (
-      <article className={classes.run} data-mine={run.mine || undefined} aria-label={run.name}>
+      <article
+        className={classes.run}
+        data-mine={run.mine || undefined}
+        aria-label={run.name}
+        style={{ '--lines': run.lines.length } as CSSProperties}
+      >
         <Avatar name={run.name} id={run.userId} size={32} />
         <div className={classes.runBody}>
           <div className={classes.runHead}>

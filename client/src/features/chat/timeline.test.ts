@@ -27,3 +27,13 @@ it('separates days and joins what one person says in one breath', () => {
     items.map((item) => (item.kind === 'day' ? 'day' : item.lines.map((line) => line.text).join(' '))),
   ).toEqual(['day', 'm1', 'day', 'm2 m3', 'm4', 'm5 mine']);
 });
+
+it('cuts a monologue at the same places however much of it is there', () => {
+  const runs = (from: number) => {
+    const said = Array.from({ length: 100 - from }, (_, index) => message(from + index, 'a', at(1, 12, 0)));
+    const items = timeline(said, [], undefined).filter((item) => item.kind === 'run');
+    return items.map((run) => run.lines[0]?.stored?.seq);
+  };
+  expect(runs(1)).toEqual([1, 32, 48, 64, 80, 96]);
+  expect(runs(51)).toEqual([51, 80, 96]);
+});

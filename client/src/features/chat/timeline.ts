@@ -6,6 +6,11 @@ import type { PendingMessage } from '../../state/chatStore';
 
 /** Messages of one author within this time stand together. */
 const RUN_MS = 5 * 60_000;
+/**
+ * A monologue is cut, so that only what is near is drawn and it tells its time again: after so many messages at least, and there
+ * at a multiple of them, wherever the list begins.
+ */
+const LONG_RUN = 16;
 
 export interface Line {
   key: string;
@@ -43,7 +48,8 @@ export function timeline(
       run = undefined;
       items.push({ kind: 'day', key: `day-${today}`, at: line.at });
     }
-    if (run && run.userId === userId && line.at - (run.lines.at(-1)?.at ?? 0) < RUN_MS) {
+    const cut = run && run.lines.length >= LONG_RUN && (line.stored?.seq ?? 1) % LONG_RUN === 0;
+    if (run && !cut && run.userId === userId && line.at - (run.lines.at(-1)?.at ?? 0) < RUN_MS) {
       run.lines.push(line);
       return;
     }

@@ -1,9 +1,10 @@
 import { Trans, useLingui } from '@lingui/react/macro';
-import { Button, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Stack, Text } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { explainError } from '../../app/failures';
 import { useMesh, useSession } from '../../app/mesh';
+import { NameInput } from '../../ui/NameInput';
 import { Problem } from '../../ui/Problem';
 import { Section } from './parts';
 
@@ -34,18 +35,11 @@ export function Profile() {
       <form onSubmit={submit}>
         <Stack gap="md">
           <Problem>{change.error ? explainError(i18n, change.error) : null}</Problem>
-          <TextInput
-            label={t`Name`}
-            name="username"
-            autoComplete="username"
-            autoCapitalize="none"
-            spellCheck={false}
-            required
-            withAsterisk={false}
-            maxLength={64}
+          <NameInput
+            as="username"
             description={t`What the others see, and what you sign in with.`}
             value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
+            onChange={setName}
           />
           <Button type="submit" variant="default" loading={change.isPending} disabled={name.trim() === known}>
             <Trans>Change name</Trans>
