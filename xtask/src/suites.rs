@@ -171,7 +171,7 @@ pub fn bench(name: &str, options: &[String]) -> Result<()> {
     if ["cluster", "relay", "files", "terminal"].contains(&name) {
         return with_programs(name, options);
     }
-    if name == "call" {
+    if ["call", "page"].contains(&name) {
         for_pages()?;
         return in_browser(name);
     }

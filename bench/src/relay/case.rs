@@ -23,6 +23,8 @@ const PACED_PER_S: f64 = 5_000.0;
 const OPENERS: usize = 16;
 /// How long a server may take to clear up after a case.
 const SETTLE: Duration = Duration::from_millis(500);
+/// After which a connection counts as idle.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// One kind of measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,7 +193,7 @@ fn idle(subject: &mut dyn Subject) -> anyhow::Result<Reading> {
     std::thread::sleep(SETTLE * 4);
     let before = subject.process().resident()?;
     let sockets = subject.idle(IDLE_SOCKETS)?;
-    std::thread::sleep(SETTLE);
+    std::thread::sleep(IDLE);
     let after = subject.process().resident()?;
     drop((warm, sockets));
     Ok(Reading {

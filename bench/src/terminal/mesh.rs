@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, interval_at};
 
-use super::report::{Echo, Measured};
-use super::{ECHO_SCRIPT, Options, Output, PATIENCE, REST, Seat, bulk, bulk_script, echo};
+use super::report::Measured;
+use super::{ECHO_SCRIPT, Options, Output, PATIENCE, REST, Seat, bulk, bulk_script};
 use crate::process::{Running, resident_mib, start};
 
 const HOST: &str = "host";
@@ -92,7 +92,8 @@ impl Site {
         Ok(event["share_id"].as_str().context("not shared")?.parse()?)
     }
 
-    fn stop(&self) -> anyhow::Result<()> {
+    /// Ends what is shared.
+    pub(super) fn stop(&self) -> anyhow::Result<()> {
         let mut stop = Command::new(&self.mesh);
         let stopped = stop
             .arg("stop")
@@ -103,15 +104,17 @@ impl Site {
         Ok(())
     }
 
-    /// Everything once.
-    pub(super) async fn round(&self, options: &Options, measured: &mut Measured) -> anyhow::Result<()> {
+    /// A viewer who may type, of a program that echoes.
+    pub(super) async fn typist(&self) -> anyhow::Result<Viewing> {
         let share = self.share(ECHO_SCRIPT)?;
         let mut seat = self.seat(0, &share).await?;
         seat.until("ready").await?;
         seat.control().await?;
-        measured.echo.push(Echo::of(echo(&mut seat, options).await?));
-        drop(seat);
-        self.stop()?;
+        Ok(seat)
+    }
+
+    /// Bulk output once, with each number of viewers.
+    pub(super) async fn round(&self, options: &Options, measured: &mut Measured) -> anyhow::Result<()> {
         for count in &options.viewers {
             let file = self.stage.join("took");
             let share = self.share(&bulk_script(options.lines, &file, REST))?;
@@ -204,7 +207,7 @@ fn failed(failure: mesh_agent::exit::Failure) -> anyhow::Error {
 }
 
 /// One viewer, without a terminal of its own.
-struct Viewing {
+pub(super) struct Viewing {
     session: OpenSession,
     signal: mesh_peer::signal::SignalHandle,
     viewer: Viewer,

@@ -23,7 +23,7 @@ pub(crate) struct Options {
     /// Runs of each program; the medians count.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Keystrokes of each run.
+    /// Keystrokes of each run, a key of each program in turn.
     #[arg(long, default_value_t = 1_000)]
     keys: usize,
     /// Keystrokes a second.
@@ -97,22 +97,17 @@ impl Output {
     }
 }
 
-/// Types a letter, waits until it is there, and so on, at a rate; seconds each.
-async fn echo(seat: &mut impl Seat, options: &Options) -> anyhow::Result<Vec<f64>> {
-    let mut pace = tokio::time::interval(Duration::from_secs(1) / options.rate.max(1));
-    let mut took = Vec::with_capacity(options.keys);
-    for letter in ('a'..='z').cycle().take(options.keys) {
-        pace.tick().await;
-        let key = letter.to_string();
-        let begun = Instant::now();
-        seat.type_in(&key).await?;
-        seat.until(&key).await?;
-        took.push(begun.elapsed().as_secs_f64());
-        if letter == 'z' {
-            // A new line, so that no row is ever full.
-            seat.type_in("\r\n").await?;
-            seat.until("\n").await?;
-        }
+/// Types a letter and waits until it is there: seconds.
+async fn key(seat: &mut impl Seat, letter: char) -> anyhow::Result<f64> {
+    let key = letter.to_string();
+    let begun = Instant::now();
+    seat.type_in(&key).await?;
+    seat.until(&key).await?;
+    let took = begun.elapsed().as_secs_f64();
+    if letter == 'z' {
+        // A new line, so that no row is ever full.
+        seat.type_in("\r\n").await?;
+        seat.until("\n").await?;
     }
     Ok(took)
 }
@@ -181,10 +176,36 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     let mut ours = Measured::new("mesh");
     let mut by_sshx = Measured::new("sshx");
     for _ in 0..options.rounds {
+        let mut seats = (
+            plain::Plain::start(&[], ECHO_SCRIPT)?,
+            plain::Plain::start(&ssh.words(), ECHO_SCRIPT)?,
+            site.typist().await.context("mesh")?,
+            peer.typist().await.context("sshx")?,
+        );
+        seats.0.until("ready").await?;
+        seats.1.until("ready").await?;
+        let mut took = [const { Vec::new() }; 4];
+        // A key of each in turn, so that what the machine does meanwhile meets all of them.
+        let mut pace = tokio::time::interval(Duration::from_secs(1) / (4 * options.rate.max(1)));
+        for letter in ('a'..='z').cycle().take(options.keys) {
+            pace.tick().await;
+            took[0].push(key(&mut seats.0, letter).await?);
+            pace.tick().await;
+            took[1].push(key(&mut seats.1, letter).await?);
+            pace.tick().await;
+            took[2].push(key(&mut seats.2, letter).await?);
+            pace.tick().await;
+            took[3].push(key(&mut seats.3.0, letter).await?);
+        }
+        drop(seats);
+        site.stop()?;
+        for (one, took) in [&mut bare, &mut by_ssh, &mut ours, &mut by_sshx]
+            .into_iter()
+            .zip(took)
+        {
+            one.echo.push(Echo::of(took));
+        }
         for (one, words) in [(&mut bare, Vec::new()), (&mut by_ssh, ssh.words())] {
-            let mut seat = plain::Plain::start(&words, ECHO_SCRIPT)?;
-            seat.until("ready").await?;
-            one.echo.push(Echo::of(echo(&mut seat, options).await?));
             let file = stage.path().join("took");
             let seat = plain::Plain::start(&words, &bulk_script(options.lines, &file, REST))?;
             one.add_bulk(1, bulk(vec![seat], &file).await?);

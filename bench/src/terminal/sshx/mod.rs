@@ -10,8 +10,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, ensure};
 use viewer::Viewer;
 
-use super::report::{Echo, Measured};
-use super::{ECHO_SCRIPT, Options, Seat as _, bulk, bulk_script, echo};
+use super::report::Measured;
+use super::{ECHO_SCRIPT, Options, Seat as _, bulk, bulk_script};
 use crate::process::{Running, free_port, listening, resident_mib, start};
 
 /// 0.4.1 does not notice output that comes while a viewer is handed what was before, until there is more of it.
@@ -24,7 +24,7 @@ pub(super) struct Sshx {
 }
 
 /// One session with one shell in it.
-struct Session {
+pub(super) struct Session {
     // Ends first, so that its shell does.
     client: Running,
     server: Running,
@@ -48,13 +48,16 @@ impl Sshx {
         })
     }
 
-    /// Everything once.
-    pub(super) async fn round(&self, options: &Options, measured: &mut Measured) -> anyhow::Result<()> {
+    /// A viewer of a program that echoes, and its session.
+    pub(super) async fn typist(&self) -> anyhow::Result<(Viewer, Session)> {
         let session = self.start(ECHO_SCRIPT).await?;
         let mut seat = Viewer::open(&session.link).await?;
         seat.until("ready").await?;
-        measured.echo.push(Echo::of(echo(&mut seat, options).await?));
-        drop((seat, session));
+        Ok((seat, session))
+    }
+
+    /// Bulk output once, with each number of viewers.
+    pub(super) async fn round(&self, options: &Options, measured: &mut Measured) -> anyhow::Result<()> {
         for count in &options.viewers {
             let file = self.stage.join("took");
             let session = self.start(&bulk_script(options.lines, &file, REST)).await?;

@@ -1,0 +1,148 @@
+/** How soon the page shows something, and how a room with ten thousand messages scrolls: `cargo xtask bench page`. */
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Browser, expect, type Page } from "@playwright/test";
+import { people } from "../lib/call.ts";
+import { somebody, test } from "../lib/world.ts";
+
+const OPENED = Number(process.env.ROUNDS ?? 7);
+const MESSAGES = Number(process.env.MESSAGES ?? 10_000);
+/** Pixels of one turn of a wheel, a turn in each picture. */
+const WHEEL_PX = 120;
+const SCROLLED_MS = 5_000;
+
+const results: Record<string, unknown> = {};
+
+const at = (values: number[], part: number): number =>
+  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))] ?? 0;
+
+/** A browser that was never here: what it loads, and when something is seen. */
+async function opened(browser: Browser, url: string) {
+  const page = await somebody(browser);
+  await page.goto(url);
+  await expect(page.getByRole("button").first()).toBeVisible();
+  await page.waitForFunction(() => performance.getEntriesByName("first-contentful-paint").length > 0);
+  const seen = await page.evaluate(() => ({
+    painted: performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Number.NaN,
+    scripts: (performance.getEntriesByType("resource") as PerformanceResourceTiming[])
+      .filter(({ name }) => name.endsWith(".js"))
+      .reduce((bytes, { encodedBodySize }) => bytes + encodedBodySize, 0),
+  }));
+  await page.context().close();
+  return seen;
+}
+
+test("the first picture of the page", async ({ browser, world }) => {
+  const all: Awaited<ReturnType<typeof opened>>[] = [];
+  for (let round = 0; round < OPENED; round++) all.push(await opened(browser, world.setupLink));
+  const painted = all.map((one) => one.painted);
+  const scripts = at(all.map((one) => one.scripts), 0.5);
+  console.log(
+    `| first contentful paint | ${at(painted, 0.5).toFixed(0)} ms (${at(painted, 0).toFixed(0)}–${at(painted, 1).toFixed(0)}) | ${(scripts / 1000).toFixed(0)} kB of scripts |`,
+  );
+  results.first_contentful_paint_ms = painted;
+  results.script_bytes = scripts;
+});
+
+/** Writes messages as fast as the server stores them, by a socket of its own beside the page's. */
+function write(page: Page, room: string, count: number): Promise<void> {
+  return page.evaluate(
+    async ({ room, count }) => {
+      const asked = await fetch("/ws/ticket", { method: "POST" });
+      const { ticket } = (await asked.json()) as { ticket: string };
+      await new Promise<void>((done, failed) => {
+        const socket = new WebSocket(`${location.origin.replace("http", "ws")}/ws?token=${ticket}`);
+        const say = (type: string, payload: object) => socket.send(JSON.stringify({ type, payload: { room_id: room, ...payload } }));
+        let [sent, stored] = [0, 0];
+        const more = () => {
+          for (; sent < count && sent < stored + 8; sent++)
+            say("chat.message.create", {
+              client_id: crypto.randomUUID(),
+              text: `Message ${sent}: ${"words that somebody wrote ".repeat(1 + (sent % 7))}`,
+            });
+          if (stored === count) {
+            socket.close();
+            done();
+          }
+        };
+        socket.onmessage = ({ data }) => {
+          const { type } = JSON.parse(data as string) as { type: string };
+          if (type === "ack") stored++;
+          if (type === "error") failed(new Error(data as string));
+          if (type === "room.state" || type === "ack") more();
+        };
+        socket.onopen = () => say("room.join", {});
+        socket.onclose = ({ code }) => failed(new Error(`closed: ${code}`));
+      });
+    },
+    { room, count },
+  );
+}
+
+/** Scrolls up until everything is there. */
+async function loadAll(page: Page): Promise<void> {
+  await page.getByRole("log").evaluate(async (list) => {
+    while (!list.querySelector("article")?.textContent?.includes("Message 0:")) {
+      list.scrollTop = 0;
+      await new Promise(requestAnimationFrame);
+    }
+  });
+}
+
+/** Milliseconds from one picture to the next while somebody turns the wheel. */
+function scrolled(page: Page): Promise<number[]> {
+  return page.getByRole("log").evaluate(
+    async (list, { by, time }) => {
+      list.scrollTop = list.scrollHeight / 2;
+      const next = () => new Promise<number>(requestAnimationFrame);
+      await next();
+      const begun = await next();
+      const took: number[] = [];
+      let before = begun;
+      while (before - begun < time) {
+        list.scrollTop -= by;
+        const now = await next();
+        took.push(now - before);
+        before = now;
+      }
+      return took;
+    },
+    { by: WHEEL_PX, time: SCROLLED_MS },
+  );
+}
+
+for (const [name, writers] of [
+  ["of two people", 2],
+  ["that one program wrote at once", 1],
+] as const)
+  test.describe(name, () => {
+    test.use({ settings: { MESH_FRAMES_PER_SECOND: "1000000" } });
+
+    test(`${MESSAGES} messages ${name}`, async ({ browser, world }) => {
+      test.setTimeout(600_000);
+      const both = await people(browser, world, "bob");
+      const [reader] = both;
+      const room = new URL(reader.url()).pathname.split("/").at(-1) ?? "";
+      await Promise.all(both.slice(0, writers).map((page) => write(page, room, MESSAGES / writers)));
+      await reader.reload();
+      await expect(reader.getByRole("log")).toContainText(`Message ${MESSAGES / writers - 1}:`);
+      const begun = performance.now();
+      await loadAll(reader);
+      const loaded = (performance.now() - begun) / 1000;
+      const took = await scrolled(reader);
+      const rate = (1000 * took.length) / took.reduce((all, one) => all + one, 0);
+      const late = took.filter((one) => one > 1.5 * (1000 / 60)).length / took.length;
+      console.log(
+        `| ${MESSAGES} messages ${name} | all there in ${loaded.toFixed(1)} s | ${rate.toFixed(1)} pictures/s | p99 ${at(took, 0.99).toFixed(1)} ms | ${(100 * late).toFixed(1)} % late |`,
+      );
+      results[`messages ${name}`] = { loaded_seconds: loaded, pictures_per_s: rate, p99_ms: at(took, 0.99), late };
+    });
+  });
+
+test.afterAll(async () => {
+  const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+  const folder = path.join(repository, "bench/results", `${new Date().toISOString().slice(0, 10)}-local`);
+  await mkdir(folder, { recursive: true });
+  await writeFile(path.join(folder, "page.json"), `${JSON.stringify(results, null, 2)}\n`);
+});
