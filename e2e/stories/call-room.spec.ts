@@ -113,8 +113,9 @@ test("one joins muted and without a picture; keys turn both on, the space bar is
   await before.getByRole("button", { name: "Join", exact: true }).click();
   const his = stage(alice).getByRole("listitem", { name: "bob", exact: true });
   const muted = his.getByRole("img", { name: "Microphone off" });
-  await expect(muted).toBeVisible();
+  // How somebody is shown is told once they are connected, which takes its time beside the pictures of three.
   await seesAndHears(bob, 2);
+  await expect(muted).toBeVisible();
   await expect(his.getByLabel("Picture of bob")).toBeHidden();
 
   await bob.keyboard.press("m");
