@@ -1,12 +1,10 @@
 /** One data channel with a browser at one end or at both, one run, interleaved: `cargo xtask bench browser`. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { type Browser, chromium, expect, type Page, test } from "@playwright/test";
+import { keep, median, repository } from "../lib/results.ts";
 
-const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const target = process.env.CARGO_TARGET_DIR ?? path.join(repository, "target");
 const ROUNDS = Number(process.env.ROUNDS ?? 3);
 const MIB = Number(process.env.MIB ?? 64);
@@ -154,8 +152,6 @@ async function rate(sender: End, receiver: End): Promise<number> {
   return measured;
 }
 
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-
 test("browser to browser, browser to agent, agent to browser", async ({ browser }) => {
   test.setTimeout(600_000);
   const other = await chromium.launch(test.info().project.use.launchOptions);
@@ -179,7 +175,5 @@ test("browser to browser, browser to agent, agent to browser", async ({ browser 
     );
     expect(middle).toBeGreaterThan(0);
   }
-  const folder = path.join(repository, "bench/results", `${new Date().toISOString().slice(0, 10)}-local`);
-  await mkdir(folder, { recursive: true });
-  await writeFile(path.join(folder, "browser.json"), `${JSON.stringify(measured, null, 2)}\n`);
+  await keep("browser", measured);
 });

@@ -2,12 +2,10 @@
  * From accept to the first picture, and what a call of two to six costs when all of them are on this machine:
  * `cargo xtask bench call`.
  */
-import { mkdir, writeFile } from "node:fs/promises";
-import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { type Browser, expect, type Page } from "@playwright/test";
 import { accept, people, ringEverybody, stage, type Watched } from "../lib/call.ts";
 import { browserSeconds } from "../lib/processor.ts";
+import { keep, median } from "../lib/results.ts";
 import { Tap, timeAtServer } from "../lib/tap.ts";
 import { test, World } from "../lib/world.ts";
 
@@ -19,8 +17,6 @@ const CARRIED_FPS = 15;
 const CARRIED_DROPS = 0.02;
 
 const results: Record<string, unknown> = {};
-
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
 /** Milliseconds since the page was opened. */
 interface Noted {
@@ -162,9 +158,4 @@ for (let count = 2; count <= NAMES.length + 1; count++)
     await callOf(count, browser, world);
   });
 
-test.afterAll(async () => {
-  const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
-  const folder = path.join(repository, "bench/results", `${new Date().toISOString().slice(0, 10)}-local`);
-  await mkdir(folder, { recursive: true });
-  await writeFile(path.join(folder, "call.json"), `${JSON.stringify(results, null, 2)}\n`);
-});
+test.afterAll(() => keep("call", results));

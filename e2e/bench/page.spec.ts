@@ -1,9 +1,7 @@
 /** How soon the page shows something, and how a room with ten thousand messages scrolls: `cargo xtask bench page`. */
-import { mkdir, writeFile } from "node:fs/promises";
-import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { type Browser, expect, type Page } from "@playwright/test";
 import { people } from "../lib/call.ts";
+import { keep, median } from "../lib/results.ts";
 import { somebody, test } from "../lib/world.ts";
 
 const OPENED = Number(process.env.ROUNDS ?? 7);
@@ -14,8 +12,7 @@ const SCROLLED_MS = 5_000;
 
 const results: Record<string, unknown> = {};
 
-const at = (values: number[], part: number): number =>
-  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))] ?? 0;
+const p99 = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length * 0.99)] ?? 0;
 
 /** A browser that was never here: what it loads, and when something is seen. */
 async function opened(browser: Browser, url: string) {
@@ -37,9 +34,9 @@ test("the first picture of the page", async ({ browser, world }) => {
   const all: Awaited<ReturnType<typeof opened>>[] = [];
   for (let round = 0; round < OPENED; round++) all.push(await opened(browser, world.setupLink));
   const painted = all.map((one) => one.painted);
-  const scripts = at(all.map((one) => one.scripts), 0.5);
+  const scripts = median(all.map((one) => one.scripts));
   console.log(
-    `| first contentful paint | ${at(painted, 0.5).toFixed(0)} ms (${at(painted, 0).toFixed(0)}–${at(painted, 1).toFixed(0)}) | ${(scripts / 1000).toFixed(0)} kB of scripts |`,
+    `| first contentful paint | ${median(painted).toFixed(0)} ms (${Math.min(...painted).toFixed(0)}–${Math.max(...painted).toFixed(0)}) | ${(scripts / 1000).toFixed(0)} kB of scripts |`,
   );
   results.first_contentful_paint_ms = painted;
   results.script_bytes = scripts;
@@ -134,15 +131,10 @@ for (const [name, writers] of [
       const rate = (1000 * took.length) / took.reduce((all, one) => all + one, 0);
       const late = took.filter((one) => one > 1.5 * (1000 / 60)).length / took.length;
       console.log(
-        `| ${MESSAGES} messages ${name} | all there in ${loaded.toFixed(1)} s | ${rate.toFixed(1)} pictures/s | p99 ${at(took, 0.99).toFixed(1)} ms | ${(100 * late).toFixed(1)} % late |`,
+        `| ${MESSAGES} messages ${name} | all there in ${loaded.toFixed(1)} s | ${rate.toFixed(1)} pictures/s | p99 ${p99(took).toFixed(1)} ms | ${(100 * late).toFixed(1)} % late |`,
       );
-      results[`messages ${name}`] = { loaded_seconds: loaded, pictures_per_s: rate, p99_ms: at(took, 0.99), late };
+      results[`messages ${name}`] = { loaded_seconds: loaded, pictures_per_s: rate, p99_ms: p99(took), late };
     });
   });
 
-test.afterAll(async () => {
-  const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
-  const folder = path.join(repository, "bench/results", `${new Date().toISOString().slice(0, 10)}-local`);
-  await mkdir(folder, { recursive: true });
-  await writeFile(path.join(folder, "page.json"), `${JSON.stringify(results, null, 2)}\n`);
-});
+test.afterAll(() => keep("page", results));
