@@ -5,12 +5,14 @@ either address family, permissions and one send. 0 stands for success.
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import ipaddress
 import os
 import socket
 import struct
+import time
 
 MAGIC_COOKIE = 0x2112A442
 ALLOCATE, SEND, CREATE_PERMISSION = 0x003, 0x006, 0x008
@@ -19,7 +21,8 @@ USERNAME, MESSAGE_INTEGRITY, ERROR_CODE, XOR_PEER_ADDRESS = 0x006, 0x008, 0x009,
 DATA, REALM, NONCE, REQUESTED_ADDRESS_FAMILY, REQUESTED_TRANSPORT = 0x013, 0x014, 0x015, 0x017, 0x019
 FAMILY = {4: 1, 6: 2}
 UDP = 17
-TIMEOUT_SECONDS = 15
+# In seconds; the last one is how long the last answer may take.
+RETRANSMITTED_AFTER = (0.5, 1, 2, 4, 8)
 
 
 def credentials(secret: str, user: str, expires_at: int) -> tuple[str, str]:
@@ -37,7 +40,6 @@ class TurnClient:
         self._username, self._password = username, password
         self._realm = self._nonce = b""
         self._socket = socket.socket(socket.AF_INET6 if ":" in server[0] else socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.settimeout(TIMEOUT_SECONDS)
 
     def __enter__(self):
         return self
@@ -75,13 +77,22 @@ class TurnClient:
             attributes += _attribute(USERNAME, self._username.encode())
             attributes += _attribute(REALM, self._realm) + _attribute(NONCE, self._nonce)
             key = hashlib.md5(b":".join([self._username.encode(), self._realm, self._password.encode()])).digest()
-        self._socket.sendto(_message(method, transaction, attributes, key), self._server)
-        answer = self._socket.recv(2048)
-        while answer[8:20] != transaction:
-            answer = self._socket.recv(2048)
-        found = _parse(answer)
+        found = _parse(self._answer(_message(method, transaction, attributes, key), transaction))
         error = found.get(ERROR_CODE)
         return (error[2] * 100 + error[3] if error else 0), found
+
+    def _answer(self, request: bytes, transaction: bytes) -> bytes:
+        """Sends a request as often as RFC 8489, section 6.2.1, says, since a datagram may be lost."""
+        for patience in RETRANSMITTED_AFTER:
+            self._socket.sendto(request, self._server)
+            until = time.monotonic() + patience
+            while (left := until - time.monotonic()) > 0:
+                self._socket.settimeout(left)
+                with contextlib.suppress(TimeoutError):
+                    answer = self._socket.recv(2048)
+                    if answer[8:20] == transaction:
+                        return answer
+        raise TimeoutError
 
 
 def _message(kind: int, transaction: bytes, attributes: bytes, key: bytes | None = None) -> bytes:

@@ -125,10 +125,38 @@ fn new_machines() -> Result<()> {
     )
 }
 
-/// Builds `client/dist`, which the server carries inside.
+/// Builds `client/dist`, which the server carries inside, unless it is there and of these very sources: the server, and all that
+/// starts one, would be built anew with it.
 pub fn web_client() -> Result<()> {
     npm_packages("packages of the web client", "client")?;
-    step("web client", program("npm", "client").args(["run", "build"]))
+    let note = root().join("client/node_modules/.built");
+    if built_client().is_some_and(|built| fs::read(&note).is_ok_and(|noted| noted == built)) {
+        return Ok(());
+    }
+    step("web client", program("npm", "client").args(["run", "build"]))?;
+    Ok(fs::write(note, built_client().unwrap_or_default())?)
+}
+
+/// What tells one build of the page from another: the hashes of its sources, and when it was made. `None` where there is none, or
+/// outside of a clone.
+fn built_client() -> Option<Vec<u8>> {
+    let made = fs::metadata(root().join("client/dist/index.html"))
+        .ok()?
+        .modified()
+        .ok()?;
+    let git = |words: &[&str]| {
+        let output = program("git", "client").args(words).output().ok()?;
+        output.status.success().then_some(output.stdout)
+    };
+    let mut built = git(&["ls-files", "--cached", "--others", "--exclude-standard"])?;
+    let names = String::from_utf8(built.clone()).ok()?;
+    let there = names
+        .lines()
+        .filter(|name| root().join("client").join(name).is_file());
+    let hash: Vec<&str> = ["hash-object", "--"].into_iter().chain(there).collect();
+    built.extend(git(&hash)?);
+    built.extend(format!("{made:?}").bytes());
+    Some(built)
 }
 
 /// Builds both binaries.

@@ -17,6 +17,7 @@ use anyhow::Context;
 use clap::Args;
 use report::{Bulk, Echo, Measured};
 use tokio::task::JoinSet;
+use tokio::time::Interval;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -97,9 +98,10 @@ impl Output {
     }
 }
 
-/// Types a letter and waits until it is there: seconds.
-async fn key(seat: &mut impl Seat, letter: char) -> anyhow::Result<f64> {
+/// Types a letter when it is time, and waits until it is there: seconds.
+async fn key(pace: &mut Interval, seat: &mut impl Seat, letter: char) -> anyhow::Result<f64> {
     let key = letter.to_string();
+    pace.tick().await;
     let begun = Instant::now();
     seat.type_in(&key).await?;
     seat.until(&key).await?;
@@ -188,14 +190,10 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
         // A key of each in turn, so that what the machine does meanwhile meets all of them.
         let mut pace = tokio::time::interval(Duration::from_secs(1) / (4 * options.rate.max(1)));
         for letter in ('a'..='z').cycle().take(options.keys) {
-            pace.tick().await;
-            took[0].push(key(&mut seats.0, letter).await?);
-            pace.tick().await;
-            took[1].push(key(&mut seats.1, letter).await?);
-            pace.tick().await;
-            took[2].push(key(&mut seats.2, letter).await?);
-            pace.tick().await;
-            took[3].push(key(&mut seats.3.0, letter).await?);
+            took[0].push(key(&mut pace, &mut seats.0, letter).await?);
+            took[1].push(key(&mut pace, &mut seats.1, letter).await?);
+            took[2].push(key(&mut pace, &mut seats.2, letter).await?);
+            took[3].push(key(&mut pace, &mut seats.3.0, letter).await?);
         }
         drop(seats);
         site.stop()?;

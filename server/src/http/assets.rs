@@ -119,10 +119,10 @@ fn embedded(name: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
 /// Whether it is named, and not by a quality of nothing (RFC 9110, section 12.5.3).
 fn accepts_coding(asked: &HeaderMap, coding: &str) -> bool {
     let lists = asked.get_all(header::ACCEPT_ENCODING).iter();
-    let named = lists
+    let mut named = lists
         .filter_map(|value| value.to_str().ok())
         .flat_map(|list| list.split(','));
-    named.into_iter().any(|one| {
+    named.any(|one| {
         let (name, quality) = one.split_once(';').unwrap_or((one, "q=1"));
         let quality = quality.trim().trim_start_matches("q=").parse::<f32>();
         name.trim().eq_ignore_ascii_case(coding) && quality.is_ok_and(|quality| quality > 0.0)

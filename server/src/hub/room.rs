@@ -108,18 +108,6 @@ pub enum ShareRefused {
     TooMany,
 }
 
-/// A live room.
-pub struct LiveRoom {
-    id: RoomId,
-    /// Tells other nodes.
-    pub(super) bus: Arc<dyn Bus>,
-    /// Read for messages, written at joins and leaves. Nothing that could wait happens under it; what other nodes must know is
-    /// queued for them under it, so that they learn of changes in the order in which they happened.
-    inside: RwLock<Inside>,
-    /// How often it was written.
-    changes: AtomicU64,
-}
-
 /// Where somebody of a room is.
 pub enum Whereabouts {
     Here(Arc<LivePeer>),
@@ -153,6 +141,18 @@ impl Standing {
     pub fn get(&self) -> (Arc<LiveRoom>, Rights) {
         (self.room.clone(), self.rights)
     }
+}
+
+/// A live room.
+pub struct LiveRoom {
+    id: RoomId,
+    /// Tells other nodes.
+    pub(super) bus: Arc<dyn Bus>,
+    /// Read for messages, written at joins and leaves. Nothing that could wait happens under it; what other nodes must know is
+    /// queued for them under it, so that they learn of changes in the order in which they happened.
+    inside: RwLock<Inside>,
+    /// How often it was written.
+    changes: AtomicU64,
 }
 
 impl LiveRoom {

@@ -133,7 +133,7 @@ pub(super) async fn create_shell(link: &str) -> anyhow::Result<()> {
     Ok(connection.socket.close(None).await?)
 }
 
-pub(super) struct Viewer {
+pub(in crate::terminal) struct Viewer {
     connection: Connection,
     shell: u32,
     /// Bytes typed so far.
