@@ -24,7 +24,8 @@ const chromium = (pictures: number) => ({
 const few = { launchOptions: chromium(5) };
 
 export default defineConfig({
-  timeout: 90_000,
+  // Every wait has a bound of its own. A story as a whole takes what the processor makes of it: this ends only what does not end.
+  timeout: 600_000,
   expect: { timeout: 15_000 },
   // Each story has a server, agents and browsers of its own, and waits much of its time: two files at once keep two cores busy.
   workers: 2,
@@ -32,13 +33,20 @@ export default defineConfig({
   forbidOnly: true,
   reporter: [["list"]],
   outputDir: "test-results",
-  use: { launchOptions: chromium(20), locale: "en-GB", colorScheme: "light", screenshot: "only-on-failure" },
+  use: {
+    launchOptions: chromium(20),
+    actionTimeout: 60_000,
+    navigationTimeout: 60_000,
+    locale: "en-GB",
+    colorScheme: "light",
+    screenshot: "only-on-failure",
+  },
   projects: [
     // Two calls at once starve each other.
     { name: "calls", testDir: "stories", testMatch: "call*.spec.ts", workers: 1, use: few },
     { name: "stories", testDir: "stories", testIgnore: "call*.spec.ts", use: few },
     { name: "screenshots", testDir: "screenshots", workers: 1 },
-    { name: "bench", testDir: "bench", workers: 1 },
+    { name: "bench", testDir: "bench", timeout: 30 * 60_000, workers: 1 },
     { name: "big", testDir: "big", timeout: 30 * 60_000, workers: 1 },
   ],
 });

@@ -153,7 +153,6 @@ async function rate(sender: End, receiver: End): Promise<number> {
 }
 
 test("browser to browser, browser to agent, agent to browser", async ({ browser }) => {
-  test.setTimeout(600_000);
   const other = await chromium.launch(test.info().project.use.launchOptions);
   const cases: Record<string, () => Promise<number>> = {
     "Chromium to Chromium": async () =>

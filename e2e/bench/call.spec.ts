@@ -58,7 +58,6 @@ async function watchFirstPicture(page: Page): Promise<void> {
 }
 
 test("from accept to the first picture", async ({ browser }) => {
-  test.setTimeout(300_000);
   const tap = await Tap.start();
   const world = await World.start(tap.settings);
   const [alice, bob] = await people(browser, world, "bob");
@@ -154,7 +153,6 @@ async function callOf(count: number, browser: Browser, world: World): Promise<vo
 
 for (let count = 2; count <= NAMES.length + 1; count++)
   test(`${count} people`, async ({ browser, world }) => {
-    test.setTimeout(400_000);
     await callOf(count, browser, world);
   });
 

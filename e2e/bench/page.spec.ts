@@ -117,7 +117,6 @@ for (const [name, writers] of [
     test.use({ settings: { MESH_FRAMES_PER_SECOND: "1000000" } });
 
     test(`${MESSAGES} messages ${name}`, async ({ browser, world }) => {
-      test.setTimeout(600_000);
       const both = await people(browser, world, "bob");
       const [reader] = both;
       const room = new URL(reader.url()).pathname.split("/").at(-1) ?? "";

@@ -9,7 +9,6 @@ const ringing = (page: Page) => page.getByRole("region", { name: /is calling$|vo
 const press = (page: Page, name: RegExp) => page.getByRole("button", { name }).last().click();
 
 test("pictures of calls", async ({ browser, world }) => {
-  test.setTimeout(600_000);
   const alice = await caller(browser);
   await setUp(alice, world);
   const carol = await caller(browser);

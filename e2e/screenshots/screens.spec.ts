@@ -41,7 +41,6 @@ async function readAloud(page: Page): Promise<void> {
 }
 
 test("pictures of every screen", async ({ browser, world }) => {
-  test.setTimeout(600_000);
 
   for (const look of looks) {
     const { viewport, colorScheme, locale, isMobile } = look;

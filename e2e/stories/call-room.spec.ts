@@ -100,8 +100,6 @@ test("one joins muted and without a picture; keys turn both on, the space bar is
   browser,
   world,
 }) => {
-  // Every picture is encoded and decoded on two processors, for every pair.
-  test.setTimeout(180_000);
   const [alice, bob, carol] = await people(browser, world, "bob", "carol");
   await ringEverybody(alice);
   await accept(carol);

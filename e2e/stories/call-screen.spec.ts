@@ -5,8 +5,6 @@ import { accept, arrived, more, people, ringEverybody, seesAndHears, stage } fro
 import { test } from "../lib/world.ts";
 
 test("a screen is shown in the call, zoomed, pointed at, and stopped", async ({ browser, world }) => {
-  // Every picture is encoded and decoded on two processors, for every pair.
-  test.setTimeout(240_000);
   const [alice, bob, carol] = await people(browser, world, "bob", "carol");
   await ringEverybody(alice);
   await accept(bob);

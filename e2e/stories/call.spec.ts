@@ -85,8 +85,6 @@ test("another camera and microphone in the call; one that is unplugged gives way
 });
 
 test("three, then four: everybody sees and hears everybody; one leaves, one's page is loaded anew", async ({ browser, world }) => {
-  // Every picture is encoded and decoded on two processors, for every pair.
-  test.setTimeout(240_000);
   const [alice, bob, carol, dave] = await people(browser, world, "bob", "carol", "dave");
   await ringEverybody(alice);
   await accept(bob);
@@ -110,8 +108,6 @@ test("three, then four: everybody sees and hears everybody; one leaves, one's pa
 });
 
 test("a right that is taken away in the call ends it within 5 s, and the others go on", async ({ browser, world }) => {
-  // Every picture is encoded and decoded on two processors, for every pair.
-  test.setTimeout(240_000);
   const [alice, bob, carol] = await people(browser, world, "bob", "carol");
   await ringEverybody(alice);
   await accept(bob);

@@ -74,7 +74,6 @@ const visitor = (browser: Browser) => caller(browser, { viewport: WIDE, reducedM
 const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true });
 
 test("every screen before and around the rooms is for everybody", async ({ browser, world }) => {
-  test.setTimeout(180_000);
   const page = await visitor(browser);
   const heading = (name: string | RegExp) => expect(page.getByRole("heading", { name, level: 1 })).toBeVisible();
   const go = async (where: string) => page.goto(where.startsWith("http") ? where : `${world.url}${where}`);
@@ -182,7 +181,6 @@ test("every screen before and around the rooms is for everybody", async ({ brows
 });
 
 test("every screen of a room is for everybody", async ({ browser, world }) => {
-  test.setTimeout(180_000);
   const alice = await caller(browser);
   await setUp(alice, world);
   const page = await visitor(browser);

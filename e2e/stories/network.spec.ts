@@ -31,7 +31,6 @@ async function diagnosis(page: Page): Promise<(name: string) => Locator> {
 }
 
 test("the diagnosis tells what stands between a page and others, whatever that is", async ({ launchOptions }) => {
-  test.setTimeout(180_000);
   const at = async (site: Site): Promise<Page> => {
     const page = await somebody(await site.browser(launchOptions, world.url));
     await page.goto(await world.link("alice"));
@@ -84,7 +83,6 @@ test("the diagnosis tells what stands between a page and others, whatever that i
 });
 
 test("two behind routers that show everybody another port call by way of the relay, and go on when it was killed and is back", async ({ launchOptions }) => {
-  test.setTimeout(180_000);
   const [here, there] = [internet.site("symmetric"), internet.site("symmetric")];
   const alice = await somebody(await here.browser(launchOptions, world.url));
   await setUp(alice, world);

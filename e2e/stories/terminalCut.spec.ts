@@ -11,7 +11,6 @@ test.use({ settings: { MESH_LISTEN: "0.0.0.0:0" } });
 test.skip(!Cable.possible, "not tried: only root may make networks");
 
 test("a machine is cut off for a minute: the page keeps what it saw, and goes on with the same shell", async ({ browser, world }) => {
-  test.setTimeout(CUT_MS + 90_000);
   const cable = new Cable();
   try {
     const page = await somebody(browser);
