@@ -1,4 +1,5 @@
 import { expect, type Page } from "@playwright/test";
+import { loadAll, write } from "../lib/chat.ts";
 import { invitation, join, register, say } from "../lib/people.ts";
 import { setUp, somebody, test } from "../lib/world.ts";
 
@@ -67,6 +68,22 @@ test("older messages come as one scrolls up", async ({ browser, world }) => {
   await alice.getByRole("log").evaluate((list) => list.scrollTo(0, 0));
   await expect(alice.getByText("message 1 of many", { exact: true })).toHaveCount(1);
   await expect(alice.getByText(/^message \d+ of many$/)).toHaveCount(70);
+});
+
+test.describe("a room where much is said", () => {
+  test.use({ settings: { MESH_FRAMES_PER_SECOND: "1000000" } });
+
+  test("whoever follows it has the newest messages, and the others come as one scrolls up", async ({ browser, world }) => {
+    const alice = await somebody(browser);
+    await setUp(alice, world);
+    await write(alice, alice.url().split("/").at(-1) ?? "", 600);
+    const messages = alice.getByText(/^Message \d+:/);
+    await expect(messages).toHaveCount(300);
+    await expect(messages.last()).toContainText("Message 599:");
+    await expect(messages.last()).toBeInViewport();
+    await loadAll(alice);
+    await expect(messages).toHaveCount(600);
+  });
 });
 
 test("a room has a lock, a lobby and bans that hold", async ({ browser, world }) => {

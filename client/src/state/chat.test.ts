@@ -4,7 +4,16 @@ import { NotConnected, SignalError } from '../lib/ws';
 import type { ChatMessage } from '../protocol/rest';
 import type { SignalEvent } from '../protocol/signal';
 import { createChatActions } from './chatActions';
-import { type ChatState, chatOf, createChatStore, EMPTY_CHAT, merge, withCreated } from './chatStore';
+import {
+  type ChatState,
+  chatOf,
+  createChatStore,
+  EMPTY_CHAT,
+  FOLLOWED,
+  merge,
+  withCreated,
+  withoutOldest,
+} from './chatStore';
 
 function message(seq: number, change: Partial<ChatMessage> = {}): ChatMessage {
   return {
@@ -44,6 +53,26 @@ describe('withCreated', () => {
     chat = withCreated(chat, message(1), false, false);
     chat = withCreated(chat, message(2), false, true);
     expect(chat.unread).toBe(1);
+  });
+});
+
+describe('withoutOldest', () => {
+  const long = merge(
+    { ...EMPTY_CHAT, more: false },
+    Array.from({ length: 2 * FOLLOWED }, (_, at) => message(at + 1)),
+  );
+
+  it('keeps the newest of many, and knows that there are others', () => {
+    const chat = withoutOldest(long);
+    expect(chat.messages.map(({ seq }) => seq)).toEqual(
+      Array.from({ length: FOLLOWED }, (_, at) => FOLLOWED + at + 1),
+    );
+    expect(chat.more).toBe(true);
+    expect(withoutOldest(chat)).toBe(chat);
+  });
+
+  it('keeps all while a page is on its way, which would leave a gap', () => {
+    expect(withoutOldest({ ...long, loading: true }).messages).toHaveLength(2 * FOLLOWED);
   });
 });
 

@@ -16,6 +16,7 @@ import {
   updateRoom,
   withChanged,
   withCreated,
+  withoutOldest,
   withoutPending,
   withPending,
   withReread,
@@ -125,6 +126,11 @@ export function createChatActions(
     loadOlder(roomId: string): Promise<void> {
       const chat = chatOf(store.getState(), roomId);
       return chat.more ? loadPage(roomId, chat.messages[0]?.seq) : Promise.resolve();
+    },
+
+    /** The newest message is in sight, and nobody reads older ones. */
+    follow(roomId: string): void {
+      update(roomId, withoutOldest);
     },
 
     /** Reads the newest page; after a loss, everything that is loaded: any of it may have been changed meanwhile. */

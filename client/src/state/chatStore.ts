@@ -41,6 +41,9 @@ export const EMPTY_CHAT: RoomChat = {
   typing: {},
 };
 
+/** A room that is followed keeps this many of its newest messages, once it has twice as many. */
+export const FOLLOWED = 300;
+
 /** A remote "is typing" that is not repeated lapses by itself. */
 export const TYPING_LAPSES_MS = 6_000;
 
@@ -57,7 +60,9 @@ export function updateRoom(
   roomId: string,
   change: (chat: RoomChat) => RoomChat,
 ): ChatState {
-  return { rooms: { ...state.rooms, [roomId]: change(chatOf(state, roomId)) } };
+  const chat = chatOf(state, roomId);
+  const changed = change(chat);
+  return changed === chat ? state : { rooms: { ...state.rooms, [roomId]: changed } };
 }
 
 /** Adds messages from any source (live, history, after a gap): each `seq` once, in order. */
@@ -110,6 +115,13 @@ export function withReread(chat: RoomChat, messages: readonly ChatMessage[], mor
     ready: true,
     loading: false,
   };
+}
+
+/** Where nobody reads older messages, a room lets go of them; they are read again as one scrolls up. */
+export function withoutOldest(chat: RoomChat): RoomChat {
+  // A page that is on its way has to meet the one after it.
+  if (chat.loading || chat.messages.length < 2 * FOLLOWED) return chat;
+  return { ...chat, messages: chat.messages.slice(-FOLLOWED), more: true };
 }
 
 /** A message of our own that came back stored replaces its pending copy. */

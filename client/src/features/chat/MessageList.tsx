@@ -59,7 +59,10 @@ export function MessageList(props: {
     if (!list) return;
     // Somebody has just scrolled up, and the event is still to come.
     if (list.scrollTop < topSeen.current - AT_END_PX) atEnd.current = false;
-    if (atEnd.current) list.scrollTop = list.scrollHeight;
+    if (atEnd.current) {
+      list.scrollTop = list.scrollHeight;
+      mesh.chatActions.follow(room.roomId);
+    }
     topSeen.current = list.scrollTop;
     heightBefore.current = list.scrollHeight;
   }, [items]);
