@@ -355,27 +355,19 @@ class TlsRelay(TurnClient):
         self._socket.close()
         context = ssl.create_default_context(cafile=str(authority))
         plain = socket.create_connection(server, START_SECONDS)
-        self._socket = Messages(context.wrap_socket(plain, server_hostname=TURN_DOMAIN))
+        self._socket = context.wrap_socket(plain, server_hostname=TURN_DOMAIN)
 
-
-class Messages:
-    """A stream that looks like a datagram socket: one STUN message at a time."""
-
-    def __init__(self, stream: ssl.SSLSocket):
-        self.stream = stream
-
-    def sendto(self, message: bytes, _: object) -> None:
-        self.stream.sendall(message)
-
-    def recv(self, _: int) -> bytes:
-        head = self._exactly(20)
-        return head + self._exactly(int.from_bytes(head[2:4]))
+    def _answer(self, request: bytes, transaction: bytes) -> bytes:
+        """A stream loses nothing: the request goes out once."""
+        self._socket.sendall(request)
+        while True:
+            head = self._exactly(20)
+            answer = head + self._exactly(int.from_bytes(head[2:4]))
+            if answer[8:20] == transaction:
+                return answer
 
     def _exactly(self, count: int) -> bytes:
-        return exactly(self.stream, count, "coturn closed the connection.")
-
-    def close(self) -> None:
-        self.stream.close()
+        return exactly(self._socket, count, "coturn closed the connection.")
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ USERNAME, MESSAGE_INTEGRITY, ERROR_CODE, XOR_PEER_ADDRESS = 0x006, 0x008, 0x009,
 DATA, REALM, NONCE, REQUESTED_ADDRESS_FAMILY, REQUESTED_TRANSPORT = 0x013, 0x014, 0x015, 0x017, 0x019
 FAMILY = {4: 1, 6: 2}
 UDP = 17
-# In seconds; the last one is how long the last answer may take.
+# Seconds, doubled each time as RFC 8489, section 6.2.1, has it; after the last ones nobody answers.
 RETRANSMITTED_AFTER = (0.5, 1, 2, 4, 8)
 
 
@@ -82,7 +82,7 @@ class TurnClient:
         return (error[2] * 100 + error[3] if error else 0), found
 
     def _answer(self, request: bytes, transaction: bytes) -> bytes:
-        """Sends a request as often as RFC 8489, section 6.2.1, says, since a datagram may be lost."""
+        """Sends a request, and again while no answer to it comes: a datagram may be lost."""
         for patience in RETRANSMITTED_AFTER:
             self._socket.sendto(request, self._server)
             until = time.monotonic() + patience

@@ -152,8 +152,6 @@ async function callOf(count: number, browser: Browser, world: World): Promise<vo
 }
 
 for (let count = 2; count <= NAMES.length + 1; count++)
-  test(`${count} people`, async ({ browser, world }) => {
-    await callOf(count, browser, world);
-  });
+  test(`${count} people`, ({ browser, world }) => callOf(count, browser, world));
 
 test.afterAll(() => keep("call", results));

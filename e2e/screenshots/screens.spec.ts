@@ -41,7 +41,6 @@ async function readAloud(page: Page): Promise<void> {
 }
 
 test("pictures of every screen", async ({ browser, world }) => {
-
   for (const look of looks) {
     const { viewport, colorScheme, locale, isMobile } = look;
     const page = await somebody(browser, { viewport, colorScheme, locale, isMobile });
