@@ -7,8 +7,10 @@ import { fileURLToPath } from "node:url";
 
 const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 
+/** As the tests build it, or as people have it, which is what benchmarks measure. */
 export function binary(name: string): string {
-  return path.join(process.env.CARGO_TARGET_DIR ?? path.join(repository, "target"), "debug", name);
+  const target = process.env.CARGO_TARGET_DIR ?? path.join(repository, "target");
+  return path.join(target, process.env.PROFILE ?? "debug", name);
 }
 
 export class Program {

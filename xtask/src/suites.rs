@@ -236,15 +236,21 @@ pub fn bench(name: &str, options: &[String]) -> Result<()> {
 
 /// A benchmark of e2e/bench.
 fn in_browser(name: &str) -> Result<()> {
-    step(name, program("npm", "e2e").args(["run", "bench", "--", name]))
+    step(name, released_end_to_end().args(["run", "bench", "--", name]))
 }
 
-/// What drives real pages of a real server needs.
+/// What measures real pages with the programs that people run needs.
 fn for_pages() -> Result<()> {
     install::for_tests()?;
-    web_client()?;
-    binaries()?;
+    released()?;
     end_to_end_packages()
+}
+
+/// npm in e2e/, whose programs are those of [`released`].
+fn released_end_to_end() -> Command {
+    let mut npm = program("npm", "e2e");
+    npm.env("PROFILE", "release");
+    npm
 }
 
 /// `cargo xtask api-check`: the long run of what [`test`] does shortly.
@@ -304,7 +310,14 @@ fn with_programs(name: &str, options: &[String]) -> Result<()> {
         "files" => install::for_files()?,
         _ => {}
     }
-    // All in one build, and started as built: apart, they would share fewer of their dependencies.
+    released()?;
+    let mut bench = Command::new(release_binary("mesh-bench"));
+    step(name, bench.current_dir(root()).arg(name).args(options))
+}
+
+/// Builds what people run, and what measures it; started as built. All in one build: apart, they would share fewer of their dependencies.
+fn released() -> Result<()> {
+    web_client()?;
     let build = [
         "build",
         "--release",
@@ -316,9 +329,7 @@ fn with_programs(name: &str, options: &[String]) -> Result<()> {
         "--package",
         "mesh-agent",
     ];
-    step("the programs and the benchmark", cargo().args(build))?;
-    let mut bench = Command::new(release_binary("mesh-bench"));
-    step(name, bench.current_dir(root()).arg(name).args(options))
+    step("the programs and the benchmark", cargo().args(build))
 }
 
 /// `cargo xtask fuzz`: every target of fuzz/, some side by side. What breaks one is kept in `fuzz/artifacts`.
@@ -394,12 +405,15 @@ pub fn transfers() -> Result<()> {
     for_pages()?;
     step(
         "large transfers",
-        program("npm", "e2e").args(["run", "transfers"]),
+        released_end_to_end().args(["run", "transfers"]),
     )
 }
 
 /// `cargo xtask screenshots`.
 pub fn screenshots() -> Result<()> {
-    for_pages()?;
+    install::for_tests()?;
+    web_client()?;
+    binaries()?;
+    end_to_end_packages()?;
     step("screenshots", program("npm", "e2e").args(["run", "screenshots"]))
 }

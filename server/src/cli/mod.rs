@@ -64,7 +64,7 @@ enum Command {
     Health,
 }
 
-/// Runs the command of this process. A server calls `give_memory_back` every few seconds.
+/// Runs the command of this process. The threads of a server call `give_memory_back` now and then.
 pub fn main(give_memory_back: fn()) -> ExitCode {
     let cli = Cli::parse();
     let config = match config::load(&cli.flags, &|name| std::env::var(name).ok()) {
@@ -85,15 +85,13 @@ pub fn main(give_memory_back: fn()) -> ExitCode {
 }
 
 fn run(command: Command, config: Config, give_memory_back: fn()) -> anyhow::Result<()> {
-    // On one processor there is nobody to share the work with.
-    let alone = std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
     let mut builder = match command {
-        Command::Serve if !alone => tokio::runtime::Builder::new_multi_thread(),
+        Command::Serve => serve::threads(give_memory_back),
         _ => tokio::runtime::Builder::new_current_thread(),
     };
     builder.enable_all().build()?.block_on(async {
         match command {
-            Command::Serve => serve::run(config, give_memory_back).await,
+            Command::Serve => serve::run(config).await,
             Command::User(command) => user::run(command, config).await,
             Command::Room(command) => room::run(command, config).await,
             Command::Invite(command) => invite::run(command, config).await,

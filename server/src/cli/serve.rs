@@ -1,19 +1,38 @@
 //! `mesh-server serve`.
 
+use std::cell::Cell;
 use std::io::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
 use crate::{Config, Server};
 
-/// Soon enough for who looks at the memory, and seldom enough for an idle machine.
+/// Soon enough for who looks at the memory, and seldom enough for a busy machine.
 const GIVE_MEMORY_BACK_EVERY: Duration = Duration::from_secs(2);
+
+thread_local! {
+    static GAVE_BACK: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// The threads that serve. Each has memory of its own to give back, when it has nothing else to do.
+pub(super) fn threads(give_memory_back: fn()) -> tokio::runtime::Builder {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    threads.on_thread_park(move || {
+        let now = Instant::now();
+        let rested = |before| now.duration_since(before) >= GIVE_MEMORY_BACK_EVERY;
+        if GAVE_BACK.get().is_none_or(rested) {
+            GAVE_BACK.set(Some(now));
+            give_memory_back();
+        }
+    });
+    threads
+}
 
 /// Runs until SIGTERM or SIGINT, then drains. Two lines at most go to standard output, "Listening on"
 /// last; the log goes to standard error.
-pub(super) async fn run(config: Config, give_memory_back: fn()) -> anyhow::Result<()> {
+pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     start_log(config.log_format);
     log_panics();
     let server = Server::start(config).await?;
@@ -24,22 +43,11 @@ pub(super) async fn run(config: Config, give_memory_back: fn()) -> anyhow::Resul
     writeln!(out, "Listening on {}", server.public_url())?;
     out.flush()?;
     drop(out);
-    tokio::select! {
-        stopped = stopped() => stopped?,
-        () = every(GIVE_MEMORY_BACK_EVERY, give_memory_back) => {}
-    }
+    stopped().await?;
     tracing::info!("draining");
     server.drain().await;
     tracing::info!("stopped");
     Ok(())
-}
-
-async fn every(period: Duration, act: fn()) {
-    let mut ticks = tokio::time::interval(period);
-    loop {
-        ticks.tick().await;
-        act();
-    }
 }
 
 /// Libraries that would write frames, and so tokens, at their finest levels: silent whatever `RUST_LOG` says.

@@ -112,31 +112,37 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(mut self) {
-        let mut timer = pin!(tokio::time::sleep_until(self.heartbeat));
-        let over = loop {
-            match poll_fn(|cx| self.poll(cx, timer.as_mut())).await {
-                Interruption::Over(over) => break over,
-                Interruption::Join { room_id, reference } => {
-                    let Hold { app, peer, .. } = &self.hold;
-                    // Boxed: an idle socket should not carry the state of a query.
-                    if let Err(refusal) = Box::pin(room::join(app, peer, &room_id)).await {
-                        self.relay.tell(refusal.code, &refusal.detail, reference);
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "it would hold what it is called with twice"
+    )]
+    fn run(mut self) -> impl Future<Output = ()> {
+        async move {
+            let mut timer = pin!(tokio::time::sleep_until(self.heartbeat));
+            let over = loop {
+                match poll_fn(|cx| self.poll(cx, timer.as_mut())).await {
+                    Interruption::Over(over) => break over,
+                    Interruption::Join { room_id, reference } => {
+                        let Hold { app, peer, .. } = &self.hold;
+                        // Boxed: an idle socket should not carry the state of a query.
+                        if let Err(refusal) = Box::pin(room::join(app, peer, &room_id)).await {
+                            self.relay.tell(refusal.code, &refusal.detail, reference);
+                        }
                     }
                 }
+            };
+            self.hold.broken = match over {
+                Over::Broken => true,
+                Over::Close(_) => self.hold.peer.outbound.goes_on(),
+                Over::SaidGoodbye(_) => false,
+            };
+            // Out of every room before the goodbye, which may take its time.
+            drop(self.hold);
+            match over {
+                Over::Broken => {}
+                Over::SaidGoodbye(code) => Box::pin(self.socket.return_goodbye(code)).await,
+                Over::Close(closing) => Box::pin(self.socket.say_goodbye(closing)).await,
             }
-        };
-        self.hold.broken = match over {
-            Over::Broken => true,
-            Over::Close(_) => self.hold.peer.outbound.goes_on(),
-            Over::SaidGoodbye(_) => false,
-        };
-        // Out of every room before the goodbye, which may take its time.
-        drop(self.hold);
-        match over {
-            Over::Broken => {}
-            Over::SaidGoodbye(code) => Box::pin(self.socket.return_goodbye(code)).await,
-            Over::Close(closing) => Box::pin(self.socket.say_goodbye(closing)).await,
         }
     }
 

@@ -5,7 +5,7 @@
 //! a socket that comes back within [`RESUME_WITHIN`] gets what it missed. Pushed to by any task, read by the socket's own.
 
 use std::collections::VecDeque;
-use std::task::{Context, Waker};
+use std::task::Waker;
 
 use mesh_protocol::error_code::close;
 use mesh_protocol::limits::{OUTBOUND_BYTES, OUTBOUND_MESSAGES};
@@ -105,23 +105,14 @@ impl Waiting {
         self.closing.get_or_insert(closing);
     }
 
-    /// Lets the socket's task look, once the lock is released.
+    /// Lets the socket's task look, once the lock is released: on a thread of the runtime's own it is the next to run, while the
+    /// processor still has the message at hand.
     fn wake(mut waiting: MutexGuard<'_, Self>) {
         let waker = waiting.waker.take();
         drop(waiting);
         if let Some(waker) = waker {
-            wake_after_ready(&waker);
+            waker.wake();
         }
-    }
-}
-
-/// Wakes a task once those that are ready now had their turn: what they push meanwhile goes out in the same write, and a
-/// thread reads from many sockets in a row before it writes to many. Outside the runtime it is woken at once.
-fn wake_after_ready(waker: &Waker) {
-    // What a task that yields does with its own waker.
-    let yielding = std::pin::pin!(tokio::task::yield_now());
-    if yielding.poll(&mut Context::from_waker(waker)).is_ready() {
-        waker.wake_by_ref();
     }
 }
 
