@@ -1,11 +1,10 @@
 /** One data channel with a browser at one end or at both, one run, interleaved: `cargo xtask bench browser`. */
 import { type ChildProcess, spawn } from "node:child_process";
-import path from "node:path";
 import { createInterface } from "node:readline";
 import { type Browser, chromium, expect, type Page, test } from "@playwright/test";
-import { keep, median, repository } from "../lib/results.ts";
+import { binary } from "../lib/process.ts";
+import { keep, median } from "../lib/results.ts";
 
-const target = process.env.CARGO_TARGET_DIR ?? path.join(repository, "target");
 const ROUNDS = Number(process.env.ROUNDS ?? 3);
 const MIB = Number(process.env.MIB ?? 64);
 
@@ -125,7 +124,7 @@ async function inBrowser(browser: Browser, role: "send" | "receive", offer: bool
 
 function native(role: "send" | "receive", offer: boolean): End {
   const args = ["datachannel-end", "--stack", "mesh", "--role", role, "--mib", String(MIB), ...(offer ? ["--offer"] : [])];
-  const child: ChildProcess = spawn(path.join(target, "release/mesh-bench"), args, { stdio: ["pipe", "pipe", "inherit"] });
+  const child: ChildProcess = spawn(binary("mesh-bench"), args, { stdio: ["pipe", "pipe", "inherit"] });
   const { say, on } = outbox();
   createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", say);
   return {

@@ -5,7 +5,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+export const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 
 /** As the tests build it, or as people have it, which is what benchmarks measure. */
 export function binary(name: string): string {

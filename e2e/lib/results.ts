@@ -1,9 +1,7 @@
 /** What a benchmark measured: its middle, and where it is kept. */
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
-
-export const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+import { repository } from "./process.ts";
 
 export const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
