@@ -6,14 +6,25 @@ use async_trait::async_trait;
 use axum::Router;
 use bytes::Bytes;
 
-use super::{Answer, Question, forward};
+use super::{Answer, Handed, Question, forward};
 use crate::app::App;
-use crate::bus::Serve;
+use crate::bus::{NodeId, Serve};
+use crate::hub::Hub;
+use crate::store::SignInId;
 
 /// See the module.
 pub(crate) struct Desk {
     pub(crate) app: Arc<App>,
     pub(crate) router: Router,
+}
+
+impl Desk {
+    fn hand_over(&self, resume: &str, seen: u64, sign_in: &SignInId, to: NodeId) -> Option<Handed> {
+        let (id, _) = Hub::place_of_resume(resume)?;
+        let peer = self.app.hub.hand_over(resume, seen, sign_in, to)?;
+        let calls = self.app.notices.hand_over(&id);
+        Some(Handed { peer, calls })
+    }
 }
 
 #[async_trait]
@@ -38,7 +49,7 @@ impl Serve for Desk {
                 seen,
                 sign_in,
                 to,
-            } => Answer::Peer(app.hub.hand_over(&resume, seen, &sign_in, to).map(Box::new)),
+            } => Answer::Peer(self.hand_over(&resume, seen, &sign_in, to).map(Box::new)),
         };
         serde_json::to_vec(&answer).map_or_else(|_| Bytes::new(), Bytes::from)
     }

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::auth::random;
 use crate::bus::{Bus as _, BusError, NatsBus, NodeId};
 use crate::hub::HandedOver;
+use crate::notify::Moving;
 use crate::store::{SignInId, Store, StoreError};
 
 /// A request that is held for a while (`/codes`) is answered within.
@@ -54,7 +55,17 @@ enum Question {
 enum Answer {
     Response(forward::CarriedResponse),
     Ticket(Option<SignInId>),
-    Peer(Option<Box<HandedOver>>),
+    Peer(Option<Box<Handed>>),
+}
+
+/// A peer, and what it rings.
+#[derive(Serialize, Deserialize)]
+struct Handed {
+    #[serde(flatten)]
+    peer: HandedOver,
+    /// A node of an older version names none.
+    #[serde(default)]
+    calls: Vec<Moving>,
 }
 
 /// The other nodes, as requests see them.
@@ -103,13 +114,7 @@ impl Cluster {
     }
 
     /// Takes a peer over from its node, with what its client has not `seen`.
-    async fn take_peer(
-        &self,
-        node: NodeId,
-        resume: &str,
-        seen: u64,
-        sign_in: &SignInId,
-    ) -> Option<HandedOver> {
+    async fn take_peer(&self, node: NodeId, resume: &str, seen: u64, sign_in: &SignInId) -> Option<Handed> {
         let to = self.bus.node()?;
         if node == to || !self.bus.nodes().contains(&node) {
             return None;

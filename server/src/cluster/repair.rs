@@ -9,20 +9,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_protocol::http::ChatMessage;
-use mesh_protocol::limits::MAX_PAGE;
+use mesh_protocol::ids::PeerId;
+use mesh_protocol::limits::{MAX_PAGE, OUTBOUND_MESSAGES};
 use mesh_protocol::signal::{MemberChange, Nothing, ServerMessage};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::bus::{Bus as _, BusEvent};
+use crate::bus::{Bus as _, BusEvent, Frame};
 use crate::hub::LiveRoom;
 use crate::store::Result;
 use crate::ws::event::event;
 
 /// How often the database is read while other nodes are not reached.
 const WHILE_CUT_OFF: Duration = Duration::from_secs(3);
-/// Pages of the chat that are sent; who lacks more reads it by REST.
+/// Pages of the chat that are sent; who lacks more is told to read it by REST.
 const PAGES: usize = 10;
+/// Messages that are sent at once; before the next ones, sockets have time to write what waits.
+const AT_ONCE: usize = OUTBOUND_MESSAGES / 4;
+/// How long for. Who does not read is no reason to let the others wait.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 
 /// Until `stop`.
 pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
@@ -48,11 +53,14 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
             }
         }
         if missed {
-            app.hub.tell_rooms_with_others(|peer| {
-                event(&*app.clock, peer.as_str(), ServerMessage::Resync(Nothing {}))
-            });
+            app.hub.tell_rooms_with_others(|peer| resync(&app, peer));
         }
     }
+}
+
+/// Has a client read anew what it shows.
+fn resync(app: &App, peer: &PeerId) -> Frame {
+    event(&*app.clock, peer.as_str(), ServerMessage::Resync(Nothing {}))
 }
 
 async fn repair(app: &App, room: &LiveRoom) -> Result<()> {
@@ -101,17 +109,23 @@ async fn chat(app: &App, room: &LiveRoom, last: u64) -> Result<()> {
         return Ok(());
     };
     let mut missing: Vec<ChatMessage> = Vec::new();
-    let mut before = None;
+    let (mut before, mut whole) = (None, false);
     for _ in 0..PAGES {
         let page = app.store.messages(room.id(), before, MAX_PAGE).await?;
         let first = page.first().map(|message| message.seq);
         missing.extend(page.into_iter().filter(|message| message.seq > upto).rev());
         match first {
             Some(first) if first > upto + 1 => before = Some(first),
-            _ => break,
+            _ => {
+                whole = true;
+                break;
+            }
         }
     }
-    for message in missing.into_iter().rev() {
+    for (nth, message) in missing.into_iter().rev().enumerate() {
+        if nth > 0 && nth % AT_ONCE == 0 {
+            let _ = tokio::time::timeout(WRITTEN_WITHIN, written(room)).await;
+        }
         let (room_id, seq) = (room.id().clone(), message.seq);
         let frame = event(
             &*app.clock,
@@ -121,5 +135,22 @@ async fn chat(app: &App, room: &LiveRoom, last: u64) -> Result<()> {
         app.bus.here(BusEvent::Chat { room_id, seq, frame });
     }
     room.chat_filled(last);
+    if !whole {
+        for peer in room.peers() {
+            peer.outbound.push(resync(app, &peer.id));
+        }
+    }
     Ok(())
+}
+
+/// Waits until nobody in the room has much to read.
+async fn written(room: &LiveRoom) {
+    let mut looks = tokio::time::interval(Duration::from_millis(10));
+    while room
+        .peers()
+        .iter()
+        .any(|peer| peer.outbound.unwritten() > AT_ONCE)
+    {
+        looks.tick().await;
+    }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mesh_protocol::signal::{PeerInRoom, ServerMessage};
 
+use super::Handed;
 use crate::app::App;
 use crate::bus::BusEvent;
 use crate::hub::{Hub, LivePeer, RoomThere};
@@ -25,9 +26,9 @@ pub(crate) async fn take_over(
         .place(&sign_in.user_id, app.config.limits.sockets_per_user)?;
     app.hub.expect(&id);
     let handed = cluster.take_peer(node, resume, seen, &sign_in.id).await;
-    let Some((mut handed, frames)) = handed.and_then(|handed| {
-        let frames = handed.frames()?;
-        Some((handed, frames))
+    let Some((mut handed, calls, frames)) = handed.and_then(|Handed { peer, calls }| {
+        let frames = peer.frames()?;
+        Some((peer, calls, frames))
     }) else {
         app.hub.expect_no_more(&id);
         return None;
@@ -37,6 +38,8 @@ pub(crate) async fn take_over(
     let peer = Arc::new(LivePeer::handed_over(id, sign_in.clone(), place, outbound));
     let attachment = peer.outbound.attach();
     if !app.hub.arrive(&peer, handed) {
+        // They are missed, since their caller is in no room.
+        app.notices.take_over(calls);
         return None;
     }
     for there in rooms {
@@ -46,12 +49,14 @@ pub(crate) async fn take_over(
             tracing::error!(error, room = %room_id, "a room could not be entered again");
         }
     }
+    app.notices.take_over(calls);
     Some((peer, attachment))
 }
 
 /// As `room.join`, but the client knows the room, and the room the peer.
 async fn enter(app: &Arc<App>, peer: &Arc<LivePeer>, there: RoomThere) -> Result<()> {
     let (live, _) = app.hub.enter(&there.room_id, peer);
+    app.hub.is_here(&live, &peer.id);
     app.hub.complete(&live).await;
     let room = match app.store.room_of(&there.room_id, &peer.user_id).await {
         Ok(Some(room)) => room,

@@ -329,7 +329,14 @@ impl Hub {
                     card: peer.clone(),
                     node: from,
                 };
-                let known = room.write().elsewhere.insert(id, seen);
+                let known = {
+                    let mut inside = room.write();
+                    if inside.present.contains_key(&id) {
+                        // It goes on here, which that node learns now.
+                        return;
+                    }
+                    inside.elsewhere.insert(id, seen)
+                };
                 self.note_peer(from, peer, known.is_none());
                 self.drop_if_empty(&room);
             }
@@ -478,7 +485,7 @@ impl Hub {
         known.rooms += usize::from(in_one_more);
     }
 
-    fn drop_peer(&self, id: &PeerId) {
+    pub(super) fn drop_peer(&self, id: &PeerId) {
         let mut peers = self.others.peers.write();
         if let Some(known) = peers.get_mut(id) {
             known.rooms = known.rooms.saturating_sub(1);

@@ -160,6 +160,14 @@ impl Hub {
         }
     }
 
+    /// A peer that came from another node is in the room, and no longer there.
+    pub fn is_here(&self, room: &LiveRoom, id: &PeerId) {
+        let _one = self.others.one_at_a_time.lock();
+        if room.write().elsewhere.remove(id).is_some() {
+            self.drop_peer(id);
+        }
+    }
+
     /// Another node has a peer that this one handed over: it is here no more, which nobody needs to be told.
     pub(super) fn drop_moved(&self, room: &LiveRoom, id: &PeerId) {
         let Some(peer) = self.peer(id).filter(|peer| peer.outbound.has_moved()) else {

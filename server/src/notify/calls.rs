@@ -1,11 +1,12 @@
 //! Which calls ring, and which of them were missed. Decided here and by nobody's word: no answer within 30 s, or a caller
-//! who hung up or went away before one, or a server that was stopped meanwhile.
+//! who hung up or went away before one, or a node that was stopped meanwhile, unless the caller goes on at another one, where it rings on.
 //!
 //! Sans-IO: the time is passed in. Bound: 10,000 that ring at once; a further one is not watched.
 
 use std::collections::HashMap;
 
 use mesh_protocol::ids::{PeerId, RoomId, SessionId, UserId};
+use serde::{Deserialize, Serialize};
 
 use super::{Audience, Happening, What};
 
@@ -14,7 +15,7 @@ const RINGS_MS: u64 = 30_000;
 const MOST: usize = 10_000;
 
 /// A call that rings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Call {
     pub(super) session_id: SessionId,
     pub(super) room_id: RoomId,
@@ -39,6 +40,14 @@ impl From<Call> for Happening {
     }
 }
 
+/// A call whose caller goes on at another node.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Moving {
+    call: Call,
+    /// How long it rings yet, in milliseconds: the clocks of two nodes may differ.
+    left: u64,
+}
+
 /// The calls that ring, each with the time until which it does. A session is known by its id and its caller, as in the hub;
 /// somebody may be called on several of their devices, and one of these answers for all.
 #[derive(Default)]
@@ -49,9 +58,31 @@ type Key = (SessionId, PeerId, Option<PeerId>);
 impl Calls {
     /// Asking again for the same session rings no longer.
     pub(super) fn requested(&mut self, call: Call, now: u64) {
+        self.ring(call, now + RINGS_MS);
+    }
+
+    fn ring(&mut self, call: Call, until: u64) {
         let key = (call.session_id.clone(), call.caller.clone(), call.target.clone());
         if self.0.len() < MOST || self.0.contains_key(&key) {
-            self.0.entry(key).or_insert((call, now + RINGS_MS));
+            self.0.entry(key).or_insert((call, until));
+        }
+    }
+
+    /// Those of a caller who goes on at another node.
+    pub(super) fn hand_over(&mut self, caller: &PeerId, now: u64) -> Vec<Moving> {
+        self.0
+            .extract_if(|_, (call, _)| call.caller == *caller)
+            .map(|(_, (call, until))| Moving {
+                call,
+                left: until.saturating_sub(now),
+            })
+            .collect()
+    }
+
+    /// Those of a caller who goes on here.
+    pub(super) fn take_over(&mut self, moving: Vec<Moving>, now: u64) {
+        for Moving { call, left } in moving {
+            self.ring(call, now + left.min(RINGS_MS));
         }
     }
 
@@ -212,6 +243,19 @@ mod tests {
         }
         assert_eq!(devices().missed(30_000, THERE).len(), 1);
         assert_eq!(devices().ended(&id("s"), &id("a")).len(), 1);
+    }
+
+    #[test]
+    fn the_calls_of_who_goes_on_at_another_node_ring_on_there_as_long_as_they_would_have() {
+        let mut calls = ringing(Some("b"));
+        calls.requested(call("other", Some("b")), 0);
+        let moving = serde_json::to_string(&calls.hand_over(&id("a"), 10_000)).unwrap();
+        assert_eq!(calls.all(), [call("other", Some("b"))]);
+        // Its clock shows something else.
+        let mut there = Calls::default();
+        there.take_over(serde_json::from_str(&moving).unwrap(), 5_000);
+        assert_eq!(there.missed(24_999, THERE), []);
+        assert_eq!(there.missed(25_000, THERE), [call("a", Some("b"))]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod text;
 mod web_push;
 
 pub(crate) use address::place;
+pub(crate) use calls::Moving;
 pub use places::{Places, PlacesError};
 pub(crate) use rules::check_quiet_hours;
 pub(crate) use web_push::check_keys;
@@ -28,6 +29,7 @@ use mesh_protocol::http::{ChatMessage, NotificationEvent};
 use mesh_protocol::ids::{PeerId, RoomId, SessionId, UserId};
 use mesh_protocol::signal::ClientType;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -76,7 +78,7 @@ impl What {
 }
 
 /// Whom it concerns, beside who did it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Audience {
     Members,
     /// Owners and moderators.
@@ -114,7 +116,7 @@ impl CallAnswers for Elsewhere {
     }
 
     fn ended(&self, session: &SessionId, by: &PeerId) {
-        // Nobody elsewhere is the caller.
+        // The caller is here.
         self.0.lock().declined(session, by);
     }
 }
@@ -209,6 +211,16 @@ impl Notices {
             return Some(Audience::Members);
         };
         Some(Audience::User(self.hub.user_of(target)?))
+    }
+
+    /// What a peer rings that goes on at another node, and nobody misses here.
+    pub(crate) fn hand_over(&self, caller: &PeerId) -> Vec<Moving> {
+        self.calls.lock().hand_over(caller, self.clock.now_ms())
+    }
+
+    /// What a peer rings that goes on here.
+    pub(crate) fn take_over(&self, calls: Vec<Moving>) {
+        self.calls.lock().take_over(calls, self.clock.now_ms());
     }
 
     fn call(

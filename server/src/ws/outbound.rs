@@ -219,6 +219,14 @@ impl Outbound {
         Order::Write(asks.then_some(count))
     }
 
+    /// How many wait to be written by the socket that is there.
+    pub fn unwritten(&self) -> usize {
+        let waiting = self.waiting.lock();
+        waiting
+            .attached
+            .map_or(0, |_| waiting.frames.len() - waiting.written)
+    }
+
     /// How many were written so far, where the client may lack some of them.
     pub fn unconfirmed(&self) -> Option<u64> {
         let waiting = self.waiting.lock();

@@ -11,6 +11,7 @@ use mesh_testkit::{Closed, Socket, TestClient};
 use serde_json::{Value, json};
 
 use crate::cluster::nodes::Nodes;
+use crate::common::payload;
 
 /// A user has at most so many sockets at one node.
 const OF_A_USER: usize = 20;
@@ -33,6 +34,8 @@ struct Talker {
     socket: Socket,
     heard: BTreeSet<u64>,
     twice: usize,
+    /// Was told to read anew.
+    lacks: bool,
 }
 
 impl Talker {
@@ -43,6 +46,7 @@ impl Talker {
             let seq = message["payload"]["seq"].as_u64().context("a seq")?;
             self.twice += usize::from(!self.heard.insert(seq));
         }
+        self.lacks |= message["type"] == "system.resync";
         Ok(message)
     }
 
@@ -57,10 +61,30 @@ impl Talker {
         }
     }
 
-    /// Reads until every one of these messages has come.
-    async fn hears(&mut self, wanted: &BTreeSet<u64>) -> Result<()> {
+    /// Reads until every one of these messages has come, or was read by REST where it was told to.
+    async fn hears(&mut self, wanted: &BTreeSet<u64>, client: &TestClient, room: &RoomId) -> Result<()> {
         while !wanted.is_subset(&self.heard) {
-            self.next().await?;
+            if std::mem::take(&mut self.lacks) {
+                self.read(wanted, client, room).await?;
+            } else {
+                self.next().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self, wanted: &BTreeSet<u64>, client: &TestClient, room: &RoomId) -> Result<()> {
+        let mut before = String::new();
+        while !wanted.is_subset(&self.heard) {
+            let page = client.get(&format!("/rooms/{room}/messages{before}")).await?;
+            let page = page["messages"].as_array().context("messages")?;
+            let page: BTreeSet<u64> = page
+                .iter()
+                .filter_map(|message| message["seq"].as_u64())
+                .collect();
+            let Some(first) = page.first() else { break };
+            before = format!("?before={first}");
+            self.heard.extend(page);
         }
         Ok(())
     }
@@ -71,6 +95,7 @@ async fn talker(client: &TestClient, room: &RoomId) -> Result<Talker> {
         socket: client.join(room).await?,
         heard: BTreeSet::new(),
         twice: 0,
+        lacks: false,
     })
 }
 
@@ -134,6 +159,11 @@ async fn without_nats(away: Duration) -> Result<()> {
     let mut a = talker(&nodes.alice(0), &room).await?;
     let mut b = talker(&nodes.member("bob", 1).await?, &room).await?;
     let mut c = talker(&carol, &room).await?;
+    let own = c.socket.peer_id.to_string();
+    let put_out = tokio::spawn(async move {
+        while !is(&c.next().await?, "room.left", &own) {}
+        anyhow::Ok(())
+    });
     nodes.nats.kill();
     let (mut said, begun) = (BTreeSet::new(), Instant::now());
     while said.len() < 40 || begun.elapsed() < away {
@@ -144,12 +174,11 @@ async fn without_nats(away: Duration) -> Result<()> {
     // Who is put out meanwhile is out, though nobody can tell their node.
     let member = format!("/rooms/{room}/members/{}", carol.user_id);
     nodes.alice(0).delete(&member).await?;
-    let own = c.socket.peer_id.to_string();
-    while !is(&c.next().await?, "room.left", &own) {}
+    put_out.await??;
     nodes.nats.revive().await?;
     said.insert(a.say(&room, "after").await?);
     for talker in [&mut a, &mut b] {
-        talker.hears(&said).await?;
+        talker.hears(&said, &nodes.alice(0), &room).await?;
         assert_eq!(talker.twice, 0, "and nothing twice");
     }
     println!(
@@ -301,6 +330,47 @@ async fn who_is_at_a_node_that_stops_goes_on_at_another_and_misses_nothing() -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_goes_on_at_another_node_stays_in_the_room_and_what_they_ring_rings_on() -> Result<()> {
+    let mut nodes = Nodes::start(2).await?;
+    let room = nodes.room.clone();
+    let (bob, carol) = (nodes.member("bob", 1).await?, nodes.member("carol", 1).await?);
+    let mut a = nodes.alice(0).join(&room).await?;
+    let (mut b, c) = (bob.join(&room).await?, carol.join(&room).await?);
+    for _ in [&b, &c] {
+        a.expect("room.joined").await?;
+    }
+    let ask = json!({"target_peer_id": a.peer_id, "session_id": "s"});
+    let token = bob.cap(&room, &b.peer_id, &["call"], ask).await?;
+    let request = payload("call.request", &room, Some(&a.peer_id), "s", Some(&token));
+    b.send("call.request", request).await?;
+    a.expect("call.request").await?;
+    let mut stopped = nodes.running[1].take().context("running")?;
+    let pid = stopped.child.id().to_string();
+    Command::new("kill").args(["-TERM", &pid]).status()?;
+    b.expect("system.drain").await?;
+    b = bob.via(nodes.url(0)).resume(&b.cut()).await?;
+    let last = format!("room.left {}", c.cut().peer_id);
+    // Carol does not come back, and is taken for gone with the node: nothing else comes from it afterwards.
+    let mut told = Vec::new();
+    while told.last() != Some(&last) {
+        let message = a.next().await;
+        let message = message.map_err(|Closed(code)| anyhow::anyhow!("closed: {code:?}"))?;
+        let kind = message["type"].as_str().unwrap_or_default();
+        if kind == "room.left" || kind.starts_with("call.") {
+            let of = message["payload"]["peer_id"].as_str();
+            told.push(format!("{kind} {}", of.unwrap_or_default()));
+        }
+    }
+    assert_eq!(told, [last]);
+    assert!(stopped.child.wait()?.success());
+    nodes.shows(0, 2).await;
+    let end = payload("call.end", &room, Some(&a.peer_id), "s", None);
+    b.send("call.end", end).await?;
+    a.expect("call.missed").await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn both_sides_of_a_partition_go_on_and_find_each_other_again() -> Result<()> {
     let nodes = Nodes::start(2).await?;
     let room = nodes.room.clone();
@@ -316,13 +386,13 @@ async fn both_sides_of_a_partition_go_on_and_find_each_other_again() -> Result<(
     nodes.cables[1].mend();
     while !is(&a.next().await?, "room.joined", of_b.as_str()) {}
     for talker in [&mut a, &mut b] {
-        talker.hears(&said).await?;
+        talker.hears(&said, &nodes.alice(0), &room).await?;
         assert_eq!(talker.twice, 0);
     }
     // And they reach each other as before.
     let ask = json!({"target_peer_id": of_b, "session_id": "s"});
     let token = nodes.alice(1).cap(&room, &of_a, &["call"], ask).await?;
-    let request = crate::common::payload("call.request", &room, Some(&of_b), "s", Some(&token));
+    let request = payload("call.request", &room, Some(&of_b), "s", Some(&token));
     a.socket.send("call.request", request).await?;
     assert_eq!(b.socket.expect("call.request").await?["from"], of_a.as_str());
     Ok(())

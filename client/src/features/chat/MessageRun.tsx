@@ -1,7 +1,7 @@
 // What one person says in one breath, and what can be done with it.
 
 import { Trans, useLingui } from '@lingui/react/macro';
-import { ActionIcon, Group } from '@mantine/core';
+import { Group } from '@mantine/core';
 import { IconPencil, IconTrash } from '@tabler/icons-react';
 import { type CSSProperties, lazy, memo, Suspense, useState } from 'react';
 import { useMesh, useSession } from '../../app/mesh';
@@ -152,7 +152,10 @@ function MessageText({
   );
 }
 
-/** In sight under the pointer. With the keyboard: ↑ in the empty message field edits the last one. */
+/**
+ * In sight under the pointer. With the keyboard: ↑ in the empty message field edits the last one. Each line has them, hence
+ * plain buttons.
+ */
 function LineActions({
   message,
   mine,
@@ -166,13 +169,13 @@ function LineActions({
   return (
     <div className={classes.actions}>
       {mine && (
-        <ActionIcon size="sm" tabIndex={-1} aria-label={t`Edit`} onClick={() => onEdit(message.seq)}>
+        <button type="button" tabIndex={-1} aria-label={t`Edit`} onClick={() => onEdit(message.seq)}>
           <IconPencil size={15} />
-        </ActionIcon>
+        </button>
       )}
-      <ActionIcon size="sm" tabIndex={-1} aria-label={t`Delete`} onClick={() => setDeleting(true)}>
+      <button type="button" tabIndex={-1} aria-label={t`Delete`} onClick={() => setDeleting(true)}>
         <IconTrash size={15} />
-      </ActionIcon>
+      </button>
       {deleting && (
         <Suspense>
           <DeleteMessage message={message} onClose={() => setDeleting(false)} />
