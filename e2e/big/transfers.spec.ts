@@ -62,7 +62,7 @@ test("page to page", async ({ world, person }) => {
   const hash = await randomFile(source, MIB);
   await expect(alice.page.getByRole("listitem", { name: "bob" })).toContainText("Online");
   await send(alice.page, "Send files", source);
-  const saved = bob.page.waitForEvent("download");
+  const saved = bob.page.waitForEvent("download", { timeout: 0 });
   const start = performance.now();
   await bob.page.getByRole("button", { name: "Accept" }).click();
   await expect(bob.page.getByText("BLAKE3 verified")).toBeVisible({ timeout: 0 });
@@ -92,7 +92,7 @@ test("machine to page", async ({ world, person }) => {
   const source = path.join(world.folder, "film.mkv");
   const hash = await randomFile(source, MIB);
   agent.run("send", source, "--to", "Home");
-  const saved = alice.page.waitForEvent("download");
+  const saved = alice.page.waitForEvent("download", { timeout: 0 });
   const start = performance.now();
   await alice.page.getByRole("button", { name: "Accept" }).click({ timeout: 120_000 });
   await expect(alice.page.getByText("BLAKE3 verified")).toBeVisible({ timeout: 0 });
