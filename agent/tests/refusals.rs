@@ -122,7 +122,7 @@ impl<'a> Attacker<'a> {
             session_id: session_id.clone(),
             feature: Some(Feature::Terminal),
             cap_token: Some(token.clone()),
-            sdp: connection.offer().await.unwrap(),
+            sdp: connection.offer(None).await.unwrap(),
         };
         handle.send(ClientMessage::RtcOffer(offer)).await.unwrap();
 
@@ -286,6 +286,7 @@ async fn accept_with_a_swapped_certificate(attacker: &mut Attacker<'_>) {
                     target: Some(from),
                     session_id: asked.session_id.unwrap(),
                     reason: None,
+                    max_record: None,
                 };
                 handle.send(ClientMessage::ShareAccept(answer)).await.unwrap();
             }

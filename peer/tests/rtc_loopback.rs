@@ -173,7 +173,7 @@ async fn connects_over_ipv6_loopback() {
             .filter(|line| !line.starts_with("a=candidate:") || line.contains(" ::1 "));
         lines.fold(String::new(), |all, line| all + line + "\r\n")
     };
-    let offer = only_v6(a.connection.offer().await.unwrap());
+    let offer = only_v6(a.connection.offer(None).await.unwrap());
     assert!(offer.contains(" ::1 "), "this machine has no IPv6 loopback");
     let answer = only_v6(b.connection.accept_offer(&offer).await.unwrap());
     a.connection.accept_answer(&answer).await.unwrap();
@@ -184,7 +184,7 @@ async fn connects_over_ipv6_loopback() {
 #[tokio::test]
 async fn candidates_may_come_before_the_description() {
     let (mut a, mut b) = (start(loopback(), "file"), start(loopback(), "file"));
-    let offer = a.connection.offer().await.unwrap();
+    let offer = a.connection.offer(None).await.unwrap();
     let (without, candidates): (Vec<&str>, Vec<&str>) =
         offer.lines().partition(|line| !line.starts_with("a=candidate:"));
     for line in &candidates {
@@ -215,8 +215,8 @@ async fn a_frame_too_large_ends_the_link_with_a_reason() {
 #[tokio::test]
 async fn a_second_offer_is_refused() {
     let a = start(loopback(), "file");
-    a.connection.offer().await.unwrap();
-    assert!(a.connection.offer().await.is_err());
+    a.connection.offer(None).await.unwrap();
+    assert!(a.connection.offer(None).await.is_err());
     assert!(a.connection.accept_offer("v=0\r\n").await.is_err());
 }
 
@@ -236,7 +236,7 @@ async fn nonsense_is_an_error_and_no_more() {
 #[tokio::test]
 async fn candidates_end() {
     let mut a = start(loopback(), "file");
-    a.connection.offer().await.unwrap();
+    a.connection.offer(None).await.unwrap();
     let mut events = 0;
     loop {
         events += 1;

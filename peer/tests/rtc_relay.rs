@@ -127,7 +127,7 @@ async fn one_relayed_end_is_enough_to_be_called_relayed() {
         start(server.relay_only("udp", "secret"), "file"),
         start(loopback(), "file"),
     );
-    let offer = a.connection.offer().await.unwrap();
+    let offer = a.connection.offer(None).await.unwrap();
     assert!(
         !offer.contains("a=candidate:"),
         "a relayed-only end must not tell its own addresses"
@@ -145,7 +145,7 @@ async fn one_relayed_end_is_enough_to_be_called_relayed() {
 async fn wrong_credentials_end_a_relayed_only_connection_with_a_reason() {
     let server = TurnServer::start();
     let mut a = start(server.relay_only("udp", "wrong"), "file");
-    a.connection.offer().await.unwrap();
+    a.connection.offer(None).await.unwrap();
     let reason = closed_reason(&mut a.events).await.unwrap();
     assert!(reason.contains("TURN"), "{reason}");
 }
@@ -174,7 +174,7 @@ async fn a_stun_server_that_is_silent_does_not_hold_up_the_end_of_candidates_for
         ..loopback()
     };
     let mut a = start(config, "file");
-    a.connection.offer().await.unwrap();
+    a.connection.offer(None).await.unwrap();
     let wait = async {
         while let Some(event) = a.events.recv().await {
             if matches!(event, ConnectionEvent::EndOfCandidates) {
@@ -219,7 +219,7 @@ async fn a_stun_server_shows_the_address_seen_from_outside() {
         ..loopback()
     };
     let mut a = start(config, "file");
-    a.connection.offer().await.unwrap();
+    a.connection.offer(None).await.unwrap();
     let found = async {
         loop {
             if let ConnectionEvent::Candidate(candidate) = a.events.recv().await.expect("alive") {

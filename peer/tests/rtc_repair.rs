@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::rtc_common::{End, OpenEnd, loopback, opened, start};
 use bytes::Bytes;
-use mesh_peer::rtc::ConnectionEvent;
+use mesh_peer::rtc::{ConnectionEvent, MAX_RECORD_BYTES, RtcError};
 use mesh_peer::transport::Transport;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
@@ -18,6 +18,8 @@ const FRAME: usize = 32 << 10;
 #[derive(Default)]
 struct Counts {
     numbered: AtomicU64,
+    /// Of them, parts of records that are longer than a datagram.
+    parts: AtomicU64,
     reports: AtomicU64,
     lost: AtomicU64,
 }
@@ -51,11 +53,15 @@ impl Between {
                 let mut count = 0;
                 while let Ok((length, _)) = from.recv_from(&mut buffer).await {
                     let datagram = &buffer[..length];
+                    let count_in = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
                     match datagram[0] {
-                        0xC0 => counts.numbered.fetch_add(1, Ordering::Relaxed),
-                        0xC1 => counts.reports.fetch_add(1, Ordering::Relaxed),
+                        0xC0 | 0xC2..=0xC4 => count_in(&counts.numbered),
+                        0xC1 => count_in(&counts.reports),
                         _ => 0,
                     };
+                    if (0xC2..=0xC4).contains(&datagram[0]) {
+                        count_in(&counts.parts);
+                    }
                     if datagram[0] >= 4 {
                         count += 1;
                         if nth > 0 && count % nth == 0 {
@@ -107,10 +113,14 @@ impl Between {
     }
 }
 
-/// Two open ends, joined through `path`; the offer goes through `change`.
-async fn connect_through(path: &Between, change: impl Fn(String) -> String) -> (OpenEnd, OpenEnd) {
+/// Two open ends, joined through `path`; the offer goes through `change`, and is for an end that puts together `max_record`.
+async fn connect_through(
+    path: &Between,
+    max_record: Option<usize>,
+    change: impl Fn(String) -> String,
+) -> (OpenEnd, OpenEnd) {
     let (mut a, mut b) = (start(loopback(), "file"), start(loopback(), "file"));
-    let offer = change(path.through(&a.connection.offer().await.unwrap(), true));
+    let offer = change(path.through(&a.connection.offer(max_record).await.unwrap(), true));
     let answer = path.through(&b.connection.accept_offer(&offer).await.unwrap(), false);
     a.connection.accept_answer(&answer).await.unwrap();
     let (a_open, b_open) = tokio::join!(opened(&mut a.events), opened(&mut b.events));
@@ -147,10 +157,10 @@ async fn carry(a: OpenEnd, mut b: OpenEnd) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_twentieth_datagram_lost_costs_little_and_everything_arrives() {
+/// Of the datagrams that carry the content, a twentieth is lost; gives those that were sent, and the parts among them.
+async fn carry_with_losses(max_record: Option<usize>) -> (u64, u64) {
     let path = Between::start(20).await;
-    let (a, b) = connect_through(&path, |sdp| sdp).await;
+    let (a, b) = connect_through(&path, max_record, |sdp| sdp).await;
     carry(a, b).await;
     let lost = path.counts.lost.load(Ordering::Relaxed);
     let numbered = path.counts.numbered.load(Ordering::Relaxed);
@@ -161,19 +171,42 @@ async fn every_twentieth_datagram_lost_costs_little_and_everything_arrives() {
         "{numbered} datagrams for the content of {least}"
     );
     assert!(path.counts.reports.load(Ordering::Relaxed) > 0);
+    (numbered, path.counts.parts.load(Ordering::Relaxed))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_twentieth_datagram_lost_costs_little_and_everything_arrives() {
+    let (_, parts) = carry_with_losses(None).await;
+    assert_eq!(parts, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_it_does_where_records_are_longer_than_datagrams() {
+    let (numbered, parts) = carry_with_losses(Some(MAX_RECORD_BYTES)).await;
+    assert!(parts > numbered * 9 / 10, "{parts} of {numbered}");
+}
+
+fn without_repair(sdp: &str) -> String {
+    sdp.lines()
+        .filter(|line| !line.starts_with("a=x-mesh-repair"))
+        .map(|line| format!("{line}\r\n"))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_numbered_for_an_end_that_does_not_repair() {
     let path = Between::start(0).await;
-    let strip = |sdp: String| {
-        sdp.lines()
-            .filter(|line| !line.starts_with("a=x-mesh-repair"))
-            .map(|line| format!("{line}\r\n"))
-            .collect()
-    };
-    let (a, b) = connect_through(&path, strip).await;
+    let (a, b) = connect_through(&path, None, |sdp| without_repair(&sdp)).await;
     carry(a, b).await;
     assert_eq!(path.counts.numbered.load(Ordering::Relaxed), 0);
     assert_eq!(path.counts.reports.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn an_end_that_promised_to_put_records_together_and_does_not_repair_is_refused() {
+    let (a, b) = (start(loopback(), "file"), start(loopback(), "file"));
+    let offer = a.connection.offer(Some(MAX_RECORD_BYTES)).await.unwrap();
+    let answer = b.connection.accept_offer(&offer).await.unwrap();
+    let refused = a.connection.accept_answer(&without_repair(&answer)).await;
+    assert!(matches!(refused, Err(RtcError::Invalid(_))), "{refused:?}");
 }

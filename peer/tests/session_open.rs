@@ -64,6 +64,7 @@ async fn a_session_opens_carries_frames_renews_and_is_cut_when_taken_back() {
         target: Some(viewer.me.clone()),
         session_id: asked.binding.session_id.clone(),
         reason: Some(Reason::Busy),
+        max_record: None,
     };
     host.ctx
         .signal()
@@ -134,6 +135,7 @@ async fn who_stops_it_over_the_server_did_not_lose_the_connection() {
         target: Some(host.me.clone()),
         session_id: asked.binding.session_id.clone(),
         reason: Some(Reason::Taken),
+        max_record: None,
     };
     let word = mesh_peer::session::end(asked.binding.feature, word);
     viewer.ctx.signal().send(word).await.unwrap();
@@ -217,6 +219,40 @@ async fn an_answer_of_another_peer_is_not_taken() {
     );
 }
 
+/// An answerer whose description repairs nothing, and whose accept says how long its records may be only if `promised`.
+async fn without_repair(promised: bool) -> Fake {
+    let fake = Fake::start().await;
+    fake.state.lock().unwrap().alter = Some(Box::new(move |frame| {
+        let payload = &mut frame["payload"];
+        if let Some(sdp) = payload["sdp"].as_str() {
+            let kept = sdp.lines().filter(|line| !line.starts_with("a=x-mesh-repair"));
+            payload["sdp"] = kept.map(|line| format!("{line}\r\n")).collect::<String>().into();
+        }
+        if !promised && let Some(payload) = payload.as_object_mut() {
+            payload.remove("max_record");
+        }
+    }));
+    fake
+}
+
+#[tokio::test]
+async fn records_are_as_long_as_the_accept_says_that_they_may_be() {
+    let (_viewer, _host, asked, _answered) = both(&without_repair(true).await).await;
+    assert!(
+        matches!(&asked, Err(error) if error.to_string().contains("repair")),
+        "{asked:?}"
+    );
+    // A device that knows of none of it.
+    let (_viewer, _host, asked, answered) = both(&without_repair(false).await).await;
+    let (asked, mut answered) = (asked.unwrap(), answered.unwrap());
+    let frame = Bytes::from(vec![7; 20_000]);
+    asked.frames_tx.send(frame.clone()).await.unwrap();
+    assert_eq!(
+        timeout(SOON, answered.frames_rx.recv()).await.unwrap(),
+        Some(frame)
+    );
+}
+
 #[tokio::test]
 async fn the_token_of_a_request_is_judged_before_anyone_is_asked() {
     let fake = Fake::start().await;
@@ -242,6 +278,7 @@ async fn the_token_of_a_request_is_judged_before_anyone_is_asked() {
         target: Some(binding.remote),
         session_id: binding.session_id,
         reason: Some(Reason::Busy),
+        max_record: None,
     };
     host.ctx
         .signal()
@@ -308,6 +345,7 @@ async fn nobody_there_and_nobody_answering_are_told_apart() {
             told,
             ServerMessage::ShareCancel(SessionAnswer {
                 reason: Some(Reason::Timeout),
+                max_record: None,
                 ..
             })
         ),

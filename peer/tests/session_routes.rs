@@ -22,6 +22,7 @@ fn answer(session: &str) -> SessionAnswer {
         target: None,
         session_id: session.parse().unwrap(),
         reason: None,
+        max_record: None,
     }
 }
 

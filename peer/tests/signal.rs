@@ -173,6 +173,7 @@ async fn answers_find_those_who_wait_and_nobody_else() {
         target: Some("nobody".parse().unwrap()),
         session_id: "s".parse().unwrap(),
         reason: None,
+        max_record: None,
     };
     let mut posted = handle
         .post(ClientMessage::ShareDecline(decline.clone()))
@@ -207,6 +208,7 @@ async fn answers_find_those_who_wait_and_nobody_else() {
             target: Some(me.clone()),
             session_id: "s".parse().unwrap(),
             reason: None,
+            max_record: None,
         }))
         .await
         .unwrap();

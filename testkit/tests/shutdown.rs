@@ -57,7 +57,7 @@ async fn t56_20_live_data_channels_drop_nothing_while_the_server_goes() {
     for nth in 0..PAIRS {
         let (a, b) = (start(loopback(), "call"), start(loopback(), "call"));
         let session = format!("s{nth}");
-        let offer = a.connection.offer().await.unwrap();
+        let offer = a.connection.offer(None).await.unwrap();
         let ends = (&mut at_alice, &mut at_bob);
         let offer = through_server(&alice, &room, ends, "rtc.offer", &session, &offer).await;
         let answer = b.connection.accept_offer(&offer).await.unwrap();

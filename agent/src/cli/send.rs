@@ -104,6 +104,7 @@ async fn deliver(
         target: Some(binding.remote),
         session_id: binding.session_id,
         reason: None,
+        max_record: None,
     };
     let _ = online
         .context
@@ -240,6 +241,7 @@ async fn take_back(online: &Online, pending: &[(Candidate, SessionId)], reason: 
             target: Some(candidate.peer.clone()),
             session_id: session_id.clone(),
             reason: Some(reason),
+            max_record: None,
         };
         let _ = online
             .context

@@ -209,6 +209,7 @@ impl Core {
             target: Some(peer.clone()),
             session_id: session_id.clone(),
             reason: Some(reason),
+            max_record: None,
         };
         // Offline, there is nobody to tell.
         let _ = self

@@ -200,6 +200,7 @@ async fn deny(core: &Core, binding: &Binding, reason: Reason) {
         target: Some(binding.remote.clone()),
         session_id: binding.session_id.clone(),
         reason: Some(reason),
+        max_record: None,
     };
     let _ = core
         .context

@@ -184,6 +184,7 @@ async fn decline(
         target: Some(from.clone()),
         session_id: session_id.clone(),
         reason: Some(reason),
+        max_record: None,
     };
     // Offline, there is nobody to tell.
     let _ = context

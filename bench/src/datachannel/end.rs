@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
-use mesh_peer::rtc::{Connection, ConnectionEvent, IceCandidate, RtcConfig, RtcTransport};
+use mesh_peer::rtc::{Connection, ConnectionEvent, IceCandidate, MAX_RECORD_BYTES, RtcConfig, RtcTransport};
 use mesh_peer::transport::{FrameReceiver, FrameSender, Transport};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -186,7 +186,11 @@ async fn mesh(options: Options) -> anyhow::Result<()> {
     };
     let started = if options.offer {
         let started = Instant::now();
-        say(json!({ "type": "offer", "sdp": own(connection.offer().await?) }).to_string()).await?;
+        say(
+            json!({ "type": "offer", "sdp": own(connection.offer(Some(MAX_RECORD_BYTES)).await?) })
+                .to_string(),
+        )
+        .await?;
         started
     } else {
         let line = lines.next_line().await?.context("no offer came")?;

@@ -16,6 +16,7 @@ use tokio_util::sync::PollSender;
 
 use super::config::{CLOSE_LINGER, MAX_RECEIVE_BYTES, MAX_SEND_BYTES, RECEIVE_WINDOW_BYTES};
 use super::congestion::Congestion;
+use super::repair::LONG_RECORD_BYTES;
 use crate::transport::{FRAME_QUEUE, FrameReceiver, FrameSender, LinkStats, Path};
 
 /// How far a channel is from its end.
@@ -148,7 +149,8 @@ impl Channel {
             return Ok(None);
         }
         let outstanding = self.outstanding(pc);
-        let in_flight = outstanding.saturating_sub(arrived);
+        // Of an odd number of records the last is acknowledged 200 ms later (RFC 9260, section 6.2): it has arrived by then.
+        let in_flight = outstanding.saturating_sub(arrived + LONG_RECORD_BYTES);
         if self.pending.is_none() && !self.outgoing_done {
             match self.outgoing.try_recv() {
                 Ok(frame) => self.pending = Some(frame),

@@ -10,6 +10,7 @@
 mod clock;
 mod datagrams;
 mod restart;
+mod stack;
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -21,48 +22,31 @@ use std::time::{Duration, Instant};
 
 use rtc::crypto::{RTCCryptoProvider, default_provider};
 use rtc::data_channel::RTCDataChannelId;
-use rtc::peer_connection::configuration::RTCConfigurationBuilder;
-use rtc::peer_connection::configuration::setting_engine::{SctpMaxMessageSize, SettingEngineBuilder};
+use rtc::peer_connection::RTCPeerConnection;
 use rtc::peer_connection::event::{RTCDataChannelEvent, RTCPeerConnectionEvent};
 use rtc::peer_connection::state::{RTCIceConnectionState, RTCPeerConnectionState};
 use rtc::peer_connection::transport::{RTCDtlsTransportState, RTCIceCandidateInit, RTCIceCandidateType};
-use rtc::peer_connection::{RTCPeerConnection, RTCPeerConnectionBuilder};
 use rtc::sansio::Protocol;
-use rtc::shared::TaggedBytesMut;
 use rtc::statistics::StatsSelector;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Sleep;
 
-use self::clock::ICE_CHECK_EVERY;
 use self::datagrams::READS_PER_STEP;
+use self::stack::Stack;
 use super::candidate::{IceCandidate, Kind};
 use super::certificate::Certificate;
 use super::channel::Channel;
-use super::config::{
-    HANDSHAKE_TIMEOUT, ICE_DISCONNECTED_AFTER, ICE_FAILED_AFTER, ICE_KEEPALIVE_EVERY, MAX_RECEIVE_BYTES,
-    RECEIVE_WINDOW_BYTES, RECOVER_WITHIN, RtcConfig, RtcError, STATS_EVERY,
-};
+use super::config::{HANDSHAKE_TIMEOUT, RECOVER_WITHIN, RtcConfig, RtcError, STATS_EVERY};
 use super::gather::{self, Found, Tasks};
 use super::pace::Pace;
-use super::repair::{HEADER_BYTES, Repair};
+use super::repair::Repair;
 use super::socket::{ReceiveBuffer, Socket, bind_all};
 use super::stun::Probes;
 use super::turn::Turn;
 use super::{Command, ConnectionEvent, candidate};
 use crate::transport::Path;
 
-/// SCTP packets that fit a path of 1,280 bytes with DTLS, the header of repair, TURN, UDP and IPv6 around them.
-const SCTP_MTU_BYTES: u32 = 1191 - HEADER_BYTES as u32;
-
-/// Records that may overtake each other by as much as they do when an acknowledgement does not wait for repair.
-const DTLS_REPLAY_WINDOW: usize = 256;
-
-/// Checks sent on one pair before it is given up: fifteen seconds and the hastened ones.
-const ICE_CHECKS: u16 = 100;
-/// How long better candidates are waited for before a relayed pair is chosen, on the stack's clock.
-const RELAY_WAIT: Duration = Duration::from_millis(2_400);
-const REFLEXIVE_WAIT: Duration = Duration::from_millis(100);
 /// How long a relayed address is known to the other end before checks are sent from it. Where a check is the first that is heard of an
 /// address, ICE takes it for one of the device itself (RFC 8445 section 7.3.1.3), and waits for no better one.
 pub(super) const RELAY_HEAD_START: Duration = Duration::from_millis(250);
@@ -72,6 +56,7 @@ const NOT_HEARD: &str = "the other device has not answered for 15 seconds";
 /// Everything of one connection.
 pub(super) struct Driver {
     pub(super) pc: RTCPeerConnection,
+    stack: Stack,
     pub(super) crypto: Arc<dyn RTCCryptoProvider>,
     fingerprint: String,
     pub(super) label: String,
@@ -104,6 +89,8 @@ pub(super) struct Driver {
     pub(super) early_candidates: Vec<IceCandidate>,
     pub(super) local_candidates: usize,
     pub(super) remote_candidates: usize,
+    /// Those of our candidates that the stack was given before a description. Bound: MAX_LOCAL_CANDIDATES.
+    pub(super) in_stack: Vec<RTCIceCandidateInit>,
     /// Addresses of remote candidates, for TURN permissions. Bound: MAX_REMOTE_CANDIDATES.
     pub(super) remote_addrs: Vec<SocketAddr>,
     /// Those of them that are relayed: ICE may have met such an address before it was announced.
@@ -111,8 +98,10 @@ pub(super) struct Driver {
     pub(super) peer_socket_bytes: usize,
     /// Drawn for this connection; see [`Repair`].
     pub(super) repair_tag: u32,
+    /// The stack makes records of several datagrams.
+    pub(super) long_records: bool,
     /// Repairs losses, when the other end does too.
-    pub(super) repair: Option<Repair<TaggedBytesMut>>,
+    pub(super) repair: Option<Repair>,
     /// Between which addresses the stack sends now.
     route: Option<(SocketAddr, SocketAddr)>,
     pace: Pace,
@@ -151,44 +140,15 @@ impl Driver {
             None => Certificate::generate_with(crypto.as_ref())?,
         };
         let fingerprint = certificate.fingerprint().to_owned();
-        let relay_wait = if config.relay_only {
-            Duration::ZERO
-        } else {
-            RELAY_WAIT
-        };
-        let settings = SettingEngineBuilder::new()
-            .with_crypto_provider(crypto.clone())
-            .with_sctp_mtu(SCTP_MTU_BYTES)
-            .with_dtls_replay_protection_window(DTLS_REPLAY_WINDOW)
-            .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_RECEIVE_BYTES as u32))
-            .with_sctp_max_receive_buffer_size(RECEIVE_WINDOW_BYTES)
-            .with_host_acceptance_min_wait(Some(Duration::ZERO))
-            .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
-            .with_srflx_acceptance_min_wait(Some(REFLEXIVE_WAIT))
-            .with_relay_acceptance_min_wait(Some(relay_wait))
-            // Those of the old path are bound to sockets that are replaced.
-            .with_discard_local_candidates_during_ice_restart(true)
-            .with_ice_connection_attempts(Some(ICE_CHECK_EVERY), Some(ICE_CHECKS))
-            .with_ice_timeouts(
-                Some(ICE_DISCONNECTED_AFTER),
-                Some(ICE_FAILED_AFTER),
-                Some(ICE_KEEPALIVE_EVERY),
-            )
-            .build();
-        let pc = RTCPeerConnectionBuilder::new()
-            .with_configuration(
-                RTCConfigurationBuilder::new()
-                    .with_certificates(vec![certificate.into_inner()])
-                    .build(),
-            )
-            .with_setting_engine(settings)
-            .build(Instant::now())?;
+        let stack = Stack::new(crypto.clone(), certificate, config.relay_only);
+        let pc = stack.build(None)?;
 
         let sockets = own_sockets(&config)?;
         let mut tasks = Tasks::new();
         let reserve = gather::start(&config, &crypto, &mut tasks);
         let mut driver = Self {
             pc,
+            stack,
             crypto,
             fingerprint,
             label: feature.to_owned(),
@@ -214,10 +174,12 @@ impl Driver {
             early_candidates: Vec::new(),
             local_candidates: 0,
             remote_candidates: 0,
+            in_stack: Vec::new(),
             remote_addrs: Vec::new(),
             relayed_peers: Vec::new(),
             peer_socket_bytes: 0,
             repair_tag,
+            long_records: false,
             repair: None,
             route: None,
             pace: Pace::new(Instant::now()),
@@ -283,6 +245,9 @@ impl Driver {
         while let Some(found) = self.tasks.try_join_next() {
             self.on_found(found.unwrap_or(Found::Nothing));
         }
+        for socket in self.sockets.iter_mut().filter(|socket| socket.blocked()) {
+            socket.flush();
+        }
         for index in 0..self.sockets.len() {
             for _ in 0..READS_PER_STEP {
                 if !self.read_socket(index) {
@@ -306,8 +271,8 @@ impl Driver {
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::Offer(reply) => {
-                let _ = reply.send(self.offer());
+            Command::Offer(max_record, reply) => {
+                let _ = reply.send(self.offer(max_record));
             }
             Command::AcceptOffer(sdp, reply) => {
                 let _ = reply.send(self.accept_offer(&sdp));

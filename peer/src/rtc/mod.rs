@@ -31,6 +31,7 @@ pub use candidate::{IceCandidate, fingerprint_of_sdp};
 pub use certificate::Certificate;
 pub use config::{IceServer, MAX_RECEIVE_BYTES, MAX_SEND_BYTES, RtcConfig, RtcError};
 pub use pace::Pace;
+pub use repair::MAX_RECORD_BYTES;
 
 use crate::transport::{FrameReceiver, FrameSender, LinkStats, Transport};
 
@@ -61,7 +62,7 @@ pub enum ConnectionEvent {
 
 /// What the handle asks of the driver.
 enum Command {
-    Offer(oneshot::Sender<Result<String, RtcError>>),
+    Offer(Option<usize>, oneshot::Sender<Result<String, RtcError>>),
     AcceptOffer(String, oneshot::Sender<Result<String, RtcError>>),
     AcceptAnswer(String, oneshot::Sender<Result<(), RtcError>>),
     Restart(Vec<IceServer>, oneshot::Sender<Result<String, RtcError>>),
@@ -104,9 +105,10 @@ impl Connection {
         &self.fingerprint
     }
 
-    /// Creates the channel and the offer for the other end.
-    pub async fn offer(&self) -> Result<String, RtcError> {
-        self.ask(Command::Offer).await?
+    /// Creates the channel and the offer for the other end. `max_record`: how long a DTLS record may be, in bytes, for that end to
+    /// put it together from several datagrams, where it has said so ([`MAX_RECORD_BYTES`] for one that is this driver).
+    pub async fn offer(&self, max_record: Option<usize>) -> Result<String, RtcError> {
+        self.ask(|reply| Command::Offer(max_record, reply)).await?
     }
 
     /// Takes the other end's offer; gives the answer for it.

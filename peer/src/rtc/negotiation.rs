@@ -18,7 +18,7 @@ use super::config::{
 };
 use super::congestion::Congestion;
 use super::driver::{Driver, RELAY_HEAD_START};
-use super::repair::Repair;
+use super::repair::{MAX_RECORD_BYTES, Repair};
 use super::{ConnectionEvent, RtcTransport, gather, mdns};
 
 /// The line of a description that says what a socket of that end holds, bytes. Browsers have no such line.
@@ -27,16 +27,21 @@ const SOCKET_LINE: &str = "x-mesh-socket";
 /// The line of a description that says that losses are repaired, with the tag of datagrams towards that end.
 const REPAIR_LINE: &str = "x-mesh-repair";
 
+/// The line of an offer that says how long a DTLS record may be that this end puts together from its parts, bytes. The other
+/// direction is told before there is an offer.
+const RECORD_LINE: &str = "x-mesh-max-record";
+
 /// What is assumed of an end that does not say: a kernel's default receive buffer.
 const DEFAULT_SOCKET_BYTES: usize = 208 << 10;
 /// More in one burst gains nothing on a short path.
 const MOST_SOCKET_BYTES: usize = 1 << 20;
 
 impl Driver {
-    pub(super) fn offer(&mut self) -> Result<String, RtcError> {
+    pub(super) fn offer(&mut self, max_record: Option<usize>) -> Result<String, RtcError> {
         if self.own_channel.is_some() || self.remote_described {
             return Err(RtcError::State("this connection has an offer already"));
         }
+        self.suit(max_record)?;
         let init = RTCDataChannelInit {
             ordered: true,
             protocol: self.protocol.clone(),
@@ -55,6 +60,8 @@ impl Driver {
         }
         let (rest, candidates) = candidate::split_candidates(sdp);
         let offer = RTCSessionDescription::offer(rest).map_err(invalid)?;
+        let max_record = candidate::sdp_value(sdp, RECORD_LINE).and_then(|value| value.parse().ok());
+        self.suit(max_record.filter(|_| repair_tag_of(sdp).is_some()))?;
         self.pc
             .set_remote_description(self.stack_now(), offer)
             .map_err(invalid)?;
@@ -72,6 +79,11 @@ impl Driver {
         let restart = self.channel.is_some();
         if restart {
             self.check_description(sdp)?;
+        }
+        if !restart && self.long_records && repair_tag_of(sdp).is_none() {
+            return Err(RtcError::Invalid(
+                "an answer without the repair that its end promised".to_owned(),
+            ));
         }
         let (rest, candidates) = candidate::split_candidates(sdp);
         let answer = RTCSessionDescription::answer(rest).map_err(invalid)?;
@@ -97,11 +109,15 @@ impl Driver {
             .min();
         let socket = socket_bytes(socket.unwrap_or(DEFAULT_SOCKET_BYTES));
         sdp.push_str(&format!("a={SOCKET_LINE}:{socket}\r\n"));
+        if !self.remote_described {
+            sdp.push_str(&format!("a={RECORD_LINE}:{MAX_RECORD_BYTES}\r\n"));
+        }
         // An answer announces it only to an offer that did.
         if !self.remote_described || self.repair.is_some() {
             sdp.push_str(&format!("a={REPAIR_LINE}:{:08x}\r\n", self.repair_tag));
         }
         self.described = true;
+        self.in_stack = Vec::new();
         for event in std::mem::take(&mut self.undescribed) {
             self.tell(event);
         }
@@ -115,9 +131,7 @@ impl Driver {
             .map_or(socket_bytes(DEFAULT_SOCKET_BYTES), |bytes: usize| {
                 bytes.clamp(64 << 10, MOST_SOCKET_BYTES)
             });
-        self.repair = candidate::sdp_value(sdp, REPAIR_LINE)
-            .and_then(|tag| u32::from_str_radix(tag, 16).ok())
-            .map(|tag| Repair::new(self.repair_tag, tag));
+        self.repair = repair_tag_of(sdp).map(|tag| Repair::new(self.repair_tag, tag));
         self.take_described(sdp, candidates);
     }
 
@@ -239,9 +253,11 @@ impl Driver {
     }
 
     pub(super) fn add_to_stack(&mut self, candidate: RTCIceCandidateInit) -> bool {
-        let added = self.pc.add_local_candidate(candidate);
+        let added = self.pc.add_local_candidate(candidate.clone());
         if let Err(error) = &added {
             tracing::debug!(%error, "local candidate refused");
+        } else if !self.described {
+            self.in_stack.push(candidate);
         }
         added.is_ok()
     }
@@ -318,6 +334,10 @@ impl Driver {
             .ok()?;
         Some(hex_fingerprint(&digest))
     }
+}
+
+fn repair_tag_of(sdp: &str) -> Option<u32> {
+    candidate::sdp_value(sdp, REPAIR_LINE).and_then(|tag| u32::from_str_radix(tag, 16).ok())
 }
 
 /// What a socket whose kernel buffer is `buffer` can take in one burst while its reader waits for the processor. The

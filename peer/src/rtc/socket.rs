@@ -2,6 +2,7 @@
 //!
 //! Owns the kernel side of datagrams: batches in, coalesced segments out. It must not know what a datagram means.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
@@ -47,18 +48,40 @@ impl ReceiveBuffer {
     }
 }
 
-/// A bound UDP socket and the transmit being put together for it.
+/// Transmits that wait while the kernel's send buffer is full, the one that is being put together among them. A record that
+/// has left the stack finds room for its parts, and nothing more is taken from the stack then.
+const TRANSMITS: usize = 8;
+
+/// Datagrams of equal size to one destination, the last of which may be shorter: they leave in one system call.
+struct Batch {
+    /// Bound: [`TRANSMIT_BYTES`].
+    bytes: Vec<u8>,
+    segment: usize,
+    segments: usize,
+    destination: SocketAddr,
+    ends_short: bool,
+}
+
+impl Batch {
+    fn takes(&self, destination: SocketAddr, length: usize, most_segments: usize) -> bool {
+        self.destination == destination
+            && !self.ends_short
+            && length <= self.segment
+            && self.segments < most_segments
+            && self.bytes.len() + length <= TRANSMIT_BYTES
+    }
+}
+
+/// A bound UDP socket and the transmits being put together for it.
 pub(super) struct Socket {
     io: UdpSocket,
     state: UdpSocketState,
     addr: SocketAddr,
     receive_buffer: usize,
-    /// Segments of equal size to one destination, the last of which may be shorter. Bound: [`TRANSMIT_BYTES`].
-    out: Vec<u8>,
-    segment: usize,
-    segments: usize,
-    destination: Option<SocketAddr>,
-    ends_short: bool,
+    /// In order. Bound: [`TRANSMITS`].
+    out: VecDeque<Batch>,
+    /// The buffer of the last that was sent.
+    spare: Vec<u8>,
     /// The kernel's send buffer was full: what is in `out` waits until the socket is writable.
     blocked: bool,
 }
@@ -86,11 +109,8 @@ impl Socket {
             state,
             addr,
             receive_buffer,
-            out: Vec::new(),
-            segment: 0,
-            segments: 0,
-            destination: None,
-            ends_short: false,
+            out: VecDeque::new(),
+            spare: Vec::new(),
             blocked: false,
         })
     }
@@ -116,55 +136,55 @@ impl Socket {
     /// Adds a datagram with `header` in front.
     pub(super) fn queue_with(&mut self, destination: SocketAddr, header: &[u8], datagram: &[u8]) {
         let length = header.len() + datagram.len();
-        let fits = self.segments > 0
-            && self.destination == Some(destination)
-            && !self.ends_short
-            && length <= self.segment
-            && self.segments < self.state.max_gso_segments()
-            && self.out.len() + length <= TRANSMIT_BYTES;
-        if self.segments > 0 && !fits {
+        let most = self.state.max_gso_segments();
+        let fits = |batch: &mut Batch| batch.takes(destination, length, most);
+        if self.out.back_mut().is_none_or(|batch| !fits(batch)) {
             self.flush();
-            if self.blocked {
+            if self.out.len() == TRANSMITS {
                 // The kernel holds megabytes already: this one is lost, as any datagram may be.
                 return;
             }
+            self.out.push_back(Batch {
+                bytes: std::mem::take(&mut self.spare),
+                segment: length,
+                segments: 0,
+                destination,
+                ends_short: false,
+            });
         }
-        if self.segments == 0 {
-            self.segment = length;
-            self.destination = Some(destination);
-        }
-        self.ends_short = length < self.segment;
-        self.out.extend_from_slice(header);
-        self.out.extend_from_slice(datagram);
-        self.segments += 1;
+        let Some(batch) = self.out.back_mut() else { return };
+        batch.ends_short = length < batch.segment;
+        batch.bytes.extend_from_slice(header);
+        batch.bytes.extend_from_slice(datagram);
+        batch.segments += 1;
     }
 
     /// Hands what was put together to the kernel. Errors of a destination are its own: ICE notices.
     pub(super) fn flush(&mut self) {
-        let Some(destination) = self.destination.filter(|_| self.segments > 0) else {
-            return;
-        };
-        let transmit = Transmit {
-            destination,
-            ecn: None,
-            contents: &self.out,
-            segment_size: (self.segments > 1).then_some(self.segment),
-            src_ip: None,
-        };
-        let result = self.io.try_io(Interest::WRITABLE, || {
-            self.state.try_send(UdpSockRef::from(&self.io), &transmit)
-        });
-        if matches!(&result, Err(error) if error.kind() == ErrorKind::WouldBlock) {
-            self.blocked = true;
-            return;
-        }
-        if let Err(error) = result {
-            tracing::trace!(%error, %destination, "datagram not sent");
-        }
         self.blocked = false;
-        self.out.clear();
-        self.segments = 0;
-        self.ends_short = false;
+        while let Some(batch) = self.out.front() {
+            let transmit = Transmit {
+                destination: batch.destination,
+                ecn: None,
+                contents: &batch.bytes,
+                segment_size: (batch.segments > 1).then_some(batch.segment),
+                src_ip: None,
+            };
+            let result = self.io.try_io(Interest::WRITABLE, || {
+                self.state.try_send(UdpSockRef::from(&self.io), &transmit)
+            });
+            if matches!(&result, Err(error) if error.kind() == ErrorKind::WouldBlock) {
+                self.blocked = true;
+                return;
+            }
+            if let Err(error) = result {
+                tracing::trace!(%error, destination = %batch.destination, "datagram not sent");
+            }
+            if let Some(sent) = self.out.pop_front() {
+                self.spare = sent.bytes;
+                self.spare.clear();
+            }
+        }
     }
 
     /// Reads what is there; the number of batches, or `None` when there was nothing.
@@ -244,5 +264,43 @@ fn is_link_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_kernel_does_not_take_yet_waits_in_order_up_to_its_bound() {
+        let local = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (mut from, to) = (
+            Socket::bind(local, None).unwrap(),
+            Socket::bind(local, None).unwrap(),
+        );
+        // Nothing has said yet that the new socket is writable: it is as one whose buffer is full.
+        for kind in 0..=TRANSMITS as u8 {
+            for _ in 0..3 {
+                from.queue_with(to.addr(), &[kind], &vec![kind; 100 + usize::from(kind)]);
+            }
+        }
+        assert!(from.blocked());
+        poll_fn(|cx| from.poll_writable(cx)).await;
+        from.flush();
+        assert!(!from.blocked());
+
+        let (mut buffer, mut came) = (ReceiveBuffer::new(), Vec::new());
+        while came.len() < 3 * TRANSMITS {
+            poll_fn(|cx| to.poll_readable(cx)).await;
+            while let Some(batches) = to.receive(&mut buffer) {
+                came.extend(buffer.datagrams(batches).map(|(_, datagram)| datagram.to_vec()));
+            }
+        }
+        let expected = (0..TRANSMITS as u8)
+            .flat_map(|kind| std::iter::repeat_n(vec![kind; 101 + usize::from(kind)], 3))
+            .collect::<Vec<_>>();
+        assert_eq!(came, expected);
     }
 }

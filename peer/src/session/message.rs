@@ -38,16 +38,21 @@ pub fn end(feature: Feature, answer: SessionAnswer) -> ClientMessage {
 /// What the other end says to a request, or to a session that is being opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    Yes,
+    /// From an end that puts DTLS records of up to so many bytes together from several datagrams, where it says so.
+    Yes {
+        max_record: Option<usize>,
+    },
     No(Reason),
 }
 
 pub(super) fn answer_of(message: &ServerMessage) -> Option<Answer> {
     Some(match message {
-        ServerMessage::CallAccept(_)
-        | ServerMessage::ScreenShareAccept(_)
-        | ServerMessage::ShareAccept(_)
-        | ServerMessage::TerminalShareAccept(_) => Answer::Yes,
+        ServerMessage::CallAccept(said)
+        | ServerMessage::ScreenShareAccept(said)
+        | ServerMessage::ShareAccept(said)
+        | ServerMessage::TerminalShareAccept(said) => Answer::Yes {
+            max_record: said.max_record.map(|bytes| bytes as usize),
+        },
         ServerMessage::CallDecline(said)
         | ServerMessage::ScreenShareDecline(said)
         | ServerMessage::ShareDecline(said)

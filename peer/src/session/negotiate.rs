@@ -36,8 +36,11 @@ const EXPLAINED_WITHIN: Duration = Duration::from_secs(2);
 /// Which end this is.
 #[derive(Clone, Debug)]
 pub(super) enum Role {
-    /// Offers, with this token.
-    Requester { cap_token: String },
+    /// Offers, with this token, to an end that puts DTLS records of up to so many bytes together, where it said so.
+    Requester {
+        cap_token: String,
+        max_record: Option<usize>,
+    },
     /// Answers, with a token that has these rights.
     Answerer { caps: Vec<Capability> },
 }
@@ -142,8 +145,12 @@ impl Attempt {
         let mut direct_until = None;
         let mut direct_failed = false;
         let otherwise = self.binding.feature == Feature::Terminal && self.ctx.signal().carries_terminals();
-        if let Role::Requester { cap_token } = &role {
-            let sdp = self.connection.offer().await?;
+        if let Role::Requester {
+            cap_token,
+            max_record,
+        } = &role
+        {
+            let sdp = self.connection.offer(*max_record).await?;
             self.post(ClientMessage::RtcOffer(describe(&self.binding, sdp, cap_token)))
                 .await?;
             token = Some(cap_token.clone());
@@ -426,6 +433,7 @@ pub(super) async fn tell(ctx: &SessionContext, binding: &Binding, target: Option
         target,
         session_id: binding.session_id.clone(),
         reason: Some(reason),
+        max_record: None,
     };
     if let Err(error) = ctx.signal().send(message::end(binding.feature, answer)).await {
         debug!(%error, "the other end was not told");

@@ -15,7 +15,7 @@ use tracing::debug;
 use super::message::{self, Answer};
 use super::negotiate::{Attempt, Role, refused, tell};
 use super::{Binding, OpenSession, SessionContext, SessionError, SessionRoute, Step};
-use crate::rtc::Connection;
+use crate::rtc::{Connection, MAX_RECORD_BYTES};
 
 /// From the consent to the open session, and the limit for everything before the request too.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -125,8 +125,8 @@ pub async fn open_as_requester(
     attempt.posted = Some(ctx.signal().post(request(invitation)).await?);
 
     let answered = timeout(consent, consent_of(&mut attempt)).await;
-    let remote = match answered.unwrap_or(Err(SessionError::Timeout(Step::Consent))) {
-        Ok(remote) => remote,
+    let (remote, max_record) = match answered.unwrap_or(Err(SessionError::Timeout(Step::Consent))) {
+        Ok(accepted) => accepted,
         Err(error) => {
             if !matches!(error, SessionError::Declined(_) | SessionError::Signal(_)) {
                 tell(ctx, &attempt.binding, target, error.reason()).await;
@@ -151,7 +151,12 @@ pub async fn open_as_requester(
                 .await?
                 .cap_token;
         }
-        attempt.open(Role::Requester { cap_token }).await
+        attempt
+            .open(Role::Requester {
+                cap_token,
+                max_record,
+            })
+            .await
     });
     settle(
         ctx,
@@ -163,15 +168,15 @@ pub async fn open_as_requester(
     .await
 }
 
-/// Waits for the first yes; gives who said it.
-async fn consent_of(attempt: &mut Attempt) -> Result<PeerId, SessionError> {
+/// Waits for the first yes; gives who said it, and how long a record that end puts together.
+async fn consent_of(attempt: &mut Attempt) -> Result<(PeerId, Option<usize>), SessionError> {
     let to_room = attempt.binding.remote == attempt.binding.me;
     loop {
         tokio::select! {
             said = attempt.route.next() => {
                 let (from, message) = said?;
                 match message::answer_of(&message) {
-                    Some(Answer::Yes) => return Ok(from),
+                    Some(Answer::Yes { max_record }) => return Ok((from, max_record)),
                     // One of many that were asked does not decide for the others.
                     Some(Answer::No(reason)) if to_room => debug!(%from, ?reason, "one device declined"),
                     Some(Answer::No(reason)) => return Err(SessionError::Declined(reason)),
@@ -210,6 +215,7 @@ pub async fn open_as_answerer(
             target: Some(binding.remote.clone()),
             session_id: binding.session_id.clone(),
             reason: None,
+            max_record: Some(MAX_RECORD_BYTES as u32),
         };
         attempt.posted = Some(ctx.signal().post(message::accept(feature, answer)).await?);
         attempt
@@ -248,6 +254,7 @@ async fn settle(
     opened: Result<OpenSession, SessionError>,
 ) -> Result<OpenSession, SessionError> {
     if let Err(error) = &opened {
+        debug!(%error, session_id = %binding.session_id, "a session was not opened");
         let knows = matches!(
             error,
             SessionError::Declined(_)

@@ -199,7 +199,7 @@ impl SessionRouter {
             return Some(message);
         };
         let routes = self.lock();
-        let late = answer_of(&message) == Some(Answer::Yes);
+        let late = matches!(answer_of(&message), Some(Answer::Yes { .. }));
         let mine = |route: &&Route| {
             route.remote.as_ref().is_none_or(|remote| remote == from) || (route.to_room && late)
         };

@@ -17,6 +17,9 @@ use super::{ApiError, tls};
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Reaching the server at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection is kept for the next call. One that the network or the server has dropped meanwhile would break that call,
+/// which cannot be repeated without knowing what became of it (RFC 9110, section 9.2.2).
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest answer that is read, bytes: a page of 100 chat messages of 8,000 characters, escaped, fits.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
 
@@ -69,6 +72,7 @@ impl Http {
             .user_agent(concat!("mesh/", env!("CARGO_PKG_VERSION")))
             .timeout(CALL_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             // The socket knows no proxies either: both ways in work, or neither.
             .no_proxy()
             // The bearer token must not follow a redirect to somewhere else.

@@ -61,7 +61,7 @@ fn with_only(sdp: &str, address: SocketAddr) -> String {
 /// Two open ends, and what cuts the path between them.
 pub(crate) async fn joined() -> (OpenEnd, OpenEnd, Arc<AtomicBool>) {
     let (a, b) = (start(loopback(), "file"), start(loopback(), "file"));
-    let offer = a.connection.offer().await.unwrap();
+    let offer = a.connection.offer(None).await.unwrap();
     // The answer is needed to know where the answerer is; the path stands before either candidate is used.
     let without: String = offer
         .lines()

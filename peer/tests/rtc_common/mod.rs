@@ -43,7 +43,7 @@ pub(crate) async fn connect_with(
     change: impl Fn(String) -> String,
 ) -> (End, End) {
     let (a, b) = (start(config.clone(), offered), start(config, expected));
-    let offer = change(a.connection.offer().await.expect("an offer"));
+    let offer = change(a.connection.offer(None).await.expect("an offer"));
     let answer = change(b.connection.accept_offer(&offer).await.expect("an answer"));
     a.connection
         .accept_answer(&answer)

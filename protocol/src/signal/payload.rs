@@ -153,6 +153,9 @@ pub struct SessionAnswer {
     pub session_id: SessionId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// Of an accept: how long a DTLS record may be that this end puts together from several datagrams, bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_record: Option<u32>,
 }
 
 /// `terminal.control.grant`.

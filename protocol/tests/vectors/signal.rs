@@ -36,6 +36,7 @@ fn client_messages() -> Vec<ClientMessage> {
         target: Some(id("p2")),
         session_id: id("s1"),
         reason,
+        max_record: None,
     };
     let transfer = || TransferRequest {
         room_id: id("r1"),
@@ -111,7 +112,10 @@ fn client_messages() -> Vec<ClientMessage> {
         M::ShareFolderRequest(folder()),
         M::ShareFolderStarted(notice()),
         M::ShareFolderEnded(notice()),
-        M::ShareAccept(answer(none)),
+        M::ShareAccept(SessionAnswer {
+            max_record: Some(18_445),
+            ..answer(none)
+        }),
         M::ShareDecline(answer(Some(Reason::Declined))),
         M::ShareCancel(answer(Some(Reason::Taken))),
         M::ShareCompleted(answer(none)),

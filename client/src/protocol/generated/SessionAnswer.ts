@@ -7,4 +7,8 @@ import type { SessionId } from "./SessionId";
 /**
  * An answer or an end within a session.
  */
-export type SessionAnswer = { room_id: RoomId, target?: PeerId, session_id: SessionId, reason?: Reason, };
+export type SessionAnswer = { room_id: RoomId, target?: PeerId, session_id: SessionId, reason?: Reason, 
+/**
+ * Of an accept: how long a DTLS record may be that this end puts together from several datagrams, bytes.
+ */
+max_record?: number, };

@@ -74,8 +74,10 @@ impl Driver {
         });
         if let Some(repair) = &mut self.repair {
             repair.handle_timeout(now);
+            if let Some(route) = self.route {
+                feed_repaired(&mut self.pc, repair, now + self.ahead, route);
+            }
         }
-        feed_repaired(&mut self.pc, &mut self.repair);
         for turn in &mut self.turns {
             if turn.next_timeout().is_some_and(|at| at <= now) {
                 turn.handle_timeout(now);

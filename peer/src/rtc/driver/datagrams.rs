@@ -13,7 +13,7 @@ use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
 use super::Driver;
 use crate::rtc::candidate::Kind;
 use crate::rtc::channel::Channel;
-use crate::rtc::repair::{HEADER_BYTES, Repair};
+use crate::rtc::repair::Repair;
 use crate::rtc::socket::Socket;
 use crate::rtc::turn::{Turn, TurnEvent};
 
@@ -48,14 +48,7 @@ impl Driver {
                 }
                 self.ice_heard = true;
             }
-            let transport = TransportContext {
-                local_addr,
-                peer_addr: from,
-                ecn: None,
-                transport_protocol: TransportProtocol::UDP,
-            };
-            let message = BytesMut::from(datagram);
-            read_datagram(&mut self.pc, &mut self.repair, now, transport, message);
+            read_datagram(&mut self.pc, &mut self.repair, now, (local_addr, from), datagram);
         }
         for (socket, _, addr) in mapped {
             let base = self.sockets[socket].addr();
@@ -89,14 +82,8 @@ impl Driver {
                                 continue;
                             };
                             self.ice_heard |= message.first().is_some_and(|first| *first < 4);
-                            let transport = TransportContext {
-                                local_addr,
-                                peer_addr: peer,
-                                ecn: None,
-                                transport_protocol: TransportProtocol::UDP,
-                            };
                             let now = Instant::now() + self.ahead;
-                            read_datagram(&mut self.pc, &mut self.repair, now, transport, message);
+                            read_datagram(&mut self.pc, &mut self.repair, now, (local_addr, peer), &message);
                         }
                     }
                 }
@@ -169,20 +156,15 @@ impl Driver {
             let overtakes = bytes <= ACKNOWLEDGEMENT_BYTES && repair.unreported() < MOST_OVERTAKEN;
             is_dtls(&out.message) && !overtakes
         });
+        let (sockets, turns) = (&mut self.sockets, &mut self.turns);
         let Some(repair) = repair else {
-            send(&mut self.sockets, &mut self.turns, route, &[], &out.message);
+            send(sockets, turns, route, &[], &out.message);
             return Some(bytes);
         };
         self.route = Some(route);
-        send(
-            &mut self.sockets,
-            &mut self.turns,
-            route,
-            &repair.number(),
-            &out.message,
-        );
-        repair.on_sent(now, out.message);
-        Some(bytes + HEADER_BYTES)
+        Some(repair.send(now, out.message, |header, part| {
+            send(sockets, turns, route, header, part);
+        }))
     }
 
     pub(super) fn flush(&mut self) {
@@ -221,32 +203,49 @@ fn is_dtls(datagram: &[u8]) -> bool {
 /// Feeds a received datagram to the stack, through repair if it is numbered.
 fn read_datagram(
     pc: &mut RTCPeerConnection,
-    repair: &mut Option<Repair<TaggedBytesMut>>,
+    repair: &mut Option<Repair>,
     now: Instant,
-    transport: TransportContext,
-    message: BytesMut,
+    route: (SocketAddr, SocketAddr),
+    datagram: &[u8],
 ) {
-    let tagged = |message| TaggedBytesMut {
-        now,
-        transport,
-        message,
-    };
-    let plain = match repair {
-        Some(repair) => repair.handle_read(Instant::now(), message, tagged),
-        None => Some(message),
-    };
-    if let Some(message) = plain {
-        // The stack refuses what is malformed or unexpected; anybody may send that, so it is no error here.
-        let _ = pc.handle_read(tagged(message));
+    if let Some(repair) = repair
+        && repair.handle_read(Instant::now(), datagram)
+    {
+        feed_repaired(pc, repair, now, route);
+    } else {
+        feed(pc, now, route, BytesMut::from(datagram));
     }
-    feed_repaired(pc, repair);
 }
 
 /// Gives the stack what is in its turn, or no longer waited for.
-pub(super) fn feed_repaired(pc: &mut RTCPeerConnection, repair: &mut Option<Repair<TaggedBytesMut>>) {
-    while let Some(datagram) = repair.as_mut().and_then(Repair::poll_read) {
-        let _ = pc.handle_read(datagram);
+pub(super) fn feed_repaired(
+    pc: &mut RTCPeerConnection,
+    repair: &mut Repair,
+    now: Instant,
+    route: (SocketAddr, SocketAddr),
+) {
+    while let Some(record) = repair.poll_read() {
+        feed(pc, now, route, record);
     }
+}
+
+fn feed(
+    pc: &mut RTCPeerConnection,
+    now: Instant,
+    (local_addr, peer_addr): (SocketAddr, SocketAddr),
+    message: BytesMut,
+) {
+    // The stack refuses what is malformed or unexpected; anybody may send that, so it is no error here.
+    let _ = pc.handle_read(TaggedBytesMut {
+        now,
+        transport: TransportContext {
+            local_addr,
+            peer_addr,
+            ecn: None,
+            transport_protocol: TransportProtocol::UDP,
+        },
+        message,
+    });
 }
 
 /// Puts a datagram on its way: from a socket, or through the relay that has the address.

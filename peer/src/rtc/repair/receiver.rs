@@ -1,11 +1,13 @@
 //! The receiving half of repair: back into order, and what to report.
 //!
-//! Owns datagrams that wait behind a missing one. It must not know what they hold.
+//! Owns datagrams that wait behind a missing one, and the record whose parts are coming in. It must not know what they hold.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::{MOST_RUNS, REPORT_DELAY, Run, WINDOW, widen};
+use bytes::BytesMut;
+
+use super::{LONG_RECORD_BYTES, MAX_RECORD_BYTES, MOST_RUNS, Part, REPORT_DELAY, Run, WINDOW, widen};
 
 /// A missing datagram is waited for as long as SCTP takes to send its content again by itself.
 const HOLD: Duration = Duration::from_secs(1);
@@ -16,34 +18,23 @@ const REPORT_EVERY: u32 = 8;
 /// A number further ahead than this is no loss but nonsense.
 const MOST_AHEAD: u64 = 1 << 16;
 
-#[derive(Debug)]
-pub(super) struct Receiver<T> {
+#[derive(Debug, Default)]
+pub(super) struct Receiver {
     /// The number that is delivered next.
     next: u64,
     /// Slot 0 is `next`, and empty while it is missing. Bound: [`WINDOW`].
-    held: VecDeque<Option<T>>,
+    held: VecDeque<Option<(Part, BytesMut)>>,
     held_since: Option<Instant>,
-    /// In order, to be taken at once.
-    ready: VecDeque<T>,
+    /// Of the record whose last part is `next` or comes later. Bound: [`MAX_RECORD_BYTES`].
+    parts: Option<BytesMut>,
+    /// Records in order, to be taken at once.
+    ready: VecDeque<BytesMut>,
     unreported: u32,
     report_at: Option<Instant>,
 }
 
-impl<T> Default for Receiver<T> {
-    fn default() -> Self {
-        Self {
-            next: 0,
-            held: VecDeque::new(),
-            held_since: None,
-            ready: VecDeque::new(),
-            unreported: 0,
-            report_at: None,
-        }
-    }
-}
-
-impl<T> Receiver<T> {
-    pub(super) fn on_datagram(&mut self, now: Instant, number: u32, keep: impl FnOnce() -> T) {
+impl Receiver {
+    pub(super) fn on_datagram(&mut self, now: Instant, number: u32, part: Part, content: &[u8]) {
         let Some(number) = widen(self.next, number) else {
             return;
         };
@@ -54,14 +45,14 @@ impl<T> Receiver<T> {
         while number >= self.next + WINDOW as u64 {
             self.give_up(now);
             if self.held.is_empty() {
-                self.next = number;
+                self.skip_to(number);
             }
         }
         match number.checked_sub(self.next).map(|ahead| ahead as usize) {
             // It came before: the other end has not heard of it.
             None => urgent = true,
             Some(0) => {
-                self.ready.push_back(keep());
+                self.put_together(part, content);
                 self.next += 1;
                 urgent = !self.held.is_empty();
                 self.held.pop_front();
@@ -74,7 +65,7 @@ impl<T> Receiver<T> {
                 }
                 if let Some(slot) = self.held.get_mut(ahead) {
                     urgent |= slot.is_some();
-                    slot.get_or_insert_with(keep);
+                    slot.get_or_insert_with(|| (part, BytesMut::from(content)));
                 }
                 self.held_since.get_or_insert(now);
             }
@@ -88,10 +79,35 @@ impl<T> Receiver<T> {
         self.report_at = Some(self.report_at.map_or(at, |before| before.min(at)));
     }
 
+    /// Takes the content of the datagram whose turn it is. A record of which a part was given up is left out.
+    fn put_together(&mut self, part: Part, content: &[u8]) {
+        match part {
+            Part::Whole => {
+                self.parts = None;
+                self.ready.push_back(BytesMut::from(content));
+            }
+            Part::First => {
+                let mut begun = BytesMut::with_capacity(LONG_RECORD_BYTES);
+                begun.extend_from_slice(content);
+                self.parts = Some(begun);
+            }
+            Part::Between | Part::Last => {
+                let fits = |begun: &BytesMut| begun.len() + content.len() <= MAX_RECORD_BYTES;
+                self.parts = self.parts.take().filter(fits);
+                if let Some(begun) = &mut self.parts {
+                    begun.extend_from_slice(content);
+                }
+                if part == Part::Last {
+                    self.ready.extend(self.parts.take());
+                }
+            }
+        }
+    }
+
     /// Moves what is in order now out of the hold.
     fn deliver(&mut self, now: Instant) {
-        while self.held.front().is_some_and(Option::is_some) {
-            self.ready.extend(self.held.pop_front().flatten());
+        while let Some((part, content)) = self.held.pop_front_if(|slot| slot.is_some()).flatten() {
+            self.put_together(part, &content);
             self.next += 1;
         }
         self.held_since = (!self.held.is_empty()).then_some(now);
@@ -99,11 +115,15 @@ impl<T> Receiver<T> {
 
     /// Waits no longer for what is missing first.
     fn give_up(&mut self, now: Instant) {
-        while self.held.front().is_some_and(Option::is_none) {
-            self.held.pop_front();
-            self.next += 1;
+        while self.held.pop_front_if(|slot| slot.is_none()).is_some() {
+            self.skip_to(self.next + 1);
         }
         self.deliver(now);
+    }
+
+    fn skip_to(&mut self, number: u64) {
+        self.next = number;
+        self.parts = None;
     }
 
     #[cfg(test)]
@@ -111,7 +131,7 @@ impl<T> Receiver<T> {
         self.held.len()
     }
 
-    pub(super) fn poll_read(&mut self) -> Option<T> {
+    pub(super) fn poll_read(&mut self) -> Option<BytesMut> {
         self.ready.pop_front()
     }
 

@@ -5,9 +5,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::Bytes;
 
-use super::{REPORT_DELAY, Run, WINDOW, widen};
+use super::{Part, REPORT_DELAY, Run, WINDOW, widen};
 
 /// A datagram is lost when one this much younger arrived (RFC 9002, section 6.1.1).
 const REORDERING: u64 = 3;
@@ -19,18 +19,29 @@ const MOST_PROBE: Duration = Duration::from_secs(1);
 /// Probes in a row without an answer; ICE finds out what is wrong then.
 const PROBES: u32 = 8;
 
-/// What SCTP and DTLS put around the bytes that an application counts.
+/// What SCTP and DTLS put into a record beside the bytes that an application counts.
 const OVERHEAD_BYTES: usize = 65;
 
 #[derive(Debug)]
 struct Sent {
-    datagram: BytesMut,
+    part: Part,
+    bytes: Bytes,
     at: Instant,
     again: bool,
     /// Arrived there, before an older one did.
     received: bool,
     /// Waits in `due`.
     due: bool,
+}
+
+impl Sent {
+    /// Bytes of it that an application counts.
+    fn payload(&self) -> usize {
+        match self.part {
+            Part::Whole | Part::First => self.bytes.len().saturating_sub(OVERHEAD_BYTES),
+            Part::Between | Part::Last => self.bytes.len(),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -51,12 +62,13 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    pub(super) fn push(&mut self, now: Instant, datagram: BytesMut) {
+    pub(super) fn push(&mut self, now: Instant, part: Part, bytes: Bytes) {
         if self.sent.len() == WINDOW {
             self.pop();
         }
         self.sent.push_back(Sent {
-            datagram,
+            part,
+            bytes,
             at: now,
             again: false,
             received: false,
@@ -86,7 +98,7 @@ impl Sender {
         let sent = self.sent.pop_front()?;
         self.first += 1;
         if sent.received {
-            self.held_bytes -= payload(&sent.datagram);
+            self.held_bytes -= sent.payload();
         }
         Some(sent)
     }
@@ -116,7 +128,7 @@ impl Sender {
             for _ in 0..run.received {
                 let Some(sent) = self.sent.get_mut(at) else { break };
                 if !std::mem::replace(&mut sent.received, true) {
-                    self.held_bytes += payload(&sent.datagram);
+                    self.held_bytes += sent.payload();
                     progress = true;
                     sample = (!sent.again).then_some(sent.at);
                 }
@@ -161,7 +173,7 @@ impl Sender {
     }
 
     /// The next datagram to send again.
-    pub(super) fn poll_again(&mut self, now: Instant) -> Option<(u64, &[u8])> {
+    pub(super) fn poll_again(&mut self, now: Instant) -> Option<(u64, Part, &[u8])> {
         while let Some(number) = self.due.pop_front() {
             let index = number
                 .checked_sub(self.first)
@@ -174,7 +186,7 @@ impl Sender {
             sent.due = false;
             sent.again = true;
             sent.at = now;
-            return Some((number, &sent.datagram));
+            return Some((number, sent.part, &sent.bytes));
         }
         None
     }
@@ -229,8 +241,4 @@ impl Sender {
             }
         }
     }
-}
-
-fn payload(datagram: &[u8]) -> usize {
-    datagram.len().saturating_sub(OVERHEAD_BYTES)
 }

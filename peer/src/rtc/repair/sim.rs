@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use super::{DATA, FEEDBACK, MOST_RUNS, Repair, WINDOW, header, widen};
+use super::{FEEDBACK, MAX_RECORD_BYTES, MOST_PART_BYTES, MOST_RUNS, Part, Repair, WINDOW, header, widen};
+
+const DATA: u8 = Part::Whole as u8;
 
 const ONE_WAY: Duration = Duration::from_millis(10);
 
-/// Hands a datagram in; gives it back where it is not of this layer.
-fn read(end: &mut Repair<Vec<u8>>, now: Instant, datagram: &[u8]) -> Option<BytesMut> {
-    end.handle_read(now, BytesMut::from(datagram), |content| content.to_vec())
+/// What is sent for `content`, and must arrive as it is.
+fn record_of(content: u64, bytes: usize) -> Vec<u8> {
+    let fill = (8..bytes).map(|at| (content as usize + at / 7) as u8);
+    content.to_be_bytes().into_iter().chain(fill).collect()
 }
 
 struct Random(u64);
@@ -30,13 +33,14 @@ impl Random {
 /// `ends[0]` sends, `ends[1]` receives.
 struct World {
     now: Instant,
-    ends: [Repair<Vec<u8>>; 2],
+    ends: [Repair; 2],
     /// What is on its way, by arrival; the number keeps equal times apart.
     flying: BTreeMap<(Instant, u64), (usize, Vec<u8>)>,
     count: u64,
     random: Random,
     loss_percent: u64,
     jitter: Duration,
+    record_bytes: usize,
     delivered: Vec<u64>,
     lost: usize,
     /// Datagrams with content that entered the path.
@@ -54,6 +58,7 @@ impl World {
             random: Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
             loss_percent,
             jitter,
+            record_bytes: 8,
             delivered: Vec::new(),
             lost: 0,
             carried: 0,
@@ -63,8 +68,8 @@ impl World {
 
     fn put(&mut self, to: usize, datagram: Vec<u8>) {
         match datagram[0] {
-            DATA => self.carried += 1,
-            _ => self.reports += 1,
+            FEEDBACK => self.reports += 1,
+            _ => self.carried += 1,
         }
         if self.random.below(100) < self.loss_percent {
             self.lost += 1;
@@ -80,11 +85,12 @@ impl World {
     }
 
     fn send(&mut self, content: u64) {
-        let mut datagram = self.ends[0].number().to_vec();
-        let content = content.to_be_bytes();
-        datagram.extend(content);
-        self.ends[0].on_sent(self.now, BytesMut::from(&content[..]));
-        self.put(1, datagram);
+        let mut out = Vec::new();
+        let record = BytesMut::from(&record_of(content, self.record_bytes)[..]);
+        self.ends[0].send(self.now, record, |header, part| out.push([header, part].concat()));
+        for datagram in out {
+            self.put(1, datagram);
+        }
     }
 
     fn drain(&mut self) {
@@ -98,9 +104,10 @@ impl World {
                 self.put(1 - from, datagram);
             }
         }
-        while let Some(content) = self.ends[1].poll_read() {
-            self.delivered
-                .push(u64::from_be_bytes(content.try_into().unwrap()));
+        while let Some(record) = self.ends[1].poll_read() {
+            let content = u64::from_be_bytes(*record.first_chunk().unwrap());
+            assert_eq!(record, record_of(content, self.record_bytes)[..], "{content}");
+            self.delivered.push(content);
         }
     }
 
@@ -121,8 +128,7 @@ impl World {
                 && entry.key().0 <= self.now
             {
                 let (to, datagram) = entry.remove();
-                let other = read(&mut self.ends[to], self.now, &datagram);
-                assert_eq!(other, None);
+                assert!(self.ends[to].handle_read(self.now, &datagram));
             }
             for end in &mut self.ends {
                 end.handle_timeout(self.now);
@@ -167,6 +173,79 @@ fn what_is_lost_comes_in_its_turn_and_little_is_sent_twice() {
         );
         assert_eq!(world.ends[0].held_there(), 0, "seed {seed}");
     }
+}
+
+#[test]
+fn long_records_come_whole_and_in_their_turn() {
+    for seed in 1..=20 {
+        let loss = seed % 10;
+        let mut world = World::new(seed, loss, Duration::ZERO);
+        world.record_bytes = 1 + seed as usize * MOST_PART_BYTES / 2;
+        world.stream(1_000, Duration::from_micros(250));
+        world.run(None);
+        assert_eq!(world.delivered, (0..1_000).collect::<Vec<_>>(), "seed {seed}");
+        let sent = 1_000 * world.record_bytes.div_ceil(MOST_PART_BYTES);
+        let again = world.carried - sent;
+        assert!(
+            again <= world.lost * 3 / 2 + 20,
+            "seed {seed}: {again} again, {} lost",
+            world.lost
+        );
+        assert_eq!(world.ends[0].held_there(), 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_record_whose_part_is_given_up_is_left_out_alone() {
+    for missing in 0..6 {
+        let mut end = Repair::new(1, 2);
+        let start = Instant::now();
+        let parts = [
+            (Part::First, "a"),
+            (Part::Between, "b"),
+            (Part::Last, "c"),
+            (Part::First, "d"),
+            (Part::Last, "e"),
+            (Part::Whole, "f"),
+        ];
+        for (number, (part, content)) in parts.into_iter().enumerate() {
+            if number != missing {
+                let header = header(part as u8, 1, number as u64);
+                assert!(end.handle_read(start, &[&header, content.as_bytes()].concat()));
+            }
+        }
+        end.handle_timeout(start + Duration::from_secs(1));
+        let came: Vec<_> = std::iter::from_fn(|| end.poll_read()).collect();
+        let expected: &[&str] = match missing {
+            0..3 => &["de", "f"],
+            3..5 => &["abc", "f"],
+            _ => &["abc", "de"],
+        };
+        assert_eq!(came, expected, "without {missing}");
+    }
+}
+
+#[test]
+fn a_record_longer_than_any_is_not_put_together() {
+    let mut end = Repair::new(1, 2);
+    let now = Instant::now();
+    let part = [7; MOST_PART_BYTES];
+    let many = (MAX_RECORD_BYTES / MOST_PART_BYTES) as u64;
+    for length in [many - 1, many] {
+        let mut end_of = |number: u64, part_of| {
+            let header = header(part_of as u8, 1, number);
+            assert!(end.handle_read(now, &[&header[..], &part].concat()));
+        };
+        let first = if length == many { many } else { 0 };
+        end_of(first, Part::First);
+        for number in 1..length {
+            end_of(first + number, Part::Between);
+        }
+        end_of(first + length, Part::Last);
+    }
+    let came: Vec<_> = std::iter::from_fn(|| end.poll_read()).collect();
+    assert_eq!(came.len(), 1);
+    assert_eq!(came[0].len(), many as usize * MOST_PART_BYTES);
 }
 
 #[test]
@@ -215,7 +294,7 @@ fn a_cut_is_given_up_after_a_second_and_what_follows_is_delivered() {
 #[test]
 fn nonsense_with_the_right_tag_holds_no_more_than_the_window() {
     let mut random = Random(11);
-    let mut end: Repair<Vec<u8>> = Repair::new(1, 2);
+    let mut end: Repair = Repair::new(1, 2);
     let mut now = Instant::now();
     for round in 0..200_000_u64 {
         let number = match random.below(4) {
@@ -223,14 +302,19 @@ fn nonsense_with_the_right_tag_holds_no_more_than_the_window() {
             1 => random.below(100_000),
             _ => round / 2 + random.below(9_000),
         };
-        let kind = if random.below(3) == 0 { FEEDBACK } else { DATA };
+        let kind = match random.below(6) {
+            0 | 1 => FEEDBACK,
+            2 => Part::First as u8,
+            3 => Part::Between as u8,
+            4 => Part::Last as u8,
+            _ => DATA,
+        };
         let mut datagram = header(kind, 1, number).to_vec();
         datagram.extend((0..random.below(40)).map(|_| random.below(256) as u8));
         if random.below(2) == 0 {
-            end.number();
-            end.on_sent(now, BytesMut::from(&datagram[..]));
+            end.send(now, BytesMut::from(&datagram[..]), |_, _| ());
         }
-        let _ = read(&mut end, now, &datagram);
+        let _ = end.handle_read(now, &datagram);
         now += Duration::from_micros(random.below(200));
         end.handle_timeout(now);
         let mut written = 0;
@@ -248,10 +332,10 @@ fn nonsense_with_the_right_tag_holds_no_more_than_the_window() {
 
 #[test]
 fn a_report_has_its_bound() {
-    let mut end: Repair<Vec<u8>> = Repair::new(1, 2);
+    let mut end: Repair = Repair::new(1, 2);
     let now = Instant::now();
     for number in (1..2 * MOST_RUNS as u64 + 100).step_by(2) {
-        let _ = read(&mut end, now, &header(DATA, 1, number));
+        assert!(end.handle_read(now, &header(DATA, 1, number)));
     }
     let mut length = 0;
     assert!(end.poll_write(now, |_, body| length = body.len()).is_some());
@@ -260,7 +344,7 @@ fn a_report_has_its_bound() {
 
 #[test]
 fn other_datagrams_pass_by() {
-    let mut end: Repair<Vec<u8>> = Repair::new(1, 2);
+    let mut end: Repair = Repair::new(1, 2);
     let now = Instant::now();
     for datagram in [
         &header(DATA, 3, 0)[..],
@@ -268,7 +352,7 @@ fn other_datagrams_pass_by() {
         &[DATA, 0, 0, 0, 1],
         &[],
     ] {
-        assert_eq!(read(&mut end, now, datagram).as_deref(), Some(datagram));
+        assert!(!end.handle_read(now, datagram));
     }
     assert_eq!(end.poll_read(), None);
 }
@@ -282,9 +366,9 @@ fn numbers_go_on_after_32_bits() {
 
 #[test]
 fn a_missing_one_is_waited_for_a_second_and_no_longer() {
-    let mut end: Repair<Vec<u8>> = Repair::new(1, 2);
+    let mut end: Repair = Repair::new(1, 2);
     let start = Instant::now();
-    let _ = read(&mut end, start, &header(DATA, 1, 1));
+    assert!(end.handle_read(start, &header(DATA, 1, 1)));
     while end
         .poll_write(start + Duration::from_millis(2), |_, _| ())
         .is_some()
@@ -292,17 +376,17 @@ fn a_missing_one_is_waited_for_a_second_and_no_longer() {
     assert_eq!(end.poll_read(), None);
     assert_eq!(end.next_timeout(), Some(start + Duration::from_secs(1)));
     end.handle_timeout(start + Duration::from_secs(1));
-    assert_eq!(end.poll_read(), Some(Vec::new()));
+    assert_eq!(end.poll_read(), Some(BytesMut::new()));
 }
 
 #[test]
 fn a_number_that_nobody_could_have_reached_changes_nothing() {
-    let mut end: Repair<Vec<u8>> = Repair::new(1, 2);
+    let mut end: Repair = Repair::new(1, 2);
     let now = Instant::now();
     for number in [1 << 16, 1 << 30, u64::from(u32::MAX), 0] {
-        let _ = read(&mut end, now, &header(DATA, 1, number));
+        assert!(end.handle_read(now, &header(DATA, 1, number)));
     }
-    assert_eq!(end.poll_read(), Some(Vec::new()), "number 0");
+    assert_eq!(end.poll_read(), Some(BytesMut::new()), "number 0");
     assert_eq!(end.poll_read(), None);
     assert_eq!(end.receiver.held(), 0);
 }
