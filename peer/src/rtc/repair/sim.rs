@@ -157,41 +157,35 @@ fn without_loss_everything_goes_once_and_in_order() {
     assert_eq!(world.ends[0].unreported(), 0);
 }
 
+/// Sends `count` records, one each `every`: all come in order, and of their datagrams little is sent twice.
+fn all_come_and_little_is_sent_twice(mut world: World, seed: u64, count: u64, every: Duration) {
+    world.stream(count, every);
+    world.run(None);
+    assert_eq!(world.delivered, (0..count).collect::<Vec<_>>(), "seed {seed}");
+    let sent = count as usize * world.record_bytes.div_ceil(MOST_PART_BYTES);
+    let again = world.carried - sent;
+    assert!(
+        again <= world.lost * 3 / 2 + 20,
+        "seed {seed}: {again} again, {} lost",
+        world.lost
+    );
+    assert_eq!(world.ends[0].held_there(), 0, "seed {seed}");
+}
+
 #[test]
 fn what_is_lost_comes_in_its_turn_and_little_is_sent_twice() {
     for seed in 1..=50 {
-        let loss = 1 + seed % 10;
-        let mut world = World::new(seed, loss, Duration::from_micros(40));
-        world.stream(4_000, Duration::from_micros(50));
-        world.run(None);
-        assert_eq!(world.delivered, (0..4_000).collect::<Vec<_>>(), "seed {seed}");
-        let again = world.carried - 4_000;
-        assert!(
-            again <= world.lost * 3 / 2 + 20,
-            "seed {seed}: {again} again, {} lost",
-            world.lost
-        );
-        assert_eq!(world.ends[0].held_there(), 0, "seed {seed}");
+        let world = World::new(seed, 1 + seed % 10, Duration::from_micros(40));
+        all_come_and_little_is_sent_twice(world, seed, 4_000, Duration::from_micros(50));
     }
 }
 
 #[test]
 fn long_records_come_whole_and_in_their_turn() {
     for seed in 1..=20 {
-        let loss = seed % 10;
-        let mut world = World::new(seed, loss, Duration::ZERO);
+        let mut world = World::new(seed, seed % 10, Duration::ZERO);
         world.record_bytes = 1 + seed as usize * MOST_PART_BYTES / 2;
-        world.stream(1_000, Duration::from_micros(250));
-        world.run(None);
-        assert_eq!(world.delivered, (0..1_000).collect::<Vec<_>>(), "seed {seed}");
-        let sent = 1_000 * world.record_bytes.div_ceil(MOST_PART_BYTES);
-        let again = world.carried - sent;
-        assert!(
-            again <= world.lost * 3 / 2 + 20,
-            "seed {seed}: {again} again, {} lost",
-            world.lost
-        );
-        assert_eq!(world.ends[0].held_there(), 0, "seed {seed}");
+        all_come_and_little_is_sent_twice(world, seed, 1_000, Duration::from_micros(250));
     }
 }
 
