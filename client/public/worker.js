@@ -7,11 +7,11 @@ const MOST_FILES = 300;
 /** Addresses of the server that are no pages of Mesh. */
 const NO_PAGE = /^\/(auth\/oidc|docs|health|metrics|openapi\.json|ws|\.well-known)(\/|$)/;
 /** Their names change with their content (assets/), or it does not matter when they change. */
-const FILE = /^\/(assets\/|icons\/|favicon\.svg$|scheme\.js$|manifest\.webmanifest$)/;
+const FILE = /^\/(assets\/|icons\/|favicon\.svg$|start\.js$|manifest\.webmanifest$)/;
 
 self.addEventListener('install', (event) => {
   self.skipWaiting();
-  event.waitUntil(caches.open(SHELL).then((shell) => shell.addAll(['/', '/scheme.js', '/favicon.svg'])));
+  event.waitUntil(caches.open(SHELL).then((shell) => shell.addAll(['/', '/start.js', '/favicon.svg'])));
 });
 
 self.addEventListener('activate', (event) => {

@@ -13,7 +13,11 @@ const mesh = createMesh({ refusedInput: reportRefusedInput });
 watchPage(mesh);
 followLanguage();
 
-activateLanguage().then(() => {
-  const root = document.getElementById('root');
-  if (root) createRoot(root).render(<App mesh={mesh} />);
-});
+activateLanguage().then(
+  () => {
+    const root = document.getElementById('root');
+    if (root) createRoot(root).render(<App mesh={mesh} />);
+  },
+  // The words never came: there is nothing yet that could be lost.
+  () => location.reload(),
+);

@@ -33,6 +33,8 @@ export class Site {
     private readonly folder: string,
     private readonly namespace: string,
     private readonly router: string,
+    /** The middle's end of its cable: where, and its name there. */
+    private readonly cable: readonly [string, string],
   ) {}
 
   /** The words before a command that is to run there. */
@@ -55,6 +57,16 @@ export class Site {
   /** From now on its router lets no UDP through. */
   blockUdp(): void {
     within(this.router, "iptables", "-w", "-I", "FORWARD", "-p", "udp", "-j", "DROP");
+  }
+
+  pull(): void {
+    const [middle, device] = this.cable;
+    ip("-n", middle, "link", "set", device, "down");
+  }
+
+  plug(): void {
+    const [middle, device] = this.cable;
+    ip("-n", middle, "link", "set", device, "up");
   }
 
   async close(): Promise<void> {
@@ -101,7 +113,8 @@ export class Internet {
   site(nat: Nat): Site {
     const number = this.sites.length + 1;
     const edge = this.namespace(`edge${number}`);
-    this.join(this.middle, `site${number}`, edge, "wan", `5.6.${number}`);
+    const cable = `site${number}`;
+    this.join(this.middle, cable, edge, "wan", `5.6.${number}`);
     let machine = edge;
     if (nat !== "none") {
       machine = this.namespace(`site${number}`);
@@ -117,7 +130,7 @@ export class Internet {
       ];
       for (const rule of rules) within(edge, "iptables", "-w", ...rule);
     }
-    const site = new Site(this.folder, machine, edge);
+    const site = new Site(this.folder, machine, edge, [this.middle, cable]);
     this.sites.push(site);
     return site;
   }
@@ -174,6 +187,8 @@ export class Internet {
     ] as const;
     for (const [namespace, device, host] of ends) {
       ip("-n", namespace, "address", "add", `${network}.${host}/24`, "dev", device);
+      // An address that it gives itself a second later would break off what a browser loads.
+      ip("-n", namespace, "link", "set", device, "addrgenmode", "none");
       ip("-n", namespace, "link", "set", device, "up");
     }
     ip("-n", second, "route", "add", "default", "via", `${network}.1`);

@@ -1,24 +1,22 @@
 import { hostname } from "node:os";
-import { expect } from "@playwright/test";
-import { Cable } from "../lib/cable.ts";
+import { expect, test } from "@playwright/test";
+import { Internet } from "../lib/internet.ts";
 import { TerminalOnPage } from "../lib/terminal.ts";
-import { setUp, somebody, test } from "../lib/world.ts";
+import { setUp, somebody, World } from "../lib/world.ts";
 
 const CUT_MS = 60_000;
 
-// Listens where the machine's cable ends, too.
-test.use({ settings: { MESH_LISTEN: "0.0.0.0:0" } });
-test.skip(!Cable.possible, "not tried: only root may make networks");
+test.skip(!Internet.possible, "not tried: only root may make networks");
 
-test("a machine is cut off for a minute: the page keeps what it saw, and goes on with the same shell", async ({ browser, world }) => {
-  const cable = new Cable();
+test("a machine is cut off for a minute: the page keeps what it saw, and goes on with the same shell", async ({ launchOptions }) => {
+  const internet = await Internet.make();
+  const world = await World.start(Internet.settings, internet.words);
   try {
-    const page = await somebody(browser);
+    const page = await somebody(await internet.site("none").browser(launchOptions, world.url));
     await setUp(page, world);
-    const agent = world.agent("machine", cable.onMachine);
-    const link = new URL(await world.link("alice"));
-    link.hostname = cable.address;
-    const login = agent.run("login", link.href, "--plaintext");
+    const site = internet.site("none");
+    const agent = world.agent("machine", site.words);
+    const login = agent.run("login", await world.link("alice"), "--plaintext");
     expect(await login.exit, login.lines.join("\n")).toBe(0);
     await agent.up("--allow", "terminal:view", "--allow", "terminal:control");
     await page.getByRole("button", { name: "Terminal", exact: true }).click();
@@ -30,13 +28,13 @@ test("a machine is cut off for a minute: the page keeps what it saw, and goes on
     await expect(shell).toBeVisible();
     const before = await shell.innerText();
 
-    cable.pull();
+    site.pull();
     const over = new Promise((resolve) => setTimeout(resolve, CUT_MS));
     await expect(terminal.region.getByText(/This is the last that was seen/)).toBeVisible({ timeout: CUT_MS });
     await expect(shell).toHaveText(before);
     await expect(terminal.text).not.toContainText("written-42-meanwhile");
     await over;
-    cable.plug();
+    site.plug();
 
     await expect(terminal.text).toContainText("written-42-meanwhile", { timeout: 60_000 });
     await expect(shell).toHaveText(before);
@@ -45,6 +43,7 @@ test("a machine is cut off for a minute: the page keeps what it saw, and goes on
     await terminal.type("echo still $$\n");
     await expect(terminal.line(before.trim().replace("shell", "still"))).toBeVisible();
   } finally {
-    cable.remove();
+    await world.stop();
+    await internet.remove();
   }
 });

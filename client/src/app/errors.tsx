@@ -30,6 +30,7 @@ export function LoadFailed({ error }: { error: unknown }) {
   const { i18n } = useLingui();
   const router = useRouter();
   const mesh = useMesh();
+  const answered = error instanceof ApiError;
   // By itself as soon as the server is back: nobody has to come and press the button.
   useEffect(() => {
     const look = () =>
@@ -52,9 +53,13 @@ export function LoadFailed({ error }: { error: unknown }) {
     <main style={{ height: '100%', display: 'flex' }}>
       <EmptyState order={1} icon={<IconCloudOff size={26} />} title={<Trans>Mesh could not be loaded</Trans>}>
         <Text size="sm" c="dimmed" maw={420} role="alert">
-          {explainError(i18n, error)}
+          {answered ? (
+            explainError(i18n, error)
+          ) : (
+            <Trans>A part of this page could not be shown. Load the page again.</Trans>
+          )}
         </Text>
-        <Button onClick={() => void router.invalidate()}>
+        <Button onClick={() => (answered ? void router.invalidate() : location.reload())}>
           <Trans>Try again</Trans>
         </Button>
       </EmptyState>

@@ -1,6 +1,7 @@
 // English and French. Messages are compiled at build time; one language is loaded at a time.
 
 import { i18n } from '@lingui/core';
+import { patiently } from '../lib/patiently';
 import { loadWordsInUse } from '../ui/wordsOf';
 
 export const LANGUAGES = { en: 'English', fr: 'Français' } as const;
@@ -31,8 +32,9 @@ function regionsOf(language: Language): string[] {
 
 export async function activateLanguage(choice: Language | 'auto' = chosenLanguage()): Promise<void> {
   const language = choice === 'auto' ? browserLanguage() : choice;
-  const { messages } =
-    language === 'fr' ? await import('../locales/fr.po') : await import('../locales/en.po');
+  const { messages } = await patiently(() =>
+    language === 'fr' ? import('../locales/fr.po') : import('../locales/en.po'),
+  );
   await loadWordsInUse(language);
   // Added to what is there: `loadAndActivate` would drop the words of parts.
   i18n.load(language, messages);

@@ -14,6 +14,7 @@ import { RoomPage } from '../features/rooms/RoomPage';
 import { RoomsPage } from '../features/rooms/RoomsPage';
 import { Shell } from '../features/rooms/Shell';
 import { ApiError } from '../lib/api';
+import { patiently } from '../lib/patiently';
 import type { Mesh } from '../state/mesh';
 import { LoadFailed, NotFound } from './errors';
 
@@ -33,23 +34,23 @@ const loginRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/login',
   validateSearch: (search): { next?: string } => (search.next ? { next: safeNext(search.next) } : {}),
-  component: lazyRouteComponent(() => import('../features/auth/LoginPage'), 'LoginPage'),
+  component: lazyRouteComponent(() => patiently(() => import('../features/auth/LoginPage')), 'LoginPage'),
 });
 // What is opened once, by a link, is not part of the first screen.
 const setupRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/setup',
-  component: lazyRouteComponent(() => import('../features/auth/SetupPage'), 'SetupPage'),
+  component: lazyRouteComponent(() => patiently(() => import('../features/auth/SetupPage')), 'SetupPage'),
 });
 const inviteRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/invite',
-  component: lazyRouteComponent(() => import('../features/auth/InvitePage'), 'InvitePage'),
+  component: lazyRouteComponent(() => patiently(() => import('../features/auth/InvitePage')), 'InvitePage'),
 });
 const linkRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/link',
-  component: lazyRouteComponent(() => import('../features/auth/LinkPage'), 'LinkPage'),
+  component: lazyRouteComponent(() => patiently(() => import('../features/auth/LinkPage')), 'LinkPage'),
 });
 
 const signedInRoute = createRoute({
@@ -77,7 +78,10 @@ const roomRoute = createRoute({
 const settingsRoute = createRoute({
   getParentRoute: () => signedInRoute,
   path: '/settings',
-  component: lazyRouteComponent(() => import('../features/settings/SettingsPage'), 'SettingsPage'),
+  component: lazyRouteComponent(
+    () => patiently(() => import('../features/settings/SettingsPage')),
+    'SettingsPage',
+  ),
 });
 
 const pairRoute = createRoute({
@@ -85,7 +89,7 @@ const pairRoute = createRoute({
   path: '/pair',
   validateSearch: (search): { code?: string } =>
     typeof search.code === 'string' ? { code: search.code } : {},
-  component: lazyRouteComponent(() => import('../features/settings/PairPage'), 'PairPage'),
+  component: lazyRouteComponent(() => patiently(() => import('../features/settings/PairPage')), 'PairPage'),
 });
 
 const routeTree = rootRoute.addChildren([

@@ -4,6 +4,7 @@ import { i18n, type Messages } from '@lingui/core';
 import { useLingui } from '@lingui/react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
+import { patiently } from '../lib/patiently';
 
 type Catalogue = () => Promise<{ messages: Messages }>;
 type Locale = 'en' | 'fr';
@@ -17,7 +18,7 @@ export async function loadWordsInUse(locale: Locale): Promise<void> {
 
 /** A frame that shows its children once their words are there, and goes on showing them in another language. */
 export function wordsOf(part: string, catalogues: Record<Locale, Catalogue>) {
-  const load = async (locale: Locale) => i18n.load(locale, (await catalogues[locale]()).messages);
+  const load = async (locale: Locale) => i18n.load(locale, (await patiently(catalogues[locale])).messages);
   return function Words({ children }: { children: ReactNode }) {
     const locale = useLingui().i18n.locale === 'fr' ? 'fr' : 'en';
     const words = useQuery({

@@ -3,16 +3,15 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { Button, Group, Textarea } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
-import { type KeyboardEvent, lazy, Suspense, useState } from 'react';
+import { type KeyboardEvent, Suspense, useState } from 'react';
 import { explainError } from '../../app/failures';
 import { useMesh } from '../../app/mesh';
 import type { ChatMessage } from '../../protocol/rest';
 import { MAX_TEXT_CHARS } from '../../state/chatActions';
+import { lazyPart } from '../../ui/lazyPart';
 import { Problem } from '../../ui/Problem';
 
-const DeleteMessage = lazy(() =>
-  import('./DeleteMessage').then((module) => ({ default: module.DeleteMessage })),
-);
+const DeleteMessage = lazyPart(() => import('./DeleteMessage').then((module) => module.DeleteMessage));
 
 export function EditMessage({ message, onDone }: { message: ChatMessage; onDone: () => void }) {
   const { t, i18n } = useLingui();

@@ -3,21 +3,20 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { Group } from '@mantine/core';
 import { IconPencil, IconTrash } from '@tabler/icons-react';
-import { type CSSProperties, lazy, memo, Suspense, useState } from 'react';
+import { type CSSProperties, memo, Suspense, useState } from 'react';
 import { useMesh, useSession } from '../../app/mesh';
 import { formatTime } from '../../lib/format';
 import { splitLinks } from '../../lib/links';
 import type { ChatMessage } from '../../protocol/rest';
 import type { RoomView } from '../../state/roomStore';
 import { Avatar } from '../../ui/Avatar';
+import { lazyPart } from '../../ui/lazyPart';
 import classes from './chat.module.css';
 import { splitMentions } from './mentions';
 import type { Line, Run } from './timeline';
 
-const EditMessage = lazy(() => import('./EditMessage').then((module) => ({ default: module.EditMessage })));
-const DeleteMessage = lazy(() =>
-  import('./DeleteMessage').then((module) => ({ default: module.DeleteMessage })),
-);
+const EditMessage = lazyPart(() => import('./EditMessage').then((module) => module.EditMessage));
+const DeleteMessage = lazyPart(() => import('./DeleteMessage').then((module) => module.DeleteMessage));
 
 interface RunProps {
   run: Run;

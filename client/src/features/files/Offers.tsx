@@ -1,10 +1,11 @@
 // Incoming offers, of whatever room, wait at the top of the page until they are answered.
 
-import { lazy, Suspense } from 'react';
+import { Suspense } from 'react';
+import { lazyPart } from '../../ui/lazyPart';
 import classes from './files.module.css';
 import { useTransfers } from './useTransfers';
 
-const OfferCard = lazy(() => import('./tray/OfferCard').then((module) => ({ default: module.OfferCard })));
+const OfferCard = lazyPart(() => import('./tray/OfferCard').then((module) => module.OfferCard));
 
 /** `roomId`: the room that is in sight; offers of others say where they come from. */
 export function Offers({ roomId }: { roomId?: string }) {

@@ -4,15 +4,16 @@ import { Trans, useLingui } from '@lingui/react/macro';
 import { ActionIcon, Button, FileButton, Tooltip } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { IconFolderUp, IconUpload } from '@tabler/icons-react';
-import { lazy, Suspense, useRef, useState } from 'react';
+import { Suspense, useRef, useState } from 'react';
 import { useMesh } from '../../app/mesh';
 import type { Chosen, ChosenFile } from '../../lib/transfer/chosen';
 import type { Peer } from '../../protocol/signal';
 import type { RoomView } from '../../state/roomStore';
+import { lazyPart } from '../../ui/lazyPart';
 import rooms from '../rooms/rooms.module.css';
 import { useRecipients } from './useRecipients';
 
-const Recipients = lazy(() => import('./tray/Recipients').then((module) => ({ default: module.Recipients })));
+const Recipients = lazyPart(() => import('./tray/Recipients').then((module) => module.Recipients));
 const choosing = () => import('../../lib/transfer/chosen');
 
 export function useSendFiles(room: RoomView) {

@@ -4,13 +4,14 @@ import { Trans, useLingui } from '@lingui/react/macro';
 import { Loader, Modal, Text } from '@mantine/core';
 import { useMediaQuery } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
-import { lazy, Suspense, useEffect, useState } from 'react';
+import { Suspense, useEffect, useState } from 'react';
+import { lazyPart } from '../../ui/lazyPart';
 import { NARROW } from '../rooms/Shell';
 import type { FolderBrowser } from './browser';
 import classes from './folders.module.css';
 
-const Recording = lazy(() =>
-  import('../terminal/recording/Recording').then((module) => ({ default: module.Recording })),
+const Recording = lazyPart(() =>
+  import('../terminal/recording/Recording').then((module) => module.Recording),
 );
 const RECORDING = 'application/x-asciicast';
 const IMAGES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];

@@ -3,17 +3,18 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { ActionIcon, Badge, Button, Text, Tooltip } from '@mantine/core';
 import { IconDeviceDesktop, IconFileUpload, IconTerminal2 } from '@tabler/icons-react';
-import { lazy, Suspense } from 'react';
+import { Suspense } from 'react';
 import { useSession } from '../../app/mesh';
 import type { Peer, Share } from '../../protocol/signal';
 import { type Availability, type Machine, machinesOf, type Person } from '../../state/presence';
 import type { RoomView } from '../../state/roomStore';
 import { Avatar } from '../../ui/Avatar';
+import { lazyPart } from '../../ui/lazyPart';
 import ui from '../../ui/ui.module.css';
 import { NoMachine } from './NoMachine';
 import classes from './people.module.css';
 
-const CallPerson = lazy(() => import('../call/Entries').then((module) => ({ default: module.CallPerson })));
+const CallPerson = lazyPart(() => import('../call/Entries').then((module) => module.CallPerson));
 
 interface Props {
   room: RoomView;

@@ -6,7 +6,7 @@ import { ActionIcon, Button, Center, Indicator, Loader } from '@mantine/core';
 import { useDisclosure, useMediaQuery } from '@mantine/hooks';
 import { IconAdjustments, IconDoorOff, IconUserPlus } from '@tabler/icons-react';
 import { Link, useParams } from '@tanstack/react-router';
-import { lazy, Suspense, useEffect, useEffectEvent, useMemo, useRef, useState } from 'react';
+import { Suspense, useEffect, useEffectEvent, useMemo, useRef, useState } from 'react';
 import { flushSync } from 'react-dom';
 import { useStore } from 'zustand';
 import { explain } from '../../app/failures';
@@ -17,6 +17,7 @@ import type { RoomView } from '../../state/roomStore';
 import { shareNamed } from '../../state/terminalLoader';
 import { terminalsIn } from '../../state/terminalStore';
 import { EmptyState } from '../../ui/EmptyState';
+import { lazyPart } from '../../ui/lazyPart';
 import { ChatPanel } from '../chat/ChatPanel';
 import { DropZone } from '../files/DropZone';
 import { Offers } from '../files/Offers';
@@ -29,25 +30,19 @@ import classes from './rooms.module.css';
 import { NARROW } from './Shell';
 
 // Not on the first screen: loaded when they are opened.
-const RoomSettings = lazy(() =>
-  import('./settings/RoomSettings').then((module) => ({ default: module.RoomSettings })),
+const RoomSettings = lazyPart(() => import('./settings/RoomSettings').then((module) => module.RoomSettings));
+const TransfersPanel = lazyPart(() =>
+  import('../files/tray/TransfersPanel').then((module) => module.TransfersPanel),
 );
-const TransfersPanel = lazy(() =>
-  import('../files/tray/TransfersPanel').then((module) => ({ default: module.TransfersPanel })),
+const SharedFolders = lazyPart(() =>
+  import('../folders/SharedFolders').then((module) => module.SharedFolders),
 );
-const SharedFolders = lazy(() =>
-  import('../folders/SharedFolders').then((module) => ({ default: module.SharedFolders })),
-);
-const OpenFolder = lazy(() =>
-  import('../folders/SharedFolders').then((module) => ({ default: module.OpenFolder })),
-);
-const CallRoom = lazy(() => import('../call/Entries').then((module) => ({ default: module.CallRoom })));
-const GoingOn = lazy(() => import('../call/Entries').then((module) => ({ default: module.GoingOn })));
-const Invite = lazy(() => import('./Invite').then((module) => ({ default: module.Invite })));
-const MainTabs = lazy(() => import('./MainTabs').then((module) => ({ default: module.MainTabs })));
-const TerminalPane = lazy(() =>
-  import('../terminal/TerminalPane').then((module) => ({ default: module.TerminalPane })),
-);
+const OpenFolder = lazyPart(() => import('../folders/SharedFolders').then((module) => module.OpenFolder));
+const CallRoom = lazyPart(() => import('../call/Entries').then((module) => module.CallRoom));
+const GoingOn = lazyPart(() => import('../call/Entries').then((module) => module.GoingOn));
+const Invite = lazyPart(() => import('./Invite').then((module) => module.Invite));
+const MainTabs = lazyPart(() => import('./MainTabs').then((module) => module.MainTabs));
+const TerminalPane = lazyPart(() => import('../terminal/TerminalPane').then((module) => module.TerminalPane));
 
 export function RoomPage() {
   const { roomId } = useParams({ from: '/signed-in/rooms/$roomId' });

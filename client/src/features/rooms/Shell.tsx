@@ -4,10 +4,11 @@ import { Trans, useLingui } from '@lingui/react/macro';
 import { Drawer } from '@mantine/core';
 import { useDisclosure, useMediaQuery } from '@mantine/hooks';
 import { Outlet, useLocation, useNavigate } from '@tanstack/react-router';
-import { createContext, lazy, Suspense, useContext, useEffect, useMemo, useState } from 'react';
+import { createContext, Suspense, useContext, useEffect, useMemo, useState } from 'react';
 import { useStore } from 'zustand';
 import { useMesh, useSession } from '../../app/mesh';
 import { coversPage, hasCalls } from '../../state/callStore';
+import { lazyPart } from '../../ui/lazyPart';
 import { useShortcuts } from '../shortcuts/useShortcuts';
 import { ConnectionBanner } from './ConnectionBanner';
 import classes from './rooms.module.css';
@@ -15,16 +16,16 @@ import { Sidebar } from './Sidebar';
 
 export const NARROW = '(max-width: 61.99em)';
 
-const ShortcutList = lazy(() =>
-  import('../shortcuts/ShortcutList').then((module) => ({ default: module.ShortcutList })),
+const ShortcutList = lazyPart(() =>
+  import('../shortcuts/ShortcutList').then((module) => module.ShortcutList),
 );
-const TransfersEverywhere = lazy(() =>
-  import('../files/tray/Everywhere').then((module) => ({ default: module.Everywhere })),
+const TransfersEverywhere = lazyPart(() =>
+  import('../files/tray/Everywhere').then((module) => module.Everywhere),
 );
 
-const NewRoom = lazy(() => import('./NewRoom').then((module) => ({ default: module.NewRoom })));
-const Palette = lazy(() => import('../palette/Palette').then((module) => ({ default: module.Palette })));
-const CallLayer = lazy(() => import('../call/CallLayer').then((module) => ({ default: module.CallLayer })));
+const NewRoom = lazyPart(() => import('./NewRoom').then((module) => module.NewRoom));
+const Palette = lazyPart(() => import('../palette/Palette').then((module) => module.Palette));
+const CallLayer = lazyPart(() => import('../call/CallLayer').then((module) => module.CallLayer));
 
 const Frame = createContext({ openRooms: () => {}, newRoom: () => {} });
 /** Opens the list of rooms where it is not in sight, and what makes a new one. */

@@ -3,7 +3,7 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { Button, Code, Group, Loader, Stack, Text } from '@mantine/core';
 import { IconPlugConnectedX, IconTerminal2 } from '@tabler/icons-react';
-import { type KeyboardEvent, lazy, Suspense, useEffect, useId, useRef, useState } from 'react';
+import { type KeyboardEvent, Suspense, useEffect, useId, useRef, useState } from 'react';
 import { explain } from '../../app/failures';
 import { useMesh } from '../../app/mesh';
 import { isMac, leaveKeys, SHELL_KEYS } from '../../lib/shortcuts';
@@ -13,6 +13,7 @@ import { rememberFront } from '../../state/terminalMemory';
 import { asItIs, isAway } from '../../state/terminalReturn';
 import { nameOf, patchTerminal, type TerminalView } from '../../state/terminalStore';
 import { EmptyState } from '../../ui/EmptyState';
+import { lazyPart } from '../../ui/lazyPart';
 import { KeyBar } from './KeyBar';
 import { LinkDialog } from './LinkDialog';
 import { Questions } from './Questions';
@@ -26,8 +27,8 @@ import { useReturn } from './useReturn';
 import { useTerminals } from './useTerminals';
 import { Words } from './words';
 
-const PlayRecording = lazy(() =>
-  import('./recording/PlayRecording').then((module) => ({ default: module.PlayRecording })),
+const PlayRecording = lazyPart(() =>
+  import('./recording/PlayRecording').then((module) => module.PlayRecording),
 );
 
 interface Props {
