@@ -1,21 +1,14 @@
 /** Files larger than what a page may hold: two gibibytes each way, with the memory of the page: `cargo xtask transfers`. */
 import { hostname } from "node:os";
 import path from "node:path";
-import { type BrowserContext, chromium, expect, type Page, test as base } from "@playwright/test";
+import { expect, test as base } from "@playwright/test";
 import { blake3, randomFile } from "../lib/files.ts";
-import { watchMemory } from "../lib/memory.ts";
 import { invitation, join } from "../lib/people.ts";
+import { type Person, person, send } from "../lib/profile.ts";
 import { setUp, World } from "../lib/world.ts";
 
 const MIB = Number(process.env.MIB ?? 2048);
 const MAX_PAGE_BYTES = 300 * 2 ** 20;
-
-/** A browser with a profile on the disk: a private window would keep its storage in memory. */
-interface Person {
-  page: Page;
-  /** The most that the page needed since it was opened. */
-  memory: ReturnType<typeof watchMemory>;
-}
 
 const test = base.extend<{ world: World; person: (name: string) => Promise<Person> }>({
   // biome-ignore lint/correctness/noEmptyPattern: the test runner asks for a pattern
@@ -25,14 +18,13 @@ const test = base.extend<{ world: World; person: (name: string) => Promise<Perso
     await world.stop();
   },
   person: async ({ world, launchOptions, locale }, use) => {
-    const contexts: BrowserContext[] = [];
+    const people: Person[] = [];
     await use(async (name) => {
-      const profile = path.join(world.folder, `profile-${name}`);
-      const context = await chromium.launchPersistentContext(profile, { ...launchOptions, locale: locale ?? "en-GB" });
-      contexts.push(context);
-      return { page: context.pages()[0] ?? (await context.newPage()), memory: watchMemory(profile) };
+      const one = await person(world, name, launchOptions, locale);
+      people.push(one);
+      return one;
     });
-    for (const context of contexts) await context.close();
+    for (const one of people) await one.close();
   },
 });
 
@@ -45,12 +37,6 @@ function report(what: string, seconds: number, ...people: [string, Person][]): v
     console.log(`  ${name} held at most ${mib(own)} (${mib(resident)} with the browser's program)`);
     expect(own).toBeLessThan(MAX_PAGE_BYTES);
   }
-}
-
-async function send(page: Page, button: string, file: string): Promise<void> {
-  const chooser = page.waitForEvent("filechooser");
-  await page.getByRole("button", { name: button }).click();
-  await (await chooser).setFiles(file);
 }
 
 test("page to page", async ({ world, person }) => {

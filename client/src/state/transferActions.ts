@@ -6,7 +6,7 @@ import type { Verify } from '../lib/capability';
 import { newId } from '../lib/ids';
 import { type ChosenFile, sendable, titleOf } from '../lib/transfer/chosen';
 import type { TransferFault } from '../lib/transfer/fault';
-import { createHashWorker, type HashPort } from '../lib/transfer/hashPort';
+import { createHashWorkers, type HashPort } from '../lib/transfer/hashPort';
 import { Incoming } from '../lib/transfer/incoming';
 import { Outgoing, type PreparedFile, prepare } from '../lib/transfer/outgoing';
 import { clearOldParts } from '../lib/transfer/parts';
@@ -76,7 +76,7 @@ export type TransferActions = ReturnType<typeof createTransferActions>;
 /** With the worker that hashes, once what earlier visits left is cleared away. */
 export function loadTransferActions(deps: Omit<TransferDeps, 'hash'>): TransferActions {
   void clearOldParts();
-  return createTransferActions({ ...deps, hash: createHashWorker() });
+  return createTransferActions({ ...deps, hash: createHashWorkers() });
 }
 
 export function createTransferActions(deps: TransferDeps) {

@@ -9,8 +9,8 @@ import { failureOf, linkFor, type Opening } from './sessions';
 import type { TransferDeps } from './transferActions';
 import { patchTransfer, type TransferView } from './transferStore';
 
-/** The screen is told of progress at most this often. */
-const SHOW_EVERY_MS = 120;
+/** The screen is told of progress at most this often: each time costs the processor what moves the file. */
+const SHOW_EVERY_MS = 250;
 
 /** What belongs to a transfer that is not over. */
 export interface Live {

@@ -1,6 +1,6 @@
 // Files out of a shared folder and into one: the drivers of lib/transfer over a session in the folder.
 
-import { createHashWorker, type HashPort } from '../../lib/transfer/hashPort';
+import { createHashWorkers, type HashPort } from '../../lib/transfer/hashPort';
 import { Incoming } from '../../lib/transfer/incoming';
 import { Outgoing, prepare } from '../../lib/transfer/outgoing';
 import type { Sink } from '../../lib/transfer/sink';
@@ -23,7 +23,7 @@ type Show = (change: Partial<Move>) => void;
 
 let worker: HashPort | undefined;
 function hashPort(): HashPort {
-  worker ??= createHashWorker();
+  worker ??= createHashWorkers();
   return worker;
 }
 

@@ -3,19 +3,22 @@
 import { CHUNK_BYTES } from '../../protocol/frames';
 import { Blake3, blake3, parent } from '../blake3';
 
-export class FileHash {
-  /** What FILE_CHUNK says of each chunk so far. */
-  readonly chunks: Uint8Array[] = [];
+/** What FILE_CHUNK says of this chunk of a file of this size. */
+export function chunkDigest(size: number, chunk: number, bytes: Uint8Array): Uint8Array {
+  return size <= CHUNK_BYTES ? blake3(bytes) : new Blake3(chunk * CHUNK_BYTES).update(bytes).subtree();
+}
 
-  /** `size`: of the whole file. */
-  constructor(private readonly size: number) {}
+export class FileHash {
+  constructor(
+    /** Of the whole file. */
+    private readonly size: number,
+    /** What FILE_CHUNK says of each chunk so far. */
+    readonly chunks: Uint8Array[] = [],
+  ) {}
 
   /** The next chunk; gives its digest. */
   add(bytes: Uint8Array): Uint8Array {
-    const digest =
-      this.size <= CHUNK_BYTES
-        ? blake3(bytes)
-        : new Blake3(this.chunks.length * CHUNK_BYTES).update(bytes).subtree();
+    const digest = chunkDigest(this.size, this.chunks.length, bytes);
     this.chunks.push(digest);
     return digest;
   }

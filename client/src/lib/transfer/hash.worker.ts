@@ -1,7 +1,7 @@
 // Hashing away from the page's thread. Buffers are handed over and handed back, never copied.
 
 import { CHUNK_BYTES } from '../../protocol/frames';
-import { FileHash } from './fileHash';
+import { chunkDigest, FileHash } from './fileHash';
 import type { HashReply, HashRequest } from './hashPort';
 
 const streams = new Map<string, FileHash>();
@@ -28,22 +28,22 @@ async function run(request: HashRequest): Promise<void> {
     case 'drop':
       streams.delete(request.stream);
       return;
-    case 'blob': {
-      const file = new FileHash(request.size);
-      for (let at = 0; at < request.blob.size; at += CHUNK_BYTES) {
-        file.add(new Uint8Array(await request.blob.slice(at, at + CHUNK_BYTES).arrayBuffer()));
-        reply({ id: request.id, progress: Math.min(at + CHUNK_BYTES, request.blob.size) });
+    case 'begin':
+      streams.set(request.stream, new FileHash(request.size, request.chunks));
+      reply({ id: request.id });
+      return;
+    case 'stretch': {
+      const chunks: Uint8Array[] = [];
+      for (let at = 0; at < request.stretch.size; at += CHUNK_BYTES) {
+        const bytes = new Uint8Array(await request.stretch.slice(at, at + CHUNK_BYTES).arrayBuffer());
+        chunks.push(chunkDigest(request.size, request.chunk + chunks.length, bytes));
       }
-      if (request.stream === undefined) reply({ id: request.id, digest: file.digest(), chunks: file.chunks });
-      else {
-        streams.set(request.stream, file);
-        reply({ id: request.id });
-      }
+      reply({ id: request.id, chunks });
     }
   }
 }
 
-// Requests of one stream must not overtake each other: everything but blobs runs to its end at once.
+// Requests of one stream must not overtake each other: everything but stretches runs to its end at once.
 self.onmessage = ({ data }: MessageEvent<HashRequest>) => {
   run(data).catch((error: unknown) =>
     reply({ id: data.id, error: error instanceof Error ? error.message : String(error) }),

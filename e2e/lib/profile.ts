@@ -1,0 +1,26 @@
+/** A person with a browser of their own, whose profile is on the disk: a private window would keep its storage in memory. */
+import path from "node:path";
+import { chromium, type LaunchOptions, type Page } from "@playwright/test";
+import { watchMemory } from "./memory.ts";
+import type { World } from "./world.ts";
+
+export interface Person {
+  page: Page;
+  /** The most that the page needed since it was opened. */
+  memory: ReturnType<typeof watchMemory>;
+  close: () => Promise<void>;
+}
+
+export async function person(world: World, name: string, options: LaunchOptions, locale = "en-GB"): Promise<Person> {
+  const profile = path.join(world.folder, `profile-${name}`);
+  const context = await chromium.launchPersistentContext(profile, { ...options, locale });
+  const page = context.pages()[0] ?? (await context.newPage());
+  return { page, memory: watchMemory(profile), close: () => context.close() };
+}
+
+/** Presses the button that asks for a file, and chooses this one. */
+export async function send(page: Page, button: string, file: string): Promise<void> {
+  const chooser = page.waitForEvent("filechooser");
+  await page.getByRole("button", { name: button }).click();
+  await (await chooser).setFiles(file);
+}
