@@ -1,12 +1,14 @@
 // What has to be there before the page is.
 
-// A file of the page that breaks off on its way, as all do when a phone changes its network, is asked for again.
+// A file of the page that breaks off on its way, as all do when a phone changes its network, is asked for again. What an
+// extension puts into the page is not of the page.
 const AGAIN_AFTER_MS = 2000;
 addEventListener(
   'error',
   ({ target }) => {
-    if (target instanceof HTMLScriptElement) setTimeout(() => location.reload(), AGAIN_AFTER_MS);
-    else if (target instanceof HTMLLinkElement && target.rel === 'stylesheet')
+    const own = String(target.src ?? target.href).startsWith(`${location.origin}/`);
+    if (own && target instanceof HTMLScriptElement) setTimeout(() => location.reload(), AGAIN_AFTER_MS);
+    else if (own && target instanceof HTMLLinkElement && target.rel === 'stylesheet')
       setTimeout(() => target.replaceWith(target.cloneNode()), AGAIN_AFTER_MS);
   },
   { capture: true },
