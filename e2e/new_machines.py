@@ -93,6 +93,8 @@ class Machine:
         self.lines: queue.Queue[str | None] = queue.Queue()
         self.said: list[str] = []
         threading.Thread(target=self._read, daemon=True).start()
+        # Who answers has a network of its own: before, a cable to it would end here.
+        self.run(":")
 
     def _read(self) -> None:
         for line in self.shell.stdout:
