@@ -7,10 +7,10 @@ import { hostname } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { type Browser, chromium, expect, type LaunchOptions, type Page, test } from "@playwright/test";
-import { randomFile } from "../lib/files.ts";
+import { pick, randomFile } from "../lib/files.ts";
 import { invitation, join } from "../lib/people.ts";
 import { binary } from "../lib/process.ts";
-import { person, send } from "../lib/profile.ts";
+import { person } from "../lib/profile.ts";
 import { keep, median } from "../lib/results.ts";
 import { setUp, World } from "../lib/world.ts";
 
@@ -191,7 +191,7 @@ function files(options: LaunchOptions): Record<string, () => Promise<number>> {
         const bob = await person(world, "bob", options);
         await join(bob.page, await invitation(page), "bob");
         await expect(page.getByRole("listitem", { name: "bob" })).toContainText("Online");
-        await send(page, "Send files", file);
+        await pick(page, "Send files", file);
         const measured = await fileRate(bob.page, () => bob.page.getByRole("button", { name: "Accept" }).click());
         await bob.close();
         return measured;
@@ -200,7 +200,7 @@ function files(options: LaunchOptions): Record<string, () => Promise<number>> {
       transfer(options, async (world, page, file) => {
         await world.agent("machine").start(await world.link("alice"), "--allow", "share:file");
         await page.getByRole("button", { name: `Send a file to ${hostname()}` }).waitFor();
-        return fileRate(page, () => send(page, `Send a file to ${hostname()}`, file));
+        return fileRate(page, () => pick(page, `Send a file to ${hostname()}`, file));
       }),
     "agent to Chromium": () =>
       transfer(options, async (world, page, file) => {

@@ -2,9 +2,9 @@
 import { hostname } from "node:os";
 import path from "node:path";
 import { expect, test as base } from "@playwright/test";
-import { blake3, randomFile } from "../lib/files.ts";
+import { blake3, pick, randomFile } from "../lib/files.ts";
 import { invitation, join } from "../lib/people.ts";
-import { type Person, person, send } from "../lib/profile.ts";
+import { type Person, person } from "../lib/profile.ts";
 import { setUp, World } from "../lib/world.ts";
 
 const MIB = Number(process.env.MIB ?? 2048);
@@ -47,7 +47,7 @@ test("page to page", async ({ world, person }) => {
   const source = path.join(world.folder, "film.mkv");
   const hash = await randomFile(source, MIB);
   await expect(alice.page.getByRole("listitem", { name: "bob" })).toContainText("Online");
-  await send(alice.page, "Send files", source);
+  await pick(alice.page, "Send files", source);
   const saved = bob.page.waitForEvent("download", { timeout: 0 });
   const start = performance.now();
   await bob.page.getByRole("button", { name: "Accept" }).click();
@@ -64,7 +64,7 @@ test("page to machine", async ({ world, person }) => {
   const source = path.join(world.folder, "film.mkv");
   const hash = await randomFile(source, MIB);
   const start = performance.now();
-  await send(alice.page, `Send a file to ${hostname()}`, source);
+  await pick(alice.page, `Send a file to ${hostname()}`, source);
   await expect(alice.page.getByText("BLAKE3 verified")).toBeVisible({ timeout: 0 });
   report("page to machine", (performance.now() - start) / 1000, ["the page", alice]);
   expect(await blake3(path.join(agent.downloads, "film.mkv"))).toBe(hash);

@@ -17,10 +17,3 @@ export async function person(world: World, name: string, options: LaunchOptions,
   const page = context.pages()[0] ?? (await context.newPage());
   return { page, memory: watchMemory(profile), close: () => context.close() };
 }
-
-/** Presses the button that asks for a file, and chooses this one. */
-export async function send(page: Page, button: string, file: string): Promise<void> {
-  const chooser = page.waitForEvent("filechooser");
-  await page.getByRole("button", { name: button }).click();
-  await (await chooser).setFiles(file);
-}

@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import { expect } from "@playwright/test";
-import { blake3, randomFile } from "../lib/files.ts";
+import { blake3, pick, randomFile } from "../lib/files.ts";
 import { setUp, somebody, test } from "../lib/world.ts";
 
 test("64 MiB from a machine to the page, hash equal", async ({ browser, world }) => {
@@ -57,9 +57,7 @@ test("64 MiB from the page, into the machine's download folder, hash equal", asy
   const source = path.join(world.folder, "report.bin");
   const hash = await randomFile(source, 64);
 
-  const chooser = page.waitForEvent("filechooser");
-  await page.getByRole("button", { name: `Send a file to ${hostname()}` }).click();
-  await (await chooser).setFiles(source);
+  await pick(page, `Send a file to ${hostname()}`, source);
   const card = page.getByRole("listitem", { name: "report.bin" });
   await expect(card.getByText("BLAKE3 verified")).toBeVisible({ timeout: 60_000 });
 
@@ -75,9 +73,7 @@ test("a receiver that disappears leaves no half-written file under the final nam
   const source = path.join(world.folder, "large.bin");
   await randomFile(source, 256);
 
-  const chooser = page.waitForEvent("filechooser");
-  await page.getByRole("button", { name: `Send a file to ${hostname()}` }).click();
-  await (await chooser).setFiles(source);
+  await pick(page, `Send a file to ${hostname()}`, source);
   await expect(page.getByTestId("transfer-rate")).toBeVisible({ timeout: 60_000 });
   await page.context().close();
   await agent.program.until(/was lost .* goes on from there/);

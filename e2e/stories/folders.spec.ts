@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect } from "@playwright/test";
-import { blake3, randomFile } from "../lib/files.ts";
+import { blake3, pick, randomFile } from "../lib/files.ts";
 import { setUp, somebody, test } from "../lib/world.ts";
 
 /** The smallest image that there is. */
@@ -63,9 +63,7 @@ test("a folder of a machine is browsed, changes live, previewed, downloaded with
 
   const source = path.join(world.folder, "mine.bin");
   const mine = await randomFile(source, 2);
-  const chooser = page.waitForEvent("filechooser");
-  await pane.getByRole("button", { name: "Put files here" }).click();
-  await (await chooser).setFiles(source);
+  await pick(pane, "Put files here", source);
   await sharing.until(new RegExp(`BLAKE3 ${mine} verified`));
   await expect(pane.getByRole("button", { name: "mine.bin", exact: true })).toBeVisible();
   expect(await blake3(path.join(folder, "summer", "mine.bin"))).toBe(mine);

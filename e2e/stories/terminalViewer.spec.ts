@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import path from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import { type Browser, type BrowserContextOptions, expect, type Page } from "@playwright/test";
+import { pick } from "../lib/files.ts";
 import { invitation, join } from "../lib/people.ts";
 import { TerminalOnPage } from "../lib/terminal.ts";
 import { type Agent, setUp, somebody, test, type World } from "../lib/world.ts";
@@ -296,8 +297,6 @@ test("a recording is played from a shared folder and from the disk, and stops wh
   await page.getByRole("button", { name: "More about this terminal" }).click();
   await page.getByRole("menuitem", { name: "Play a recording" }).click();
   const dialog = page.getByRole("dialog", { name: "Play a recording" });
-  const chooser = page.waitForEvent("filechooser");
-  await dialog.getByRole("button", { name: "Choose a file" }).click();
-  await (await chooser).setFiles({ name: "disk.cast", mimeType: "", buffer: Buffer.from(CAST) });
+  await pick(dialog, "Choose a file", { name: "disk.cast", mimeType: "", buffer: Buffer.from(CAST) });
   await expect(page.getByRole("dialog", { name: "disk.cast" }).getByText("The nightly backup")).toBeVisible();
 });

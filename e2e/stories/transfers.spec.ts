@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import { type Browser, expect, type Page } from "@playwright/test";
-import { blake3, randomFile } from "../lib/files.ts";
+import { blake3, pick, randomFile } from "../lib/files.ts";
 import { invitation, join } from "../lib/people.ts";
 import { setUp, somebody, test, type World } from "../lib/world.ts";
 
@@ -15,12 +15,6 @@ async function two(browser: Browser, world: World): Promise<{ alice: Page; bob: 
   await join(bob, await invitation(alice), "bob");
   await expect(alice.getByRole("listitem", { name: "bob" })).toContainText("Online");
   return { alice, bob };
-}
-
-async function pick(page: Page, button: string, what: string | string[]): Promise<void> {
-  const chooser = page.waitForEvent("filechooser");
-  await page.getByRole("button", { name: button, exact: true }).click();
-  await (await chooser).setFiles(what);
 }
 
 /** A folder that the system's dialog would give: one of the browser's own, which this page can be asked about afterwards. */
