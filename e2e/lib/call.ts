@@ -41,39 +41,51 @@ export async function people<Names extends string[]>(
   return [alice, ...(others as { [Name in keyof Names]: Page })];
 }
 
-export interface Arrived {
-  /** Of each connection that stands. */
-  frames: number[];
-  levels: number[];
+/** What one connection has brought so far. */
+interface Arrived {
+  state: RTCPeerConnectionState;
+  /** Pictures that were decoded. */
+  frames: number;
+  /** Of the sound: packets, and the energy of what was played of them. */
+  packets: number;
+  energy: number;
 }
 
-/** What has arrived at this page so far, by connection. */
-export function arrived(page: Page): Promise<Arrived> {
+/** The connections of this page, but for those that ended. */
+function connections(page: Page): Promise<Arrived[]> {
   return page.evaluate(async () => {
-    const frames: number[] = [];
-    const levels: number[] = [];
-    for (const link of (window as unknown as Watched).links) {
-      if (link.connectionState !== "connected") continue;
-      let decoded = 0;
-      let level = 0;
-      for (const report of (await link.getStats()).values() as Iterable<Record<string, unknown>>) {
-        if (report.type !== "inbound-rtp") continue;
-        if (report.kind === "video") decoded += Number(report.framesDecoded ?? 0);
-        if (report.kind === "audio") level = Math.max(level, Number(report.totalAudioEnergy ?? 0));
-      }
-      frames.push(decoded);
-      levels.push(level);
-    }
-    return { frames, levels };
+    const links = (window as unknown as Watched).links.filter(({ connectionState }) => connectionState !== "closed");
+    return Promise.all(
+      links.map(async (link) => {
+        const one = { state: link.connectionState, frames: 0, packets: 0, energy: 0 };
+        for (const report of (await link.getStats()).values() as Iterable<Record<string, unknown>>) {
+          if (report.type !== "inbound-rtp") continue;
+          if (report.kind === "video") one.frames += Number(report.framesDecoded ?? 0);
+          if (report.kind !== "audio") continue;
+          one.packets += Number(report.packetsReceived ?? 0);
+          one.energy += Number(report.totalAudioEnergy ?? 0);
+        }
+        return one;
+      }),
+    );
   });
+}
+
+/** How many pictures have arrived at this page so far, by connection that stands. */
+export async function pictures(page: Page): Promise<number[]> {
+  return (await connections(page)).filter(({ state }) => state === "connected").map(({ frames }) => frames);
 }
 
 /** So many of the others are seen, with pictures that go on, and heard. */
 export async function seesAndHears(page: Page, others: number): Promise<void> {
-  await expect.poll(async () => (await arrived(page)).frames.filter((count) => count > 5).length, { timeout: 30_000 }).toBe(others);
-  await expect.poll(async () => (await arrived(page)).levels.filter((level) => level > 0).length).toBe(others);
-  const before = (await arrived(page)).frames;
-  await expect.poll(async () => (await arrived(page)).frames.every((count, index) => count > (before[index] ?? 0))).toBe(true);
+  await expect.poll(async () => (await pictures(page)).filter((count) => count > 5).length, { timeout: 30_000 }).toBe(others);
+  const heard = async () => {
+    const all = await connections(page);
+    return all.filter(({ state, energy }) => state === "connected" && energy > 0).length === others || all;
+  };
+  await expect.poll(heard).toBe(true);
+  const before = await pictures(page);
+  await expect.poll(async () => (await pictures(page)).every((count, index) => count > (before[index] ?? 0))).toBe(true);
 }
 
 export const stage = (page: Page) => page.getByRole("region", { name: "Call in Home" });

@@ -1,6 +1,6 @@
 /** Who else is in the room of a call: who may not take part in it, who joins muted, and what one does there by the keyboard. */
 import { expect, type Page } from "@playwright/test";
-import { accept, arrived, more, people, ringEverybody, seesAndHears, stage, takeAway } from "../lib/call.ts";
+import { accept, more, people, pictures, ringEverybody, seesAndHears, stage, takeAway } from "../lib/call.ts";
 import { test } from "../lib/world.ts";
 
 interface Wire {
@@ -93,7 +93,7 @@ test("a third person without the right begins no call, sees none of two others, 
     await expect(stage(page).getByRole("listitem", { name: "carol", exact: true })).toHaveCount(0);
     await seesAndHears(page, 1);
   }
-  expect((await arrived(carol)).frames).toEqual([]);
+  expect(await pictures(carol)).toEqual([]);
 });
 
 test("one joins muted and without a picture; keys turn both on, the space bar is for talking as long as it is held; one person is kept large", async ({

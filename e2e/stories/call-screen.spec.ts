@@ -1,7 +1,7 @@
 /** Screens: shown in a call and outside of one, looked at closely, pointed at, recorded, stopped. */
 import { AxeBuilder } from "@axe-core/playwright";
 import { expect } from "@playwright/test";
-import { accept, arrived, more, people, ringEverybody, seesAndHears, stage } from "../lib/call.ts";
+import { accept, more, people, pictures, ringEverybody, seesAndHears, stage } from "../lib/call.ts";
 import { test } from "../lib/world.ts";
 
 test("a screen is shown in the call, zoomed, pointed at, and stopped", async ({ browser, world }) => {
@@ -15,7 +15,7 @@ test("a screen is shown in the call, zoomed, pointed at, and stopped", async ({ 
   await alice.getByRole("menuitem", { name: "Show with sharp letters" }).click();
   const screen = stage(bob).getByRole("region", { name: "Screen of alice" });
   await expect(screen).toBeVisible();
-  await expect.poll(async () => (await arrived(bob)).frames.filter((count) => count > 1).length).toBe(3);
+  await expect.poll(async () => (await pictures(bob)).filter((count) => count > 1).length).toBe(3);
   // Who watches is in sight, at the one who shows and at who watches.
   const own = stage(alice).getByRole("region", { name: "Your screen" });
   await expect(own.getByRole("img", { name: /Watched by (bob, carol|carol, bob)/ })).toBeVisible();
@@ -65,7 +65,7 @@ test("a screen is shown to the room without a call: watched from the room, and s
   await bob.getByRole("button", { name: "Watch" }).click();
   const screen = stage(bob).getByRole("region", { name: "Screen of alice" });
   await expect(screen.getByRole("img", { name: "Watched by bob" })).toBeVisible();
-  await expect.poll(async () => (await arrived(bob)).frames[0]).toBeGreaterThan(1);
+  await expect.poll(async () => (await pictures(bob))[0]).toBeGreaterThan(1);
   await alice.keyboard.press("Control+k");
   await alice.getByRole("combobox", { name: "Find", exact: true }).fill("stop showing");
   await alice.keyboard.press("Enter");
@@ -81,8 +81,8 @@ test("a recording is told to everybody while it runs, and kept on this device", 
   await more(alice, "Record, and tell everybody");
   await expect(stage(bob).getByText("Recorded by alice")).toBeVisible();
   await expect(stage(alice).getByText("Recorded by alice")).toBeVisible();
-  const { frames } = await arrived(alice);
-  await expect.poll(async () => (await arrived(alice)).frames[0]).toBeGreaterThan((frames[0] ?? 0) + 20);
+  const before = await pictures(alice);
+  await expect.poll(async () => (await pictures(alice))[0]).toBeGreaterThan((before[0] ?? 0) + 20);
   const kept = alice.waitForEvent("download");
   await more(alice, "Stop recording");
   expect((await kept).suggestedFilename()).toMatch(/^Mesh .*\.webm$/);

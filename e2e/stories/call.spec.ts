@@ -1,6 +1,6 @@
 /** Calls: two to four people see and hear each other, directly; who comes, goes, comes back, may no longer. */
 import { expect } from "@playwright/test";
-import { accept, arrived, more, people, ringEverybody, seesAndHears, stage, takeAway } from "../lib/call.ts";
+import { accept, more, people, pictures, ringEverybody, seesAndHears, stage, takeAway } from "../lib/call.ts";
 import { test } from "../lib/world.ts";
 
 test("two people: one rings, the other accepts, both see and hear each other", async ({ browser, world }) => {
@@ -19,8 +19,8 @@ test("two people: one rings, the other accepts, both see and hear each other", a
   await expect(mine.getByLabel("Picture of alice")).toBeHidden();
   await stage(alice).getByRole("button", { name: "Turn the camera on" }).click();
   await expect(mine.getByLabel("Picture of alice")).toBeVisible();
-  const { frames } = await arrived(bob);
-  await expect.poll(async () => (await arrived(bob)).frames[0]).toBeGreaterThan((frames[0] ?? 0) + 5);
+  const before = await pictures(bob);
+  await expect.poll(async () => (await pictures(bob))[0]).toBeGreaterThan((before[0] ?? 0) + 5);
 
   await stage(bob).getByRole("button", { name: "Leave the call" }).click();
   await expect(stage(bob)).toBeHidden();
@@ -118,8 +118,8 @@ test("a right that is taken away in the call ends it within 5 s, and the others 
   await takeAway(alice, "bob");
   await expect(bob.getByText("The call is over")).toBeVisible({ timeout: 5_000 });
   await expect(bob.getByRole("alert")).toHaveText("The permission for this was taken back. Ask the room’s owner.");
-  await expect.poll(async () => (await arrived(bob)).frames.length, { timeout: 5_000 }).toBe(0);
-  await expect.poll(async () => (await arrived(alice)).frames.length, { timeout: 5_000 }).toBe(1);
+  await expect.poll(async () => (await pictures(bob)).length, { timeout: 5_000 }).toBe(0);
+  await expect.poll(async () => (await pictures(alice)).length, { timeout: 5_000 }).toBe(1);
   console.log(`media of a right taken away ended after ${Date.now() - begun} ms`);
   for (const page of [alice, carol]) await seesAndHears(page, 1);
 });
@@ -150,6 +150,6 @@ test("who lies about the certificate is neither seen nor heard, and there is a w
   await ringEverybody(alice);
   await accept(bob);
   await expect(stage(alice).getByRole("alert")).toHaveText(/could not prove/);
-  expect((await arrived(alice)).frames).toEqual([]);
+  expect(await pictures(alice)).toEqual([]);
   await expect(stage(alice).getByRole("button", { name: "Try again" })).toBeVisible();
 });
