@@ -83,11 +83,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         }
         let source = case.make(stage.path())?;
         let mut measured: Vec<Measured> = Vec::new();
+        let kept = tempfile::tempdir_in(stage.path())?;
         // The largest is for the memory, which one run shows.
         let rounds = if case == LARGE { 1 } else { options.rounds };
         for _ in 0..rounds {
             for program in programs.iter_mut().filter(|program| program.fits(case)) {
-                let moved = once(&mut **program, case, &source, stage.path());
+                let moved = once(&mut **program, case, &source, stage.path(), kept.path());
                 let moved = moved.with_context(|| format!("{} with {}", case.name(), program.name()))?;
                 report::add(&mut measured, case, program.name(), Reading::of(case, &moved));
             }
@@ -122,8 +123,16 @@ fn start(stage: &Path, options: &Options) -> anyhow::Result<Vec<Box<dyn Program>
     Ok(all)
 }
 
-/// One run; what arrived is compared and removed.
-fn once(program: &mut dyn Program, case: Case, source: &Path, stage: &Path) -> anyhow::Result<Moved> {
+/// One run; what arrived is compared and removed. Small files are only put away until the case is over: ext4 without a journal
+/// looks at every number of a file that was deleted within minutes before it gives out another (fs/ext4/ialloc.c,
+/// `recently_deleted`), and the next program would pay for that.
+fn once(
+    program: &mut dyn Program,
+    case: Case,
+    source: &Path,
+    stage: &Path,
+    kept: &Path,
+) -> anyhow::Result<Moved> {
     let target = stage.join("target");
     std::fs::create_dir(&target)?;
     process::settle()?;
@@ -132,6 +141,11 @@ fn once(program: &mut dyn Program, case: Case, source: &Path, stage: &Path) -> a
     if program.name() != programs::RAW {
         case.check(&target)?;
     }
-    process::remove(&target)?;
+    if case.is_folder() {
+        let number = std::fs::read_dir(kept)?.count();
+        std::fs::rename(&target, kept.join(number.to_string()))?;
+    } else {
+        process::remove(&target)?;
+    }
     Ok(moved)
 }
