@@ -142,8 +142,8 @@ fuzz_target!(|case: Case<'_>| {
                 while let Some(request) = sender.poll_read() {
                     let (_, source) = &files[request.file as usize];
                     assert!(request.offset + u64::from(request.len) <= source.len() as u64);
-                    let chunk = request.fill(|at, buffer: &mut [u8]| {
-                        buffer.copy_from_slice(&source[at as usize..][..buffer.len()]);
+                    let chunk = request.fill(|at, len, message: &mut Vec<u8>| {
+                        message.extend_from_slice(&source[at as usize..][..len]);
                         Ok::<(), ()>(())
                     });
                     sender.chunk_read(chunk.expect("memory is read"));

@@ -1,6 +1,6 @@
 //! Two connections of one process over real sockets: what is sent arrives, and what must be refused is.
 
-use crate::rtc_common::{closed_reason, connect, connect_with, loopback, opened, start};
+use crate::rtc_common::{PATIENCE, closed_reason, connect, connect_with, loopback, opened, start};
 use bytes::Bytes;
 use mesh_peer::rtc::{ConnectionEvent, RtcConfig};
 use mesh_peer::transport::{FrameReceiver, FrameSender, Path, Transport};
@@ -128,6 +128,35 @@ async fn a_reader_that_stops_makes_the_writer_wait() {
         received += frame.len();
     }
     assert_eq!(received, accepted);
+}
+
+#[tokio::test]
+async fn as_much_as_was_asked_for_waits_for_a_slow_reader() {
+    const UNREAD: usize = 16 << 20;
+    let config = RtcConfig {
+        unread: UNREAD,
+        ..loopback()
+    };
+    let (a, b) = connect(config).await;
+    let mut link = a.transport.link();
+    let (tx, _rx) = a.transport.split();
+    let (_b_tx, mut b_rx) = b.transport.split();
+    let frame = Bytes::from(vec![7_u8; FRAME]);
+    // Nothing is read meanwhile: all of it arrives, since the window never closes.
+    let arrival = async {
+        for _ in 0..UNREAD / FRAME {
+            tx.send(frame.clone()).await.expect("the link lives");
+        }
+        while tx.capacity() < tx.max_capacity() || link.borrow_and_update().in_flight > 0 {
+            link.changed().await.expect("the link lives");
+        }
+    };
+    tokio::time::timeout(PATIENCE, arrival)
+        .await
+        .expect("it waits for the reader");
+    for _ in 0..UNREAD / FRAME {
+        assert_eq!(b_rx.recv().await.expect("the link lives"), frame);
+    }
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ impl Launch {
 pub type Words = Vec<OsString>;
 
 /// One operating system's way.
-pub trait Autostart {
+pub trait Autostart: Send + Sync {
     /// For people.
     fn name(&self) -> &'static str;
     /// The file that it needs, and what stands in it.

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use mesh_peer::transfer::{FileHash, Source};
+use rustix::buffer::spare_capacity;
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use super::DiskError;
 
@@ -177,6 +179,29 @@ impl Reading<'_> {
                 std::io::ErrorKind::UnexpectedEof => self.source.changed(),
                 _ => DiskError::SourceGone(self.source.name.clone().into(), error),
             })
+    }
+
+    /// Puts so many bytes from a position behind what the buffer has, which has room for them.
+    pub fn append(&self, position: u64, len: usize, buffer: &mut Vec<u8>) -> Result<(), DiskError> {
+        let Some(file) = self.file() else {
+            return Err(self.source.changed());
+        };
+        let begun = buffer.len();
+        while buffer.len() - begun < len {
+            let done = (buffer.len() - begun) as u64;
+            match rustix::io::pread(file, spare_capacity(buffer), position + done) {
+                Ok(0) => return Err(self.source.changed()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => {
+                    return Err(DiskError::SourceGone(
+                        self.source.name.clone().into(),
+                        errno.into(),
+                    ));
+                }
+            }
+        }
+        buffer.truncate(begun + len);
+        Ok(())
     }
 
     /// Fails when size, time or file are not what they were when it was first looked at.

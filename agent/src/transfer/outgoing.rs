@@ -152,7 +152,7 @@ fn read(files: &[SourceFile], chunk: ReadChunk) -> Read {
         );
     };
     let prepared = file.reading().and_then(|reading| {
-        let prepared = chunk.fill(|position, buffer| reading.read(position, buffer))?;
+        let prepared = chunk.fill(|position, len, message| reading.append(position, len, message))?;
         // Looked at after the read, so that a change during it is seen too.
         reading.unchanged().map(|()| prepared)
     });

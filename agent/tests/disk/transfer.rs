@@ -62,8 +62,8 @@ impl<'a> Transfer<'a> {
             let mut moved = false;
             while let Some(read) = sender.poll_read() {
                 let bytes = self.files[read.file as usize].1;
-                let filled = read.fill(|at, buffer| {
-                    buffer.copy_from_slice(&bytes[at as usize..at as usize + buffer.len()]);
+                let filled = read.fill(|at, len, message| {
+                    message.extend_from_slice(&bytes[at as usize..][..len]);
                     Ok::<_, ()>(())
                 });
                 sender.chunk_read(filled.unwrap());

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::PollSender;
 
-use super::config::{CLOSE_LINGER, MAX_RECEIVE_BYTES, MAX_SEND_BYTES, RECEIVE_WINDOW_BYTES};
+use super::config::{CLOSE_LINGER, MAX_RECEIVE_BYTES, MAX_SEND_BYTES, WINDOW_BYTES};
 use super::congestion::Congestion;
 use super::repair::LONG_RECORD_BYTES;
 use crate::transport::{FRAME_QUEUE, FrameReceiver, FrameSender, LinkStats, Path};
@@ -167,8 +167,8 @@ impl Channel {
                 frame.len()
             ));
         }
-        let over = in_flight + frame.len() > self.congestion.cap()
-            || outstanding + frame.len() > RECEIVE_WINDOW_BYTES as usize;
+        let over =
+            in_flight + frame.len() > self.congestion.cap() || outstanding + frame.len() > WINDOW_BYTES;
         if outstanding > 0 && over {
             return Ok(None);
         }

@@ -18,8 +18,8 @@ pub const MAX_RECEIVE_BYTES: usize = MAX_SEND_BYTES;
 /// What a socket asks the kernel for, each way, unless the configuration says otherwise.
 pub(super) const WANTED_SOCKET_BUFFER_BYTES: usize = 4 << 20;
 
-/// The credit this end offers as SCTP receiver: what may wait here, unread, for a slow reader.
-pub(super) const RECEIVE_WINDOW_BYTES: u32 = 4 << 20;
+/// The most that is in flight to the other end, and the least credit that this end offers as SCTP receiver.
+pub(super) const WINDOW_BYTES: usize = 4 << 20;
 
 /// Local candidates of one connection; more are not gathered.
 pub(super) const MAX_LOCAL_CANDIDATES: usize = 48;
@@ -74,6 +74,9 @@ pub struct RtcConfig {
     pub relay_only: bool,
     /// Offer loopback addresses too. They are offered anyway when nothing else is up.
     pub loopback: bool,
+    /// Bytes that may wait here, unread, for a slow reader; 4 MiB at least. The stack drops what comes beyond them, and says nothing
+    /// when there is room again: the other end then tries after a second. An engine that lets more wait than that asks for it here.
+    pub unread: usize,
     /// Kernel buffer of each UDP socket, each way, bytes. `None`: as much as the driver likes; `Some(0)`: the
     /// kernel's default.
     pub socket_buffer: Option<usize>,

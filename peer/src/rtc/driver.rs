@@ -140,7 +140,7 @@ impl Driver {
             None => Certificate::generate_with(crypto.as_ref())?,
         };
         let fingerprint = certificate.fingerprint().to_owned();
-        let stack = Stack::new(crypto.clone(), certificate, config.relay_only);
+        let stack = Stack::new(crypto.clone(), certificate, &config);
         let pc = stack.build(None)?;
 
         let sockets = own_sockets(&config)?;

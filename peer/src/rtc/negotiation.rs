@@ -13,9 +13,7 @@ use rtc::peer_connection::transport::RTCIceCandidateInit;
 
 use super::candidate::{self, IceCandidate, Kind};
 use super::channel::Channel;
-use super::config::{
-    MAX_LOCAL_CANDIDATES, MAX_REMOTE_CANDIDATES, OPEN_TIMEOUT, RECEIVE_WINDOW_BYTES, RtcError,
-};
+use super::config::{MAX_LOCAL_CANDIDATES, MAX_REMOTE_CANDIDATES, OPEN_TIMEOUT, RtcError, WINDOW_BYTES};
 use super::congestion::Congestion;
 use super::driver::{Driver, RELAY_HEAD_START};
 use super::repair::{MAX_RECORD_BYTES, Repair};
@@ -306,11 +304,7 @@ impl Driver {
         let Some(remote_fingerprint) = self.remote_fingerprint() else {
             return Err("the other device showed no certificate".to_owned());
         };
-        let congestion = Congestion::new(
-            Instant::now(),
-            self.peer_socket_bytes,
-            RECEIVE_WINDOW_BYTES as usize,
-        );
+        let congestion = Congestion::new(Instant::now(), self.peer_socket_bytes, WINDOW_BYTES);
         let (channel, (sender, receiver, link)) = Channel::new(id, congestion);
         self.channel = Some(channel);
         self.open_deadline = None;

@@ -11,6 +11,7 @@ use mesh_protocol::capability::{Capability, CapabilityError, Claims, Expected, F
 use mesh_protocol::channel::{Frame, Renew};
 use mesh_protocol::http::{CapabilityGrant, CapabilityRequest};
 use mesh_protocol::ids::{PeerId, RoomId, SessionId};
+use mesh_protocol::limits::{FILE_WINDOW, FILE_WINDOW_CHUNKS};
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -18,6 +19,9 @@ use super::carried::Turns;
 use super::{SessionError, SessionRouter, sdp_fingerprint};
 use crate::rtc::{Certificate, IceServer, RtcConfig};
 use crate::signal::{ControlPlane, Keys, SignalError, SignalHandle};
+
+/// What a sender of files may have on its way, with the headers of that many chunks: two frames of some 60 bytes together.
+const UNREAD_FILES: usize = FILE_WINDOW as usize + 64 * FILE_WINDOW_CHUNKS;
 
 /// Tells the time in Unix seconds.
 pub type UnixClock = fn() -> u64;
@@ -152,10 +156,14 @@ impl SessionContext {
         Ok(Some(claims))
     }
 
-    /// The configuration of a new connection. Without an answer of the server about relays it is tried without them.
-    pub(super) async fn rtc_config(&self) -> RtcConfig {
+    /// The configuration of a new connection for this feature. Without an answer of the server about relays it is tried without
+    /// them.
+    pub(super) async fn rtc_config(&self, feature: Feature) -> RtcConfig {
         let mut config = self.rtc.clone();
         config.ice_servers.extend(self.ice_servers().await);
+        if matches!(feature, Feature::File | Feature::Folder) {
+            config.unread = UNREAD_FILES;
+        }
         config
     }
 

@@ -141,7 +141,7 @@ pub async fn open_as_requester(
     let opened = timeout(OPEN_TIMEOUT, async {
         let stale = asked_at.elapsed() > FRESH;
         if stale {
-            let config = ctx.rtc_config().await;
+            let config = ctx.rtc_config(feature).await;
             (attempt.connection, attempt.events) = Connection::start(config, feature.as_str())?;
         }
         if stale || target.is_none() {
@@ -236,7 +236,8 @@ pub async fn open_as_answerer(
 
 /// The connection comes first, so that its certificate is in every token.
 async fn start(ctx: &SessionContext, binding: Binding, route: SessionRoute) -> Result<Attempt, SessionError> {
-    let (connection, events) = Connection::start(ctx.rtc_config().await, binding.feature.as_str())?;
+    let (connection, events) =
+        Connection::start(ctx.rtc_config(binding.feature).await, binding.feature.as_str())?;
     Ok(Attempt {
         ctx: ctx.clone(),
         binding,

@@ -125,7 +125,8 @@ impl Repath {
         self.preparing = JoinSet::new();
         let (ctx, renewal, judge) = (self.ctx.clone(), self.renewal.clone(), self.judge.clone());
         self.preparing.spawn(async move {
-            let capability = judge.binding().feature.capability();
+            let feature = judge.binding().feature;
+            let capability = feature.capability();
             if let Step::Answer(description) | Step::Take(description) = &step {
                 let token = description.cap_token.as_deref();
                 let token = token.ok_or(CapabilityError::Unbound("target"))?;
@@ -139,7 +140,7 @@ impl Repath {
                 });
             }
             ctx.forget_ice();
-            let ice_servers = ctx.rtc_config().await.ice_servers;
+            let ice_servers = ctx.rtc_config(feature).await.ice_servers;
             let cap_token = renewal.renew(&[capability]).await?.cap_token;
             Ok(Ready {
                 step,

@@ -28,9 +28,12 @@ pub struct ReadChunk {
 }
 
 impl ReadChunk {
-    /// Calls `read(position, buffer)` until the chunk is there, in order and without gaps, straight into the messages
-    /// that will be sent.
-    pub fn fill<E>(self, mut read: impl FnMut(u64, &mut [u8]) -> Result<(), E>) -> Result<PreparedChunk, E> {
+    /// Calls `append(position, len, message)`, which puts the next `len` bytes of the file behind what the message has, until the
+    /// chunk is there, in order and without gaps: straight into the messages that will be sent, with nothing written twice.
+    pub fn fill<E>(
+        self,
+        mut append: impl FnMut(u64, usize, &mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<PreparedChunk, E> {
         let announcement = Frame::FileChunk(FileChunk {
             file: self.file,
             chunk: self.chunk,
@@ -48,11 +51,12 @@ impl ReadChunk {
                 bytes: Bytes::new(),
             });
             // Each message is an allocation of its own, which the path takes over without a copy.
-            let mut message = BytesMut::zeroed(DATA_HEADER + len);
-            let (start, content) = message.split_at_mut(DATA_HEADER);
-            start.copy_from_slice(&header.encode());
-            read(offset, content)?;
-            messages.push(message.freeze());
+            let mut message = Vec::with_capacity(DATA_HEADER + len);
+            message.extend_from_slice(&header.encode());
+            append(offset, len, &mut message)?;
+            // Whatever was appended, the message has its length; the receiver sees what it is worth.
+            message.resize(DATA_HEADER + len, 0);
+            messages.push(Bytes::from(message));
             offset += len as u64;
             left -= len;
         }

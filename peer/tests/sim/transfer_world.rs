@@ -82,11 +82,11 @@ pub(crate) fn accepted(files: &Files) -> Accepted {
 
 pub(crate) fn read(files: &Files, request: ReadChunk) -> mesh_peer::transfer::PreparedChunk {
     let content = &files[request.file as usize].1;
-    let read = |at: u64, buffer: &mut [u8]| {
-        buffer.copy_from_slice(&content[at as usize..][..buffer.len()]);
+    let append = |at: u64, len: usize, message: &mut Vec<u8>| {
+        message.extend_from_slice(&content[at as usize..][..len]);
         Ok::<(), ()>(())
     };
-    request.fill(read).expect("the source has these bytes")
+    request.fill(append).expect("the source has these bytes")
 }
 
 /// Does one task of the receiver on this disk.

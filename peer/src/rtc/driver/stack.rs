@@ -12,8 +12,8 @@ use super::Driver;
 use super::clock::ICE_CHECK_EVERY;
 use crate::rtc::certificate::Certificate;
 use crate::rtc::config::{
-    ICE_DISCONNECTED_AFTER, ICE_FAILED_AFTER, ICE_KEEPALIVE_EVERY, MAX_RECEIVE_BYTES, RECEIVE_WINDOW_BYTES,
-    RtcError,
+    ICE_DISCONNECTED_AFTER, ICE_FAILED_AFTER, ICE_KEEPALIVE_EVERY, MAX_RECEIVE_BYTES, RtcConfig, RtcError,
+    WINDOW_BYTES,
 };
 use crate::rtc::repair::{HEADER_BYTES, LONG_RECORD_BYTES};
 
@@ -38,18 +38,20 @@ pub(super) struct Stack {
     crypto: Arc<dyn RTCCryptoProvider>,
     certificate: Certificate,
     relay_only: bool,
+    receive_window: u32,
 }
 
 impl Stack {
     pub(super) fn new(
         crypto: Arc<dyn RTCCryptoProvider>,
         certificate: Certificate,
-        relay_only: bool,
+        config: &RtcConfig,
     ) -> Self {
         Self {
             crypto,
             certificate,
-            relay_only,
+            relay_only: config.relay_only,
+            receive_window: u32::try_from(config.unread.max(WINDOW_BYTES)).unwrap_or(u32::MAX),
         }
     }
 
@@ -70,7 +72,7 @@ impl Stack {
             .with_sctp_mtu(sctp_mtu)
             .with_dtls_replay_protection_window(DTLS_REPLAY_WINDOW)
             .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_RECEIVE_BYTES as u32))
-            .with_sctp_max_receive_buffer_size(RECEIVE_WINDOW_BYTES)
+            .with_sctp_max_receive_buffer_size(self.receive_window)
             .with_host_acceptance_min_wait(Some(Duration::ZERO))
             .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
             .with_srflx_acceptance_min_wait(Some(REFLEXIVE_WAIT))
