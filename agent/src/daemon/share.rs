@@ -172,7 +172,9 @@ impl ShareTask {
                 if self.viewers.is_empty() {
                     break;
                 }
+                let due = self.next_due();
                 tokio::select! {
+                    () = sleep_until(due) => {}
                     Some((peer, number, permit)) = self.waiting.next() => self.room_for(peer, number, permit),
                     command = commands.recv() => match command {
                         None | Some(Command::Stop) => break,
@@ -542,3 +544,6 @@ impl ShareTask {
 fn room(peer: PeerId, number: u64, frames: FrameSender) -> Room {
     Box::pin(async move { (peer, number, frames.reserve_owned().await.ok()) })
 }
+
+#[cfg(test)]
+mod tests;

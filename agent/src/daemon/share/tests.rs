@@ -1,0 +1,81 @@
+//! What the task does that no viewer of a real machine can be made to meet at will.
+
+use futures_util::FutureExt as _;
+use mesh_protocol::channel::TermAck;
+
+use super::*;
+use crate::pty::ShellSpec;
+
+const SIZE: TermSize = TermSize { cols: 80, rows: 24 };
+
+/// What there is for the viewer, all of it shown.
+async fn shown(task: &mut ShareTask, peer: &PeerId, frames: &mut mpsc::Receiver<Bytes>) -> Vec<Frame> {
+    let mut all = Vec::new();
+    loop {
+        task.pump();
+        let before = all.len();
+        while let Ok(frame) = frames.try_recv() {
+            all.push(Frame::decode(&frame).unwrap());
+        }
+        if let Some(Some((peer, number, permit))) = task.waiting.next().now_or_never() {
+            task.room_for(peer, number, permit);
+        } else if all.len() == before {
+            break;
+        }
+    }
+    let seen = all.iter().map(|frame| match frame {
+        Frame::TermSnapshot(snapshot) => snapshot.seq,
+        Frame::TermOut(output) => output.seq + output.bytes.len() as u64,
+        _ => 0,
+    });
+    let seq = seen.max().unwrap_or(0);
+    task.host
+        .handle(peer, Frame::TermAck(TermAck { seq }), task.clock.now());
+    all
+}
+
+#[tokio::test]
+async fn who_waits_for_a_screen_when_the_shell_ends_gets_it_and_the_exit() {
+    let (shell, _output) = Shell::spawn(&ShellSpec::new("sh", &["true".to_owned()]), SIZE).unwrap();
+    let (to_task, mut commands) = mpsc::channel(1);
+    let mut task = ShareTask::new(
+        "shell".into(),
+        "room".into(),
+        true,
+        shell,
+        SIZE,
+        to_task.downgrade(),
+    );
+    let (peer, (frames, mut viewer)) = ("viewer".parse::<PeerId>().unwrap(), mpsc::channel(16));
+    task.command(Command::Attach {
+        peer: peer.clone(),
+        number: 1,
+        name: "viewer".into(),
+        device: None,
+        may_decide: false,
+        frames,
+    });
+    shown(&mut task, &peer, &mut viewer).await;
+    // The first flood brings it a screen, the second comes too soon after that for another one.
+    for _ in 0..2 {
+        task.host.output(&b"a line\r\n".repeat(100_000));
+        shown(&mut task, &peer, &mut viewer).await;
+    }
+    assert!(
+        task.host
+            .poll_timeout()
+            .is_some_and(|due| due < task.clock.now() + Duration::from_secs(1))
+    );
+
+    let reader = async {
+        let mut last = None;
+        while let Some(frame) = viewer.recv().await {
+            if let Frame::TermExit(exit) = Frame::decode(&frame).unwrap() {
+                last = Some(exit.code);
+            }
+        }
+        last
+    };
+    let ((), last) = tokio::join!(task.finish(ShareEnd::Exited(Some(3)), &mut commands), reader);
+    assert_eq!(last, Some(Some(3)));
+}
