@@ -157,7 +157,8 @@ fn closed(frame: Option<CloseFrame>) -> LinkEnd {
     }
 }
 
-/// Says what was to be said before the end, such as that an offer is declined or taken back, and closes.
+/// Says what was to be said before the end, such as that an offer is declined or taken back, and closes. The server answers the
+/// close once it has read all of it (RFC 6455, section 5.5.1): gone before that, with answers unread, the rest could be lost there.
 async fn farewell(mut socket: Socket, outbound: &mut mpsc::Receiver<Outgoing>, connection: u64) -> LinkEnd {
     let closing = async {
         while let Ok(outgoing) = outbound.try_recv() {
@@ -169,7 +170,9 @@ async fn farewell(mut socket: Socket, outbound: &mut mpsc::Receiver<Outgoing>, c
             code: CloseCode::Away,
             reason: "".into(),
         };
-        socket.close(Some(going)).await
+        socket.close(Some(going)).await?;
+        while let Some(Ok(_)) = socket.next().await {}
+        Ok::<_, WsError>(())
     };
     let _ = timeout(CLOSE_TIMEOUT, closing).await;
     LinkEnd::Stopped
