@@ -10,7 +10,8 @@ import classes from './terminal.module.css';
 
 export function StateBanner({ terminal, machineThere }: { terminal: TerminalView; machineThere: boolean }) {
   const { phase, seen, end, path, paused, recording, decides, deviceName } = terminal;
-  const away = phase === 'ended' && seen && isAway(end?.code);
+  // Also while it is asked for again, which takes long where nobody knows yet that its machine is away.
+  const away = seen && phase !== 'live' && (phase !== 'ended' || isAway(end?.code));
   // There from the start, so that what comes into it later is read out.
   return (
     <div className={classes.banners} role="status">
