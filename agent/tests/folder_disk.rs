@@ -221,11 +221,12 @@ fn a_folder_that_is_swapped_for_a_link_again_and_again_gives_nothing_from_outsid
         }
         if let Ok(pulled) = folder.pull(&["swap".to_owned()]) {
             for one in pulled {
-                let mut bytes = vec![0; usize::try_from(one.file.size()).unwrap()];
+                let size = usize::try_from(one.file.size()).unwrap();
+                let mut bytes = Vec::with_capacity(size);
                 if one
                     .file
                     .reading()
-                    .is_ok_and(|reading| reading.read(0, &mut bytes).is_ok())
+                    .is_ok_and(|reading| reading.append(0, size, &mut bytes).is_ok())
                 {
                     assert_eq!(bytes, b"harmless", "pulled through the link");
                 }

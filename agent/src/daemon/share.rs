@@ -172,9 +172,9 @@ impl ShareTask {
                 if self.viewers.is_empty() {
                     break;
                 }
-                let due = self.next_due();
+                let due = self.host_due();
                 tokio::select! {
-                    () = sleep_until(due) => {}
+                    () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
                     Some((peer, number, permit)) = self.waiting.next() => self.room_for(peer, number, permit),
                     command = commands.recv() => match command {
                         None | Some(Command::Stop) => break,
@@ -432,8 +432,12 @@ impl ShareTask {
         screen.freeze()
     }
 
+    /// When the engine has something to say or to cut.
+    fn host_due(&self) -> Option<Instant> {
+        self.host.poll_timeout().map(|due| self.clock.until(due))
+    }
+
     fn next_due(&self) -> Instant {
-        let lapse = self.host.poll_timeout().map(|due| self.clock.until(due));
         let unwatched = self.is_unwatched().then(|| self.unwatched_since + UNWATCHED);
         // A terminal that fell behind is looked at again soon.
         let behind = self
@@ -442,7 +446,7 @@ impl ShareTask {
             .any(|local| local.lagging)
             .then(|| Instant::now() + Duration::from_millis(50));
         let far = Instant::now() + Duration::from_secs(3600);
-        [lapse, unwatched, behind]
+        [self.host_due(), unwatched, behind]
             .into_iter()
             .flatten()
             .min()

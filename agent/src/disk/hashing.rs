@@ -100,8 +100,10 @@ fn piece(file: &SourceFile, from: u64, buffer: &mut Vec<u8>) -> Result<Piece, Di
     let mut position = from * FILE_CHUNK;
     let whole = loop {
         let len = (end - position).min(FILE_CHUNK);
-        buffer.resize(usize::try_from(len).unwrap_or(0), 0);
-        reading.read(position, buffer)?;
+        let room = usize::try_from(len).unwrap_or(0);
+        buffer.clear();
+        buffer.reserve_exact(room);
+        reading.append(position, room, buffer)?;
         if file.size() <= FILE_CHUNK {
             break Piece::Whole(blake3::hash(buffer));
         }

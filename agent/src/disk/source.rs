@@ -3,7 +3,7 @@
 //! Of a hundred thousand files none stays open: each is opened for a reading, and known again by its stamp.
 
 use std::fs::{File, Metadata};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -169,19 +169,8 @@ impl SourceFile {
 }
 
 impl Reading<'_> {
-    /// Fills the buffer from a position; fails when the file is shorter than it was.
-    pub fn read(&self, position: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
-        let Some(file) = self.file() else {
-            return Err(self.source.changed());
-        };
-        file.read_exact_at(buffer, position)
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::UnexpectedEof => self.source.changed(),
-                _ => DiskError::SourceGone(self.source.name.clone().into(), error),
-            })
-    }
-
-    /// Puts so many bytes from a position behind what the buffer has, which has room for them.
+    /// Puts so many bytes from a position behind what the buffer has, which has room for them; fails when the file is
+    /// shorter than it was.
     pub fn append(&self, position: u64, len: usize, buffer: &mut Vec<u8>) -> Result<(), DiskError> {
         let Some(file) = self.file() else {
             return Err(self.source.changed());

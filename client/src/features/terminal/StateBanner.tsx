@@ -9,9 +9,9 @@ import type { TerminalView } from '../../state/terminalStore';
 import classes from './terminal.module.css';
 
 export function StateBanner({ terminal, machineThere }: { terminal: TerminalView; machineThere: boolean }) {
-  const { phase, seen, end, path, paused, recording, decides, deviceName } = terminal;
-  // Also while it is asked for again, which takes long where nobody knows yet that its machine is away.
-  const away = seen && phase !== 'live' && (phase !== 'ended' || isAway(end?.code));
+  const { phase, seen, end, tries, path, paused, recording, decides, deviceName } = terminal;
+  // Also while it is asked for again by itself, which takes long where nobody knows yet that its machine is away.
+  const away = seen && (phase === 'ended' ? isAway(end?.code) : tries > 0);
   // There from the start, so that what comes into it later is read out.
   return (
     <div className={classes.banners} role="status">
