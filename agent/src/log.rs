@@ -124,9 +124,7 @@ impl Generations {
 
 fn append(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.create(true).append(true).open(path)
+    crate::system::private(options.create(true).append(true)).open(path)
 }
 
 impl Write for Generations {

@@ -14,6 +14,7 @@ use super::{Context, until_stopped};
 use crate::config::Paths;
 use crate::daemon::ipc::{Client, lost};
 use crate::exit::{Failure, Outcome};
+use crate::system;
 
 /// How long a daemon may take to be ready: longer than one attempt to reach the server.
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -77,6 +78,7 @@ pub(crate) async fn start(paths: &Paths, flags: &Flags) -> Outcome<u32> {
             .arg(std::path::absolute(out).map_err(cannot)?);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+    system::in_background(&mut command);
     let mut child = command.spawn().map_err(cannot)?;
     let stdout = child
         .stdout
@@ -101,13 +103,6 @@ pub(crate) async fn start(paths: &Paths, flags: &Flags) -> Outcome<u32> {
     }
 }
 
-/// In the child: no controlling terminal, so that closing the parent's does not end the daemon.
-pub(crate) fn leave_terminal() {
-    // Fails only for a process group's leader, which a child of `start` never is.
-    let _ = rustix::process::setsid();
-    let _ = std::env::set_current_dir("/");
-}
-
 /// In the child: tells the parent how it went and lets go of its pipe.
 pub(crate) fn tell_parent(outcome: Outcome) {
     let readiness = match outcome {
@@ -119,7 +114,5 @@ pub(crate) fn tell_parent(outcome: Outcome) {
     if let Ok(line) = serde_json::to_string(&readiness) {
         crate::cli::output::Output::new(false, false, true).result(&line, serde_json::Value::Null);
     }
-    if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
-        let _ = rustix::stdio::dup2_stdout(null);
-    }
+    system::let_go_of_output();
 }

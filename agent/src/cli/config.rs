@@ -2,7 +2,6 @@
 //!
 //! Works with a file that no other command can use.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -12,6 +11,7 @@ use super::args::ConfigWhat;
 use super::output::Output;
 use crate::config::{Paths, Settings, TEMPLATE, check, holds_secret, write_private};
 use crate::exit::{Failure, Outcome};
+use crate::system;
 
 /// Editors that are looked for where no variable names one.
 const EDITORS: [&str; 4] = ["sensible-editor", "nano", "vim", "vi"];
@@ -63,7 +63,7 @@ fn say(output: Output, paths: &Paths, file: &Path) -> Outcome {
     }
     // What is left may be wrong in the environment, or only together.
     Settings::load(paths)?.gotify()?;
-    if holds_secret(&text) && is_open(file) {
+    if holds_secret(&text) && system::read_by_others(file) {
         return Err(Failure::usage(format!(
             "{name} has a secret in it and can be read by others: `chmod 600 {name}`."
         )));
@@ -78,11 +78,6 @@ fn say(output: Output, paths: &Paths, file: &Path) -> Outcome {
         json!({"event": "config", "file": name.to_string(), "exists": file.exists()}),
     );
     Ok(())
-}
-
-/// Whether others of this machine may read it.
-fn is_open(file: &Path) -> bool {
-    std::fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }
 
 /// Opens the person's editor on the file, which is made with everything in comments where there is none.

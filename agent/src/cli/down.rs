@@ -9,6 +9,7 @@ use crate::config::Paths;
 use crate::daemon::ipc::{Client, FromDaemon, Request, lost};
 use crate::daemon::wait_until_gone;
 use crate::exit::{Failure, Outcome};
+use crate::system;
 
 /// How long an orderly end may take, sockets and shells included.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -42,10 +43,11 @@ pub(super) async fn stop(paths: &Paths, mut client: Client) -> Outcome<Option<(u
         Ok(Ok(Some(FromDaemon::Stopped { shares, sessions }))) => Some((shares, sessions)),
         // One that speaks otherwise still knows signals.
         Ok(Ok(Some(_) | None) | Err(_)) => {
-            let pid = client.pid.and_then(rustix::process::Pid::from_raw);
-            let pid = pid.ok_or_else(|| lost(std::io::ErrorKind::InvalidData.into()))?;
+            let pid = client
+                .pid
+                .ok_or_else(|| lost(std::io::ErrorKind::InvalidData.into()))?;
             // It may have gone by itself.
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+            let _ = system::end_process(pid);
             None
         }
         Err(_) => {

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use serde_json::json;
 use super::args::LogsArgs;
 use super::output::Output;
 use super::{Context, until_stopped};
+use crate::disk;
 use crate::exit::{Failure, Outcome};
 use crate::log;
 
@@ -79,14 +79,16 @@ fn newest(path: &Path, lines: usize, output: Output) -> std::io::Result<Place> {
 /// How far a file was read.
 #[derive(Debug, Default)]
 struct Place {
-    inode: u64,
+    file: disk::FileId,
     read: u64,
 }
 
 impl Place {
     fn of(file: &std::fs::File) -> std::io::Result<Self> {
-        let inode = file.metadata()?.ino();
-        Ok(Self { inode, read: 0 })
+        Ok(Self {
+            file: disk::file_id(file)?,
+            read: 0,
+        })
     }
 
     /// Prints what was written since. A file that became an older one is read to its end first.
@@ -99,7 +101,7 @@ impl Place {
                 Err(error) => return Err(error),
             };
             let found = Self::of(&open)?;
-            if found.inode == self.inode {
+            if found.file == self.file {
                 reached = true;
             } else if reached || file == path {
                 *self = found;

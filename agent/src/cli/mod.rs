@@ -47,6 +47,7 @@ use self::output::Output;
 use crate::config::{Paths, Settings};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::log;
+use crate::system;
 
 /// What every command is given.
 pub(crate) struct Context {
@@ -59,6 +60,7 @@ pub(crate) struct Context {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    system::begin();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -151,21 +153,9 @@ async fn run(cli: Cli, output: Output) -> Outcome {
 
 /// The first signal asks for an orderly end; the second does not wait for it.
 async fn watch_signals(stop: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let kinds = [
-        SignalKind::interrupt(),
-        SignalKind::terminate(),
-        SignalKind::hangup(),
-    ];
-    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
-        return;
-    };
+    let Ok(mut ends) = system::Ends::new() else { return };
     for again in [false, true] {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
+        ends.next().await;
         if again {
             std::process::exit(i32::from(Exit::Interrupted as u8));
         }

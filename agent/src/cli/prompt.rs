@@ -6,9 +6,12 @@ use tokio::sync::mpsc;
 
 use crate::daemon::consent::{Answer, Question};
 use crate::exit::{Failure, Outcome};
+use crate::system;
 
 /// The longest password or link that is read from standard input, bytes.
 const MAX_SECRET: u64 = 4096;
+/// How long a look for something typed lasts.
+const MOMENT: std::time::Duration = std::time::Duration::from_millis(300);
 /// Lines typed ahead; more are not read until these are.
 const LINES: usize = 8;
 
@@ -78,7 +81,7 @@ pub(crate) fn lines() -> mpsc::Receiver<String> {
     let (sender, lines) = mpsc::channel(LINES);
     std::thread::spawn(move || {
         while !sender.is_closed() {
-            if !typed() {
+            if !system::typed_within(MOMENT) {
                 continue;
             }
             let mut line = String::new();
@@ -89,26 +92,6 @@ pub(crate) fn lines() -> mpsc::Receiver<String> {
         }
     });
     lines
-}
-
-/// Waits a moment for something typed; from anything but a terminal, reading waits by itself. A program in the background must not read: the terminal would stop it.
-fn typed() -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let moment = Timespec {
-        tv_sec: 0,
-        tv_nsec: 300_000_000,
-    };
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        return true;
-    }
-    let ours = || rustix::termios::tcgetpgrp(&stdin).is_ok_and(|group| group == rustix::process::getpgrp());
-    if !ours() {
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        return false;
-    }
-    let mut watched = [PollFd::new(&stdin, PollFlags::IN)];
-    poll(&mut watched, Some(&moment)).is_ok_and(|ready| ready > 0) && ours()
 }
 
 /// How [`answer`] is explained to whoever is asked.

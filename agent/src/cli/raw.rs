@@ -2,35 +2,16 @@
 
 use std::io::IsTerminal as _;
 
-use mesh_protocol::channel::TermSize;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
-
 use crate::exit::{Failure, Outcome};
+use crate::system::{self, RawMode};
+use mesh_protocol::channel::TermSize;
 
-/// Raw mode for as long as it lives.
-pub(crate) struct RawMode(Termios);
-
-impl RawMode {
-    /// Needs a terminal on both sides.
-    pub(crate) fn enter() -> Outcome<Self> {
-        if !available() {
-            return Err(Failure::usage("This needs a terminal: run it in one."));
-        }
-        let stdin = std::io::stdin();
-        let before = tcgetattr(&stdin)
-            .map_err(|errno| Failure::general(format!("The terminal cannot be read: {errno}.")))?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        tcsetattr(&stdin, OptionalActions::Flush, &raw)
-            .map_err(|errno| Failure::general(format!("The terminal cannot be set: {errno}.")))?;
-        Ok(Self(before))
+/// Raw mode for as long as it lives. Needs a terminal on both sides.
+pub(crate) fn enter() -> Outcome<RawMode> {
+    if !available() {
+        return Err(Failure::usage("This needs a terminal: run it in one."));
     }
-}
-
-impl Drop for RawMode {
-    fn drop(&mut self) {
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Flush, &self.0);
-    }
+    RawMode::enter().map_err(|error| Failure::general(format!("The terminal cannot be set: {error}.")))
 }
 
 /// Whether both sides are a terminal.
@@ -40,13 +21,7 @@ pub(crate) fn available() -> bool {
 
 /// The size of this terminal; 80×24 when it does not say.
 pub(crate) fn size() -> TermSize {
-    match tcgetwinsize(std::io::stdout()) {
-        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => TermSize {
-            cols: size.ws_col,
-            rows: size.ws_row,
-        },
-        _ => TermSize { cols: 80, rows: 24 },
-    }
+    system::size().unwrap_or(TermSize { cols: 80, rows: 24 })
 }
 
 /// What is put on the last line over whatever stands there, and taken away by the next repaint. The text must be plain.

@@ -8,12 +8,13 @@ use tokio::sync::mpsc;
 use super::args::{AttachArgs, ShareTerminalArgs};
 use super::attach::{self, Key};
 use super::background;
-use super::raw::{self, RawMode};
+use super::raw;
 use super::{Context, connect, prompt};
 use crate::config::StoredSession;
 use crate::daemon::consent::{Answer, Question, plain};
 use crate::daemon::ipc::{Blob, Client, FromDaemon, Request, ToShell, lost};
 use crate::exit::{Failure, Outcome};
+use crate::system;
 
 /// What is said to the daemon and not yet taken; past that the keyboard is not read.
 const SAYING: usize = 64;
@@ -138,13 +139,13 @@ struct Attached {
     in_menu: bool,
     /// Until the first key, the keys of sharing stand where they are seen.
     greets: bool,
-    _raw: RawMode,
+    _raw: system::RawMode,
 }
 
 impl Attached {
     /// Reading and writing are tasks of their own, so that neither side waits for the other; they end with the socket.
     fn new(client: Client, size: TermSize) -> Outcome<Self> {
-        let raw = RawMode::enter()?;
+        let raw = raw::enter()?;
         let Client {
             mut reader,
             mut writer,
@@ -189,8 +190,7 @@ impl Attached {
     }
 
     async fn run(mut self, context: &Context) -> Outcome<End> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut resized = signal(SignalKind::window_change()).map_err(Failure::general)?;
+        let mut resized = system::Resizes::new().map_err(Failure::general)?;
         let mut keys = attach::keys();
         let mut repaint = tokio::time::interval(std::time::Duration::from_secs(1));
         self.title();
@@ -209,7 +209,7 @@ impl Attached {
                         if let Some(end) = self.key(key) { return Ok(end) }
                     }
                 }
-                _ = resized.recv() => {
+                () = resized.next() => {
                     self.size = raw::size();
                     self.say(ToShell::Resize { cols: self.size.cols, rows: self.size.rows });
                 }

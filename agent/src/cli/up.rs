@@ -15,6 +15,7 @@ use crate::daemon::consent::{Desk, DeskEvent, Policy, Question};
 use crate::daemon::ipc::{Client, FromDaemon, Request};
 use crate::daemon::{self, Daemon, Notify, Options};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::system;
 
 /// How long a daemon that runs may take to say how it is.
 const STATUS_WITHIN: Duration = Duration::from_secs(5);
@@ -139,7 +140,7 @@ async fn start(context: &Context, args: &UpArgs, notify: Notify) -> Outcome<Daem
 }
 
 async fn in_background(context: Context, args: UpArgs) -> Outcome {
-    background::leave_terminal();
+    system::leave_terminal();
     let notify: Notify = Arc::new(|sentence| tracing::info!("{sentence}"));
     match start(&context, &args, notify).await {
         Ok(daemon) => daemon.run(|| background::tell_parent(Ok(()))).await,

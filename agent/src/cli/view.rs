@@ -17,12 +17,13 @@ use tokio::time::Instant;
 
 use super::args::ViewArgs;
 use super::attach::{self, Key};
-use super::raw::{self, RawMode};
+use super::raw;
 use super::{Context, connect};
 use crate::daemon::consent::plain;
 use crate::daemon::roster::{Roster, who};
 use crate::exit::{Failure, Outcome};
 use crate::online::Online;
+use crate::system;
 
 /// How long the owner may think: as long as they are asked, and a little for the way.
 const CONSENT: Duration = Duration::from_secs(65);
@@ -82,7 +83,7 @@ async fn watch(context: &Context, args: &ViewArgs, online: &mut Online) -> Outco
             event,
         );
     }
-    let raw = RawMode::enter()?;
+    let raw = raw::enter()?;
     let handle = online.context.signal().clone();
     let mut watching = Watching::new(session, handle, found.who.clone());
     let end = online.alongside(watching.run(context, args.control)).await;
@@ -227,9 +228,8 @@ impl Watching {
     }
 
     async fn run(&mut self, context: &Context, ask_control: bool) -> Outcome<End> {
-        use tokio::signal::unix::{SignalKind, signal};
         let mut keys = attach::keys();
-        let mut resized = signal(SignalKind::window_change()).map_err(Failure::general)?;
+        let mut resized = system::Resizes::new().map_err(Failure::general)?;
         let mut renewal = tokio::time::interval_at(Instant::now() + LEASE_RENEWAL, LEASE_RENEWAL);
         if ask_control {
             self.ask_control().await;
@@ -259,7 +259,7 @@ impl Watching {
                         if self.key(key).await { return Ok(End::Left) }
                     }
                 }
-                _ = resized.recv() => {
+                () = resized.next() => {
                     self.viewer.resize(raw::size());
                     self.overlay();
                 }

@@ -24,6 +24,7 @@ pub(crate) use state::{read_private, write_private};
 
 use crate::exit::{Failure, Outcome};
 use crate::notice::Event;
+use crate::system;
 
 /// The settings of the file, which the environment may give as well, as `MESH_<NAME>`; everything else in `MESH_*` is
 /// someone else's.
@@ -268,8 +269,7 @@ impl Settings {
 
     /// The name that others see.
     pub fn device_name(&self) -> String {
-        let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let name = self.device_name.clone().unwrap_or_else(host);
+        let name = self.device_name.clone().unwrap_or_else(system::host_name);
         let name: String = name
             .chars()
             .filter(|c| !c.is_control())
@@ -282,7 +282,7 @@ impl Settings {
     pub fn download_dir(&self) -> Outcome<PathBuf> {
         match &self.download_dir {
             Some(folder) => Ok(folder.clone()),
-            None => paths::downloads().ok_or_else(|| {
+            None => system::downloads().ok_or_else(|| {
                 Failure::usage("There is no home folder to receive into: name a folder with `--out DIR`.")
             }),
         }
@@ -290,11 +290,7 @@ impl Settings {
 
     /// The shell to share.
     pub fn shell(&self) -> String {
-        let from_login = || std::env::var("SHELL").ok().filter(|shell| shell.starts_with('/'));
-        self.shell
-            .clone()
-            .or_else(from_login)
-            .unwrap_or_else(|| "/bin/sh".into())
+        self.shell.clone().unwrap_or_else(system::default_shell)
     }
 }
 

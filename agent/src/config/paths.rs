@@ -1,13 +1,10 @@
-//! Folders of the agent, after the XDG base directory specification. `MESH_HOME` puts all of them under one folder, so
+//! Folders of the agent, where the system has those of a person's programs. `MESH_HOME` puts all of them under one folder, so
 //! that several agents can live on one machine.
 
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Failure, Outcome};
-
-/// The longest path that a Unix socket can be bound to (`sun_path`, its NUL left out).
-const MAX_SOCKET_PATH: usize = 107;
+use crate::system;
 
 /// Where the agent keeps things.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,20 +29,14 @@ impl Paths {
         if let Some(home) = variable("MESH_HOME") {
             return Ok(Self::beneath(&home));
         }
-        // The specification has relative paths ignored.
-        let absolute = |name: &str| variable(name).filter(|path| path.is_absolute());
-        let home = absolute("HOME");
-        let within = |name: &str, fallback: &str| {
-            absolute(name)
-                .or_else(|| home.as_ref().map(|home| home.join(fallback)))
-                .map(|base| base.join("mesh"))
-                .ok_or_else(|| Failure::usage("There is no home folder: set HOME or MESH_HOME."))
-        };
-        let config = within("XDG_CONFIG_HOME", ".config")?;
-        let state = within("XDG_STATE_HOME", ".local/state")?;
-        let runtime = absolute("XDG_RUNTIME_DIR").map_or_else(|| state.join("run"), |base| base.join("mesh"));
+        let bases = system::bases(variable)
+            .ok_or_else(|| Failure::usage("There is no home folder: set HOME or MESH_HOME."))?;
+        let state = bases.state.join("mesh");
+        let runtime = bases
+            .runtime
+            .map_or_else(|| state.join("run"), |base| base.join("mesh"));
         Ok(Self {
-            config,
+            config: bases.config.join("mesh"),
             state,
             runtime,
         })
@@ -89,20 +80,13 @@ impl Paths {
 
     /// Where a command finds the daemon.
     pub fn socket(&self) -> Outcome<PathBuf> {
-        let path = self.runtime.join("agent.sock");
-        if path.as_os_str().len() > MAX_SOCKET_PATH {
-            return Err(Failure::usage(format!(
-                "The path {} is too long for a socket: set MESH_HOME or XDG_RUNTIME_DIR to a shorter folder.",
-                path.display()
-            )));
-        }
-        Ok(path)
+        system::socket(&self.runtime).map_err(Failure::usage)
     }
 
     /// Makes the folders of state and runtime, open to nobody else.
     pub fn create(&self) -> Outcome {
         for folder in [&self.state, &self.runtime] {
-            private_folder(folder).map_err(|error| {
+            system::create_private_folder(folder).map_err(|error| {
                 Failure::general(format!(
                     "The folder {} cannot be used: {error}.",
                     folder.display()
@@ -111,54 +95,6 @@ impl Paths {
         }
         Ok(())
     }
-}
-
-fn private_folder(folder: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
-    let metadata = std::fs::metadata(folder)?;
-    if metadata.permissions().mode() & 0o077 != 0 {
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
-}
-
-/// The person's download folder: `XDG_DOWNLOAD_DIR` from the environment or `user-dirs.dirs`, else `~/Downloads`.
-pub(super) fn downloads() -> Option<PathBuf> {
-    if let Some(folder) = std::env::var_os("XDG_DOWNLOAD_DIR")
-        .map(PathBuf::from)
-        .filter(|p| p.is_absolute())
-    {
-        return Some(folder);
-    }
-    let home = std::env::var_os("HOME")
-        .map(PathBuf::from)
-        .filter(|home| home.is_absolute())?;
-    let config = std::env::var_os("XDG_CONFIG_HOME")
-        .map(PathBuf::from)
-        .filter(|p| p.is_absolute());
-    let dirs = config
-        .unwrap_or_else(|| home.join(".config"))
-        .join("user-dirs.dirs");
-    let chosen = std::fs::read_to_string(dirs)
-        .ok()
-        .and_then(|text| downloads_of(&text, &home));
-    Some(chosen.unwrap_or_else(|| home.join("Downloads")))
-}
-
-/// `XDG_DOWNLOAD_DIR="$HOME/…"` of a `user-dirs.dirs` file.
-fn downloads_of(text: &str, home: &Path) -> Option<PathBuf> {
-    let value = text
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("XDG_DOWNLOAD_DIR="))?;
-    let value = value.trim().trim_matches('"');
-    let path = match value.strip_prefix("$HOME") {
-        Some(rest) => home.join(rest.trim_start_matches('/')),
-        None => PathBuf::from(value),
-    };
-    path.is_absolute().then_some(path)
 }
 
 #[cfg(test)]
@@ -174,6 +110,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn mesh_home_beats_xdg_beats_home() {
         let all = [("MESH_HOME", "/m"), ("XDG_STATE_HOME", "/x"), ("HOME", "/h")];
@@ -197,21 +134,30 @@ mod tests {
         assert!(Paths::resolve(&environment(&[])).is_err());
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_socket_path_that_cannot_be_bound_is_refused_with_a_sentence() {
         let paths = Paths::beneath(&PathBuf::from(format!("/{}", "x".repeat(120))));
         assert!(paths.socket().unwrap_err().sentence.contains("too long"));
     }
 
+    #[cfg(windows)]
     #[test]
-    fn reads_the_download_folder_of_user_dirs() {
-        let home = Path::new("/h");
-        let text = "# c\nXDG_DESKTOP_DIR=\"$HOME/D\"\nXDG_DOWNLOAD_DIR=\"$HOME/Téléchargements\"\n";
-        assert_eq!(downloads_of(text, home), Some("/h/Téléchargements".into()));
-        assert_eq!(
-            downloads_of("XDG_DOWNLOAD_DIR=\"/data/in\"", home),
-            Some("/data/in".into())
-        );
-        assert_eq!(downloads_of("XDG_DOWNLOAD_DIR=\"in\"", home), None);
+    fn mesh_home_beats_the_folders_of_application_data() {
+        let all = [
+            ("MESH_HOME", r"C:\m"),
+            ("APPDATA", r"C:\r"),
+            ("LOCALAPPDATA", r"C:\l"),
+        ];
+        let paths = Paths::resolve(&environment(Box::leak(Box::new(all)))).unwrap();
+        assert_eq!(paths.session_file(), Path::new(r"C:\m\state\session.json"));
+        let paths = Paths::resolve(&environment(&[("APPDATA", r"C:\r"), ("LOCALAPPDATA", r"C:\l")])).unwrap();
+        assert_eq!(paths.config_file(), Path::new(r"C:\r\mesh\config.toml"));
+        assert_eq!(paths.session_file(), Path::new(r"C:\l\mesh\session.json"));
+        let pipe = |home: &str| Paths::beneath(Path::new(home)).socket().unwrap();
+        assert!(pipe(r"C:\m").to_string_lossy().starts_with(r"\\.\pipe\mesh-"));
+        assert_eq!(pipe(r"C:\m"), pipe(r"c:\M"), "it is the same folder");
+        assert_ne!(pipe(r"C:\m"), pipe(r"C:\n"));
+        assert!(Paths::resolve(&environment(&[("APPDATA", r"C:\r")])).is_err());
     }
 }

@@ -3,7 +3,6 @@
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{Keeping, Paths, Secret};
 use crate::exit::{Failure, Outcome};
 use crate::secrets::{self, Item, STORE};
+use crate::system;
 
 /// The most that a state file may hold, bytes.
 const MAX_STATE_FILE: u64 = 64 * 1024;
@@ -308,11 +308,7 @@ pub(crate) fn write_private(file: &Path, text: &[u8]) -> Outcome {
     let beside = file.with_extension(format!("new-{}", std::process::id()));
     let write = || {
         let _ = std::fs::remove_file(&beside);
-        let mut new = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&beside)?;
+        let mut new = system::private(OpenOptions::new().write(true).create_new(true)).open(&beside)?;
         new.write_all(text)?;
         new.sync_all()?;
         std::fs::rename(&beside, file)

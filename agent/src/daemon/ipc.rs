@@ -1,5 +1,5 @@
-//! Between a command and the daemon of the same person: a Unix socket in a folder that is open to nobody else, and
-//! length-prefixed JSON on it.
+//! Between a command and the daemon of the same person: a Unix socket in a folder that is open to nobody else (on Windows a named
+//! pipe that is), and length-prefixed JSON on it.
 //!
 //! Owns the framing, the messages and the check that the other end is the same user. A command opens one connection per
 //! request and says its version first; the daemon answers, or streams until one side closes. Messages over
@@ -14,12 +14,12 @@ use mesh_protocol::ids::ShareId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::consent::{Answer, Question};
 use super::rules::{Change, Rule};
 use crate::exit::{Failure, Outcome};
+use crate::system::{self, ReadHalf, WriteHalf};
+pub use crate::system::{Listener, Stream, same_user};
 
 /// The version of these messages; both ends must have the same.
 pub const VERSION: u32 = 4;
@@ -281,17 +281,17 @@ impl<'de> Deserialize<'de> for Blob {
 /// Takes messages. Cancel-safe: what was read of an unfinished message is kept.
 #[derive(Debug)]
 pub struct Reader {
-    half: OwnedReadHalf,
+    half: ReadHalf,
     buffer: bytes::BytesMut,
 }
 
 /// Sends messages.
 #[derive(Debug)]
-pub struct Writer(OwnedWriteHalf);
+pub struct Writer(WriteHalf);
 
 /// Both directions of a connection.
-pub fn halves(stream: UnixStream) -> (Reader, Writer) {
-    let (read, write) = stream.into_split();
+pub fn halves(stream: Stream) -> (Reader, Writer) {
+    let (read, write) = system::split(stream);
     (
         Reader {
             half: read,
@@ -346,28 +346,21 @@ impl Writer {
     }
 }
 
-/// Whether the other end runs as the same user as this process.
-pub fn same_user(stream: &UnixStream) -> bool {
-    stream
-        .peer_cred()
-        .is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
-}
-
 /// A command's connection to the daemon.
 #[derive(Debug)]
 pub struct Client {
     pub reader: Reader,
     pub writer: Writer,
     /// The daemon's process, as the system says.
-    pub pid: Option<i32>,
+    pub pid: Option<u32>,
 }
 
 impl Client {
     /// Connects; `None` when no daemon runs.
     pub async fn connect(socket: &Path) -> Outcome<Option<Self>> {
-        match UnixStream::connect(socket).await {
+        match system::connect(socket).await {
             Ok(stream) if same_user(&stream) => {
-                let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
+                let pid = system::process(&stream);
                 let (reader, writer) = halves(stream);
                 Ok(Some(Self { reader, writer, pid }))
             }
@@ -375,14 +368,7 @@ impl Client {
                 "{} belongs to another user: remove it.",
                 socket.display()
             ))),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused
-                ) =>
-            {
-                Ok(None)
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Failure::general(format!(
                 "The daemon's socket {} cannot be used: {error}.",
                 socket.display()

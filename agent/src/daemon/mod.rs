@@ -35,7 +35,6 @@ use mesh_protocol::capability::Feature;
 use mesh_protocol::http::Room;
 use mesh_protocol::ids::RoomId;
 use mesh_protocol::signal::{ClientMessage, ServerMessage, SetPresence, Status as PresenceStatus};
-use tokio::net::UnixListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -105,7 +104,7 @@ pub(crate) struct Core {
 pub struct Daemon {
     core: Core,
     online: Online,
-    listener: UnixListener,
+    listener: ipc::Listener,
     socket: PathBuf,
     /// Released with the process: its being held means that a daemon runs.
     _lock: std::fs::File,
@@ -205,7 +204,7 @@ impl Daemon {
                         ready();
                     }
                 }
-                accepted = accept(&self.listener, &commands) => if let Some((stream, place)) = accepted {
+                accepted = accept(&mut self.listener, &commands) => if let Some((stream, place)) = accepted {
                     let core = self.core.clone();
                     self.core.tasks.spawn(async move {
                         serve::serve(core, stream).await;
@@ -377,6 +376,7 @@ impl Core {
     }
 
     /// Counts a way to ask the owner for as long as the guard lives; the rooms are to be told of it then.
+    #[cfg(all(target_os = "linux", feature = "desktop"))]
     fn count_asker(&self) -> Live {
         self.askers.fetch_add(1, Ordering::Relaxed);
         Live(self.askers.clone())
@@ -396,12 +396,12 @@ impl Drop for Live {
 }
 
 async fn accept(
-    listener: &UnixListener,
+    listener: &mut ipc::Listener,
     places: &Arc<Semaphore>,
-) -> Option<(tokio::net::UnixStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(ipc::Stream, tokio::sync::OwnedSemaphorePermit)> {
     let place = places.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) if ipc::same_user(&stream) => Some((stream, place)),
+        Ok(stream) if ipc::same_user(&stream) => Some((stream, place)),
         Ok(_) => None,
         Err(error) => {
             tracing::warn!(%error, "a command could not be taken");
@@ -436,10 +436,10 @@ fn lock(paths: &Paths) -> Outcome<std::fs::File> {
         .write(true)
         .open(&path)
         .map_err(cannot)?;
-    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+    match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(already_runs()),
-        Err(errno) => Err(cannot(errno.into())),
+        Err(std::fs::TryLockError::WouldBlock) => Err(already_runs()),
+        Err(std::fs::TryLockError::Error(error)) => Err(cannot(error)),
     }
 }
 
@@ -449,10 +449,9 @@ pub fn already_runs() -> Failure {
 }
 
 /// The lock is held: whatever is at the socket's path is of a daemon that is gone.
-fn listen(paths: &Paths) -> Outcome<(UnixListener, PathBuf)> {
+fn listen(paths: &Paths) -> Outcome<(ipc::Listener, PathBuf)> {
     let path = paths.socket()?;
-    let _ = std::fs::remove_file(&path);
-    let listener = UnixListener::bind(&path).map_err(|error| {
+    let listener = ipc::Listener::bind(&path).map_err(|error| {
         Failure::general(format!(
             "The socket {} cannot be opened: {error}; remove whatever stands there.",
             path.display()

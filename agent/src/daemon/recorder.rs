@@ -4,7 +4,6 @@
 //! format is the engine's ([`mesh_peer::terminal::Recording`]).
 
 use std::io::{BufWriter, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::shares::Command;
 use crate::exit::{Failure, Outcome};
+use crate::system;
 
 /// The identity under which a recording is sent frames; peers get theirs from the server, in another form.
 const RECORDER: &str = "recorder";
@@ -48,10 +48,7 @@ impl Recorder {
             )),
             _ => Failure::general(format!("{} cannot be written: {error}.", file.display())),
         };
-        let open = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
+        let open = system::private(std::fs::OpenOptions::new().write(true).create_new(true))
             .open(file)
             .map_err(cannot)?;
         let peer: PeerId = RECORDER.parse().map_err(Failure::general)?;

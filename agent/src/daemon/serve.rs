@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 
 use mesh_peer::terminal::clamped;
 use mesh_protocol::channel::TermSize;
-use tokio::net::UnixStream;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, timeout};
@@ -24,7 +23,7 @@ const OPENING_WITHIN: Duration = Duration::from_secs(5);
 /// The most output of one message, bytes, well below [`ipc::MAX_MESSAGE`] in base64.
 const OUTPUT_PIECE: usize = 128 * 1024;
 
-pub(super) async fn serve(core: Core, stream: UnixStream) {
+pub(super) async fn serve(core: Core, stream: ipc::Stream) {
     let (mut reader, mut writer) = ipc::halves(stream);
     let opening = timeout(OPENING_WITHIN, reader.next::<AnyOpening>()).await;
     let Ok(Ok(Some(opening))) = opening else { return };

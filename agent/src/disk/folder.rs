@@ -1,13 +1,14 @@
-//! A folder that received files cannot leave: every open starts at its descriptor and follows no symbolic link.
+//! A folder that received files cannot leave.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::collections::VecDeque;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mesh_protocol::safe_path::SafePath;
-use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags, ResolveFlags};
-use rustix::io::Errno;
 
 use super::DiskError;
+use super::dir::{Dir, is_taken, met_link};
 
 /// How many names ` (1)`, ` (2)`, … are tried before giving up.
 pub(super) const MAX_NUMBERED: u32 = 9_999;
@@ -16,11 +17,16 @@ const SPARE: u64 = 64 * 1024 * 1024;
 /// The longest file name of the file systems in use, bytes.
 const MAX_NAME: usize = 255;
 
+/// Folders below that stay open: of many small files each is looked for, written and named in its folder.
+const RECENT: usize = 16;
+
 /// Where received files go.
 #[derive(Debug)]
 pub struct Folder {
-    root: OwnedFd,
+    root: Dir,
     path: PathBuf,
+    /// Those that were asked for last, the newest first. Held to look and to move entries only.
+    recent: Mutex<VecDeque<(String, Arc<Dir>)>>,
     /// Whether names that begin with a dot are taken.
     hidden: bool,
 }
@@ -28,7 +34,7 @@ pub struct Folder {
 /// The folder of one received file, held open, and the file's own name in it.
 #[derive(Debug)]
 pub(super) struct Parent {
-    pub(super) folder: OwnedFd,
+    pub(super) folder: Arc<Dir>,
     pub(super) name: String,
     /// For messages only; nothing is opened by it.
     pub(super) shown: PathBuf,
@@ -39,24 +45,17 @@ impl Folder {
     pub fn open(path: &Path) -> Result<Self, DiskError> {
         let at = |error: std::io::Error| DiskError::at(path, error);
         std::fs::create_dir_all(path).map_err(at)?;
-        let root = fs::open(
-            path,
-            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )
-        .map_err(|errno| at(errno.into()))?;
-        Ok(Self {
-            root,
-            path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
-            hidden: true,
-        })
+        let root = Dir::open(path).map_err(at)?;
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Ok(Self::within(root, path, true))
     }
 
     /// One that is open already; `shown` stands for it in messages.
-    pub(super) fn within(root: OwnedFd, shown: PathBuf, hidden: bool) -> Self {
+    pub(super) fn within(root: Dir, shown: PathBuf, hidden: bool) -> Self {
         Self {
             root,
             path: shown,
+            recent: Mutex::default(),
             hidden,
         }
     }
@@ -66,10 +65,19 @@ impl Folder {
         &self.path
     }
 
+    /// Where something below it stands, for messages.
+    pub fn shown(&self, below: &str) -> PathBuf {
+        let mut shown = self.path.clone();
+        shown.extend(below.split('/').filter(|name| !name.is_empty()));
+        shown
+    }
+
     /// Fails where so many bytes more would leave less than [`SPARE`].
     pub fn has_room_for(&self, bytes: u64) -> Result<(), DiskError> {
-        let stat = fs::fstatvfs(&self.root).map_err(|errno| DiskError::at(&self.path, errno))?;
-        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+        let free = self
+            .root
+            .free()
+            .map_err(|error| DiskError::at(&self.path, error))?;
         if bytes > 0 && free < bytes.saturating_add(SPARE) {
             return Err(DiskError::Short {
                 folder: self.path.clone(),
@@ -94,54 +102,43 @@ impl Folder {
             .strip_suffix(&name)
             .unwrap_or_default()
             .trim_end_matches('/');
-        let folder = if folders.is_empty() {
-            self.root
-                .try_clone()
-                .map_err(|error| DiskError::at(&self.path, error))?
-        } else {
-            self.descend(folders)?
-        };
-        let shown = if folders.is_empty() {
-            self.path.clone()
-        } else {
-            self.path.join(folders)
-        };
-        Ok(Parent { folder, name, shown })
-    }
-
-    fn descend(&self, folders: &str) -> Result<OwnedFd, DiskError> {
-        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        match fs::openat2(&self.root, folders, DIRECTORY, Mode::empty(), beneath) {
-            Ok(found) => return Ok(found),
-            // Missing folders, an old kernel, or a sandbox without this call: walk.
-            Err(Errno::NOENT | Errno::NOSYS | Errno::PERM | Errno::INVAL) => {}
-            Err(errno) => return Err(refused(folders, errno, &self.path)),
-        }
-        let mut current = self
-            .root
-            .try_clone()
-            .map_err(|error| DiskError::at(&self.path, error))?;
-        for component in folders.split('/') {
-            match fs::mkdirat(&current, component, Mode::from_raw_mode(0o777)) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(errno) => return Err(DiskError::at(self.path.join(folders), errno)),
+        let folder = self.opened(folders).map_err(|error| {
+            let refused = |why| DiskError::Place(folders.to_owned(), why);
+            if met_link(&error) {
+                refused("a folder in it is a symbolic link")
+            } else if error.kind() == io::ErrorKind::NotADirectory {
+                refused("something in it is not a folder")
+            } else {
+                DiskError::at(self.shown(folders), error)
             }
-            current = fs::openat(&current, component, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())
-                .map_err(|errno| refused(folders, errno, &self.path))?;
-        }
-        Ok(current)
+        })?;
+        Ok(Parent {
+            folder,
+            name,
+            shown: self.shown(folders),
+        })
     }
-}
 
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-
-fn refused(folders: &str, errno: Errno, root: &Path) -> DiskError {
-    match errno {
-        Errno::LOOP | Errno::XDEV => {
-            DiskError::Place(folders.to_owned(), "a folder in it is a symbolic link")
+    /// A folder below, made where it is missing.
+    fn opened(&self, folders: &str) -> io::Result<Arc<Dir>> {
+        let known = self.recent(folders, None).filter(|dir| dir.is_there());
+        if let Some(dir) = known {
+            return Ok(dir);
         }
-        Errno::NOTDIR => DiskError::Place(folders.to_owned(), "something in it is not a folder"),
-        errno => DiskError::at(root.join(folders), errno),
+        let dir = Arc::new(self.root.made_folder(folders)?);
+        self.recent(folders, Some(dir.clone()));
+        Ok(dir)
+    }
+
+    /// One of the recent, which is `now` from now on where that is given.
+    fn recent(&self, folders: &str, now: Option<Arc<Dir>>) -> Option<Arc<Dir>> {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = recent.iter().position(|(name, _)| name == folders);
+        let known = place.and_then(|place| recent.remove(place)).map(|(_, dir)| dir);
+        let dir = now.or(known)?;
+        recent.push_front((folders.to_owned(), dir.clone()));
+        recent.truncate(RECENT);
+        Some(dir)
     }
 }
 
@@ -174,40 +171,25 @@ pub(super) fn numbered(name: &str, number: u32, suffix: &str) -> String {
 }
 
 /// Gives `from` the first free name of `name`, ` (1)`, …, replacing nothing; says which.
-pub(super) fn rename_without_replacing(
-    folder: impl AsFd,
-    from: &str,
-    name: &str,
-) -> rustix::io::Result<String> {
+pub(super) fn rename_without_replacing(folder: &Dir, from: &str, name: &str) -> io::Result<String> {
     for number in 0..=MAX_NUMBERED {
         let to = numbered(name, number, "");
-        match rename_exclusive(folder.as_fd(), from, &to) {
+        match folder.rename_exclusive(from, &to) {
             Ok(()) => return Ok(to),
-            Err(Errno::EXIST) => {}
-            Err(errno) => return Err(errno),
+            Err(error) if is_taken(&error) => {}
+            Err(error) => return Err(error),
         }
     }
-    Err(Errno::EXIST)
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 /// Gives `from` this name, in the place of a file that has it; where a folder has it, the first free one.
-pub(super) fn rename_replacing(folder: impl AsFd, from: &str, name: &str) -> rustix::io::Result<String> {
-    let folder = folder.as_fd();
-    match fs::renameat(folder, from, folder, name) {
-        Err(Errno::ISDIR) => rename_without_replacing(folder, from, name),
-        renamed => renamed.map(|()| name.to_owned()),
-    }
-}
-
-fn rename_exclusive(folder: impl AsFd, from: &str, to: &str) -> rustix::io::Result<()> {
-    let folder = folder.as_fd();
-    match fs::renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
-        // Some file systems (NFS, old FUSE) do not know the flag; a hard link fails on an existing name as well.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-            fs::linkat(folder, from, folder, to, AtFlags::empty())?;
-            fs::unlinkat(folder, from, AtFlags::empty())
+pub(super) fn rename_replacing(folder: &Dir, from: &str, name: &str) -> io::Result<String> {
+    match folder.rename(from, name) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            rename_without_replacing(folder, from, name)
         }
-        other => other,
+        renamed => renamed.map(|()| name.to_owned()),
     }
 }
 
@@ -232,5 +214,29 @@ mod tests {
                 assert!(made.ends_with(suffix) && made.contains(" (12)"));
             }
         }
+    }
+
+    /// On Windows nobody can remove it.
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_was_removed_meanwhile_is_made_again() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        let parent = |path: &str| folder.parent_of(&SafePath::parse(path).unwrap()).unwrap();
+        let first = parent("a/b/one").folder;
+        let again = parent("a/b/two").folder;
+        assert!(Arc::ptr_eq(&first, &again), "it is opened once");
+        std::fs::remove_dir(place.path().join("a/b")).unwrap();
+        let anew = parent("a/b/three").folder;
+        assert!(place.path().join("a/b").is_dir());
+        assert!(anew.is_there() && !first.is_there());
+        for number in 0..RECENT {
+            parent(&format!("{number}/file"));
+        }
+        assert!(
+            !Arc::ptr_eq(&anew, &parent("a/b/four").folder),
+            "the eldest is let go"
+        );
+        assert_eq!(folder.recent.lock().unwrap().len(), RECENT);
     }
 }

@@ -9,20 +9,18 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mesh_peer::transfer::{Entry, Held, PartRecord, VerifiedChunk, WrittenChunk};
 use mesh_protocol::limits::FILE_CHUNK;
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
-use rustix::io::Errno;
 
+use super::dir::{Dir, Facts, Kind, Writing, is_taken, let_execute, read_exact_at, write_all_at};
 use super::folder::{MAX_NUMBERED, Parent, numbered, rename_replacing, rename_without_replacing};
+use super::sync::{self, Settling};
 use super::unnamed::Unnamed;
-use super::{DiskError, Folder, sync};
+use super::{DiskError, Folder};
 
 /// After this many bytes the kernel is asked to begin writing, so that the last synchronisation is short.
 const SYNC_EVERY: u64 = 64 * 1024 * 1024;
@@ -104,7 +102,7 @@ impl Inbox {
         if stands_already(&parent, entry, compared) {
             return Ok(Held::Whole);
         }
-        if self.existing == Existing::Skip && is_taken(&parent, &parent.name) {
+        if self.existing == Existing::Skip && parent.folder.facts(&parent.name).is_ok() {
             return Ok(Held::Unwanted);
         }
         // The part of an only chunk would prove nothing.
@@ -129,7 +127,7 @@ impl Inbox {
     /// Writes a chunk, then its note.
     pub fn write(&self, entry: &Entry, chunk: VerifiedChunk) -> Result<WrittenChunk, DiskError> {
         if let Some(unnamed) = self.begin_unnamed(entry)? {
-            let written = chunk.write(|position, bytes| unnamed.content.write_all_at(bytes, position));
+            let written = chunk.write(|position, bytes| write_all_at(&unnamed.content, bytes, position));
             let written = written.map_err(|error| DiskError::at(&unnamed.shown, error))?;
             self.unnamed().insert(entry.file, unnamed);
             return Ok(written);
@@ -138,7 +136,7 @@ impl Inbox {
         let at = |error| DiskError::at(part.shown(), error);
         let written = chunk.write(|position, bytes| {
             part.begin_writing_out(bytes.len() as u64);
-            part.content.write_all_at(bytes, position)
+            write_all_at(&part.content, bytes, position)
         });
         let written = written.map_err(at)?;
         (&part.state).write_all(&PartRecord::note(&written)).map_err(at)?;
@@ -183,10 +181,9 @@ impl Inbox {
     }
 
     fn name(&self, entry: &Entry, whole: Whole) -> Result<Named, DiskError> {
-        let at = |errno: Errno| DiskError::at(whole.place(), errno);
+        let at = |error| DiskError::at(whole.place(), error);
         let part = match &whole {
             Whole::Unnamed(unnamed) => {
-                // Looked for again: a hundred open folders less.
                 let parent = self.folder.parent_of(&entry.path)?;
                 let name = unnamed
                     .name(&parent.folder, &parent.name, self.existing)
@@ -207,10 +204,10 @@ impl Inbox {
             }
         };
         let name = renamed.map_err(at)?;
-        let _ = rustix::fs::unlinkat(folder, &part.state_name, AtFlags::empty());
+        let _ = folder.remove(&part.state_name);
         Ok(Named {
             path: part.parent.shown.join(name),
-            folder: rustix::io::fcntl_dupfd_cloexec(folder, 0).map_err(at)?,
+            folder: folder.clone(),
         })
     }
 
@@ -228,8 +225,8 @@ impl Inbox {
         let part = self.part(entry)?;
         self.open().remove(&entry.file);
         for name in [&part.name, &part.state_name] {
-            rustix::fs::unlinkat(&part.parent.folder, name, AtFlags::empty())
-                .map_err(|errno| DiskError::at(part.shown(), errno))?;
+            let removed = part.parent.folder.remove(name);
+            removed.map_err(|error| DiskError::at(part.shown(), error))?;
         }
         Ok(())
     }
@@ -270,13 +267,13 @@ enum Whole {
 
 /// A file under its final name, in a folder that may not be on the disk yet.
 struct Named {
-    folder: OwnedFd,
+    folder: Arc<Dir>,
     path: PathBuf,
 }
 
 /// What has to be on the disk before the next step.
 trait Step {
-    fn file(&self) -> BorrowedFd<'_>;
+    fn settling(&self) -> Settling<'_>;
     /// For messages.
     fn place(&self) -> PathBuf;
 }
@@ -291,8 +288,8 @@ impl Whole {
 }
 
 impl Step for Whole {
-    fn file(&self) -> BorrowedFd<'_> {
-        self.content().as_fd()
+    fn settling(&self) -> Settling<'_> {
+        Settling::File(self.content())
     }
 
     fn place(&self) -> PathBuf {
@@ -304,8 +301,8 @@ impl Step for Whole {
 }
 
 impl Step for Named {
-    fn file(&self) -> BorrowedFd<'_> {
-        self.folder.as_fd()
+    fn settling(&self) -> Settling<'_> {
+        Settling::Folder(&self.folder)
     }
 
     fn place(&self) -> PathBuf {
@@ -315,23 +312,20 @@ impl Step for Named {
 
 /// Synchronises what has come so far; where that fails, none of it goes further.
 fn settle<T: Step>(steps: &mut [Result<T, DiskError>]) {
-    let Err(errno) = sync::together(steps.iter().flatten().map(Step::file)) else {
+    let Err(error) = sync::together(steps.iter().flatten().map(Step::settling)) else {
         return;
+    };
+    let why = || {
+        error
+            .raw_os_error()
+            .map_or_else(|| error.kind().into(), std::io::Error::from_raw_os_error)
     };
     for step in steps {
         if let Ok(done) = step {
-            *step = Err(DiskError::at(done.place(), errno));
+            *step = Err(DiskError::at(done.place(), why()));
         }
     }
 }
-
-const FLAGS: OFlags = OFlags::RDWR
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC)
-    .union(OFlags::NONBLOCK);
-const NEW: OFlags = OFlags::CREATE.union(OFlags::EXCL);
-const STATE_MODE: Mode = Mode::from_raw_mode(0o600);
-pub(super) const CONTENT_MODE: Mode = Mode::from_raw_mode(0o666);
 
 impl Part {
     /// The part of an earlier attempt at this very content, or, with `create`, a new one under the first free name.
@@ -377,7 +371,7 @@ impl Part {
         records.retain(|record| {
             let (position, len) = record.range(entry.size);
             buffer.resize(usize::try_from(len).unwrap_or(0), 0);
-            self.content.read_exact_at(&mut buffer, position).is_ok() && record.confirms(&buffer)
+            read_exact_at(&self.content, &mut buffer, position).is_ok() && record.confirms(&buffer)
         });
         Ok(records)
     }
@@ -401,14 +395,9 @@ impl Part {
 
     /// The name still means the file that was written.
     fn still_named(&self) -> Result<(), DiskError> {
-        let named = rustix::fs::statat(&self.parent.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|errno| DiskError::at(self.shown(), errno))?;
-        let open = self
-            .content
-            .metadata()
-            .map_err(|error| DiskError::at(self.shown(), error))?;
-        #[allow(clippy::useless_conversion, reason = "the widths differ between systems")]
-        if u64::from(named.st_ino) == open.ino() && u64::from(named.st_dev) == open.dev() {
+        let at = |error| DiskError::at(self.shown(), error);
+        let named = self.parent.folder.facts(&self.name).map_err(at)?;
+        if named.id == Facts::of(&self.content).map_err(at)?.id {
             return Ok(());
         }
         Err(DiskError::Place(
@@ -419,15 +408,6 @@ impl Part {
 
     fn shown(&self) -> PathBuf {
         self.parent.shown.join(&self.name)
-    }
-}
-
-/// Who may read it may execute it, as git does. A file system without permissions is no reason to lose the file.
-fn let_execute(content: &File) {
-    if let Ok(metadata) = content.metadata() {
-        let mode = metadata.mode() & 0o777;
-        let more = std::fs::Permissions::from_mode(mode | (mode & 0o444) >> 2);
-        let _ = content.set_permissions(more);
     }
 }
 
@@ -442,22 +422,23 @@ enum Claim {
 }
 
 fn claim_existing(parent: &Parent, name: &str, state_name: &str, entry: &Entry) -> Result<Claim, DiskError> {
-    let Some(state) = open_ordinary(parent, state_name, OFlags::APPEND)? else {
-        return Ok(if is_taken(parent, name) || is_taken(parent, state_name) {
+    let Some(state) = open_ordinary(parent, state_name, Writing::Appending)? else {
+        let stands = |name| parent.folder.facts(name).is_ok();
+        return Ok(if stands(name) || stands(state_name) {
             Claim::Foreign
         } else {
             Claim::Free
         });
     };
-    if rustix::fs::flock(&state, FlockOperation::NonBlockingLockExclusive).is_err() {
+    if state.try_lock().is_err() {
         return Ok(Claim::Foreign);
     }
     let header = PartRecord::header(entry);
     let mut found = vec![0; header.len()];
-    if state.read_exact_at(&mut found, 0).is_err() || found != header {
+    if read_exact_at(&state, &mut found, 0).is_err() || found != header {
         return Ok(Claim::Foreign);
     }
-    Ok(open_ordinary(parent, name, OFlags::empty())?
+    Ok(open_ordinary(parent, name, Writing::There)?
         .map_or(Claim::Foreign, |content| Claim::Ours(content, state)))
 }
 
@@ -468,27 +449,21 @@ fn claim_new(
     entry: &Entry,
 ) -> Result<Option<(File, File)>, DiskError> {
     let at = |error: std::io::Error| DiskError::at(parent.shown.join(name), error);
-    let content = match rustix::fs::openat(&parent.folder, name, FLAGS | NEW, CONTENT_MODE) {
-        Ok(content) => File::from(content),
-        Err(Errno::EXIST) => return Ok(None),
-        Err(errno) => return Err(at(errno.into())),
+    let content = match parent.folder.write(name, Writing::New) {
+        Ok(content) => content,
+        Err(error) if is_taken(&error) => return Ok(None),
+        Err(error) => return Err(at(error)),
     };
-    let state = rustix::fs::openat(
-        &parent.folder,
-        state_name,
-        FLAGS | NEW | OFlags::APPEND,
-        STATE_MODE,
-    );
-    let prepared = state.map_err(std::io::Error::from).and_then(|state| {
-        let mut state = File::from(state);
-        rustix::fs::flock(&state, FlockOperation::NonBlockingLockExclusive)?;
+    let state = parent.folder.write(state_name, Writing::NewNotes);
+    let prepared = state.and_then(|mut state| {
+        state.try_lock()?;
         state.write_all(&PartRecord::header(entry))?;
         Ok(state)
     });
     prepared.map(|state| Some((content, state))).or_else(|error| {
         // An empty part without notes would only be in the way.
-        let _ = rustix::fs::unlinkat(&parent.folder, name, AtFlags::empty());
-        if error.kind() == std::io::ErrorKind::AlreadyExists {
+        let _ = parent.folder.remove(name);
+        if is_taken(&error) {
             Ok(None)
         } else {
             Err(at(error))
@@ -497,20 +472,13 @@ fn claim_new(
 }
 
 /// Opens a file that is there, if it is an ordinary file with this one name: a link could lead anywhere.
-fn open_ordinary(parent: &Parent, name: &str, more: OFlags) -> Result<Option<File>, DiskError> {
-    let opened = match rustix::fs::openat(&parent.folder, name, FLAGS | more, Mode::empty()) {
-        Ok(opened) => File::from(opened),
-        Err(Errno::LOOP | Errno::ISDIR | Errno::NOENT | Errno::ACCESS | Errno::NXIO) => return Ok(None),
-        Err(errno) => return Err(DiskError::at(parent.shown.join(name), errno)),
+fn open_ordinary(parent: &Parent, name: &str, writing: Writing) -> Result<Option<File>, DiskError> {
+    let at = |error| DiskError::at(parent.shown.join(name), error);
+    let Some(opened) = parent.folder.existing(name, writing).map_err(at)? else {
+        return Ok(None);
     };
-    let metadata = opened
-        .metadata()
-        .map_err(|error| DiskError::at(parent.shown.join(name), error))?;
-    Ok((metadata.is_file() && metadata.nlink() == 1).then_some(opened))
-}
-
-fn is_taken(parent: &Parent, name: &str) -> bool {
-    rustix::fs::statat(&parent.folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    let facts = Facts::of(&opened).map_err(at)?;
+    Ok((facts.kind == Kind::File && facts.links == 1).then_some(opened))
 }
 
 /// Whether the very content stands already under the name, or one of its first numbers: an earlier transfer ended before
@@ -518,15 +486,10 @@ fn is_taken(parent: &Parent, name: &str) -> bool {
 fn stands_already(parent: &Parent, entry: &Entry, compared: u32) -> bool {
     for number in 0..compared {
         let name = numbered(&parent.name, number, "");
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let Ok(found) = rustix::fs::openat(&parent.folder, &name, flags, Mode::empty()).map(File::from)
-        else {
+        let Ok(found) = parent.folder.read(&name) else {
             return false;
         };
-        if !found
-            .metadata()
-            .is_ok_and(|metadata| metadata.is_file() && metadata.len() == entry.size)
-        {
+        if !Facts::of(&found).is_ok_and(|facts| facts.kind == Kind::File && facts.size == entry.size) {
             continue;
         }
         let mut hasher = blake3::Hasher::new();

@@ -5,6 +5,7 @@
 //! folder, and [`SharedFolder`] is one that others may look into.
 //! Everything here blocks: callers keep it off the async threads.
 
+mod dir;
 mod folder;
 mod hashing;
 mod inbox;
@@ -21,13 +22,19 @@ use mesh_protocol::error_code::ChannelCode;
 
 use crate::cli::output::size;
 
+pub use dir::FileId;
 pub use folder::Folder;
 pub use hashing::hash;
 pub use inbox::{Existing, Inbox};
 pub use patterns::Patterns;
-pub use shared::{Listing, Preview, Pulled, SharedError, SharedFolder};
+pub use shared::{Listing, Preview, Pulled, SharedError, SharedFolder, Watchable};
 pub use source::SourceFile;
 pub use walk::{Met, walk};
+
+/// Which file an open one is, whatever its name.
+pub fn file_id(file: &std::fs::File) -> std::io::Result<FileId> {
+    dir::Facts::of(file).map(|facts| facts.id)
+}
 
 /// Why the disk did not do it; the text goes to the person.
 #[derive(Debug, thiserror::Error)]
@@ -63,18 +70,11 @@ impl DiskError {
 
     /// Sorts an error of the system.
     fn at(place: impl Into<PathBuf>, error: impl Into<std::io::Error>) -> Self {
+        use std::io::ErrorKind;
         let (place, error) = (place.into(), error.into());
-        let full = [
-            rustix::io::Errno::NOSPC,
-            rustix::io::Errno::DQUOT,
-            rustix::io::Errno::FBIG,
-        ];
-        if error
-            .raw_os_error()
-            .is_some_and(|code| full.iter().any(|errno| errno.raw_os_error() == code))
-        {
-            return Self::Full(place);
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Self::Full(place),
+            _ => Self::Io(place, error),
         }
-        Self::Io(place, error)
     }
 }

@@ -1,13 +1,11 @@
-//! A folder of this machine that others may look into: every open starts at its descriptor, goes only downwards and follows
-//! no symbolic link.
+//! A folder of this machine that others may look into.
 //!
 //! **Invariant**: nothing outside is read or written, whatever path is asked for and whatever happens to the folder
 //! meanwhile (`agent/tests/folder_disk.rs`). What is told to others names paths as they see them, never where the folder
 //! stands. Everything here blocks: callers keep it off the async threads.
 
 use std::fs::File;
-use std::io::Read as _;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,9 +16,8 @@ use mesh_protocol::limits::{
     MAX_FOLDER_ENTRIES, MAX_FOLDER_FOUND, MAX_MANIFEST_ENTRIES, MAX_PREVIEW_IMAGE, MAX_PREVIEW_TEXT,
 };
 use mesh_protocol::safe_path::{PathSet, SafePath};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
-use rustix::io::Errno;
 
+use super::dir::{Dir, Facts, Kind, met_link};
 use super::{DiskError, Folder, Inbox, SourceFile};
 
 /// Why it is not told; the text goes to the person at the other end.
@@ -82,23 +79,27 @@ pub struct Preview {
     pub more: bool,
 }
 
+/// A folder that is held open to be watched.
+#[derive(Debug)]
+pub struct Watchable {
+    pub by: PathBuf,
+    _held: Dir,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct SharedFolder {
-    root: OwnedFd,
+    root: Dir,
     /// How others know it.
     label: String,
     /// Whether names that begin with a dot are shown and taken.
     hidden: bool,
 }
 
-const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
-const DIRECTORY: OFlags = READ.union(OFlags::DIRECTORY);
-
 impl SharedFolder {
     /// Opens a folder that is there. Its owner named it: links in its own path are followed.
     pub fn open(path: &Path, label: &str, hidden: bool) -> std::io::Result<Self> {
-        let root = rustix::fs::open(path, DIRECTORY, Mode::empty())?;
+        let root = Dir::open(path)?;
         Ok(Self {
             root,
             label: label.to_owned(),
@@ -115,12 +116,12 @@ impl SharedFolder {
     pub fn list(&self, path: &str) -> Result<Listing, SharedError> {
         let folder = self.folder(path)?;
         let mut listing = Listing::default();
-        for (name, stat) in self.read(&folder, path)? {
+        for (name, facts) in self.read(&folder, path)? {
             if listing.entries.len() == MAX_FOLDER_ENTRIES {
                 listing.more = true;
                 break;
             }
-            listing.entries.push(entry(name, &stat));
+            listing.entries.push(entry(name, &facts));
         }
         listing.entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(listing)
@@ -136,18 +137,18 @@ impl SharedFolder {
             let Ok(folder) = self.folder(&joined(path, &beneath)) else {
                 continue;
             };
-            for (name, stat) in self.read(&folder, &beneath)? {
+            for (name, facts) in self.read(&folder, &beneath)? {
                 if listing.entries.len() == MAX_FOLDER_FOUND || Instant::now() >= until {
                     listing.more = true;
                     folders.clear();
                     break;
                 }
                 let place = joined(&beneath, &name);
-                if is_folder(&stat) {
+                if facts.kind == Kind::Folder {
                     folders.push(place.clone());
                 }
                 if name.to_lowercase().contains(&wanted) {
-                    listing.entries.push(entry(place, &stat));
+                    listing.entries.push(entry(place, &facts));
                 }
             }
         }
@@ -236,13 +237,17 @@ impl SharedFolder {
         Ok(Inbox::new(folder))
     }
 
-    /// A name of an open folder by which it can be watched, for as long as the descriptor is open.
-    pub fn watchable(&self, path: &str) -> Result<OwnedFd, SharedError> {
-        self.folder(path)
+    /// A folder, held open, and a path by which it can be watched until it is let go.
+    pub fn watchable(&self, path: &str) -> Result<Watchable, SharedError> {
+        let folder = self.folder(path)?;
+        let by = folder
+            .path()
+            .map_err(|error| SharedError::Io(path.to_owned(), error))?;
+        Ok(Watchable { by, _held: folder })
     }
 
-    fn folder(&self, path: &str) -> Result<OwnedFd, SharedError> {
-        self.beneath(path, DIRECTORY)
+    fn folder(&self, path: &str) -> Result<Dir, SharedError> {
+        self.beneath(path, Dir::folder)
     }
 
     fn source(self: &Arc<Self>, path: &str) -> Result<SourceFile, SharedError> {
@@ -263,56 +268,51 @@ impl SharedFolder {
         if path.is_empty() {
             return Err(missing());
         }
-        let file = File::from(self.beneath(path, READ)?);
-        let metadata = file
-            .metadata()
-            .map_err(|error| SharedError::Io(path.to_owned(), error))?;
-        if metadata.is_file() {
-            Ok((file, metadata.len()))
+        let file = self.beneath(path, Dir::read)?;
+        let facts = Facts::of(&file).map_err(|error| SharedError::Io(path.to_owned(), error))?;
+        if facts.kind == Kind::File {
+            Ok((file, facts.size))
         } else {
             Err(missing())
         }
     }
 
-    fn beneath(&self, path: &str, flags: OFlags) -> Result<OwnedFd, SharedError> {
-        if path.is_empty() {
-            return rustix::fs::openat(&self.root, ".", DIRECTORY, Mode::empty())
-                .map_err(|errno| SharedError::Io(String::new(), errno.into()));
+    fn beneath<T>(
+        &self,
+        path: &str,
+        open: impl FnOnce(&Dir, &str) -> std::io::Result<T>,
+    ) -> Result<T, SharedError> {
+        if !path.is_empty() {
+            let safe = SafePath::parse(path).map_err(|_| SharedError::Path(path.to_owned()))?;
+            if !self.hidden && safe.components().any(|name| name.starts_with('.')) {
+                return Err(SharedError::Missing(path.to_owned()));
+            }
         }
-        let safe = SafePath::parse(path).map_err(|_| SharedError::Path(path.to_owned()))?;
-        if !self.hidden && safe.components().any(|name| name.starts_with('.')) {
-            return Err(SharedError::Missing(path.to_owned()));
-        }
-        open_beneath(&self.root, &safe, flags).map_err(|errno| match errno {
+        open(&self.root, path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => SharedError::Missing(path.to_owned()),
             // A link is not there for others.
-            Errno::NOENT | Errno::LOOP | Errno::XDEV => SharedError::Missing(path.to_owned()),
-            Errno::NOTDIR => SharedError::NotFolder(path.to_owned()),
-            errno => SharedError::Io(path.to_owned(), errno.into()),
+            _ if met_link(&error) => SharedError::Missing(path.to_owned()),
+            ErrorKind::NotADirectory => SharedError::NotFolder(path.to_owned()),
+            _ => SharedError::Io(path.to_owned(), error),
         })
     }
 
     /// The files and folders in it that others can be told of: no links, nothing special, no names that other systems
     /// cannot hold. One more than can be listed at most.
-    fn read(&self, folder: &OwnedFd, path: &str) -> Result<Vec<(String, Stat)>, SharedError> {
-        let at = |errno: Errno| SharedError::Io(path.to_owned(), errno.into());
+    fn read(&self, folder: &Dir, path: &str) -> Result<Vec<(String, Facts)>, SharedError> {
+        let at = |error| SharedError::Io(path.to_owned(), error);
         let mut found = Vec::new();
-        for entry in Dir::read_from(folder).map_err(at)? {
-            let entry = entry.map_err(at)?;
-            let Ok(name) = entry.file_name().to_str() else {
-                continue;
-            };
-            if name == "." || name == ".." || (!self.hidden && name.starts_with('.')) {
+        for name in folder.names().map_err(at)? {
+            let name = name.map_err(at)?;
+            if !self.hidden && name.starts_with('.') {
                 continue;
             }
-            if SafePath::parse(&joined(path, name)).is_err() {
+            if SafePath::parse(&joined(path, &name)).is_err() {
                 continue;
             }
-            let Ok(stat) = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else {
-                continue;
-            };
-            let kind = FileType::from_raw_mode(stat.st_mode);
-            if matches!(kind, FileType::RegularFile | FileType::Directory) {
-                found.push((name.to_owned(), stat));
+            let Ok(facts) = folder.facts(&name) else { continue };
+            if matches!(facts.kind, Kind::File | Kind::Folder) {
+                found.push((name, facts));
             }
             if found.len() > MAX_MANIFEST_ENTRIES {
                 break;
@@ -320,23 +320,6 @@ impl SharedFolder {
         }
         Ok(found)
     }
-}
-
-/// Opens beneath a descriptor without following any link.
-fn open_beneath(root: impl AsFd, path: &SafePath, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    match rustix::fs::openat2(&root, path.as_str(), flags, Mode::empty(), beneath) {
-        // An old kernel, or a sandbox without this call: component by component.
-        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => {}
-        other => return other,
-    }
-    let mut current = rustix::fs::openat(&root, ".", DIRECTORY, Mode::empty())?;
-    let mut names = path.components().peekable();
-    while let Some(name) = names.next() {
-        let flags = if names.peek().is_some() { DIRECTORY } else { flags };
-        current = rustix::fs::openat(&current, name, flags | OFlags::NOFOLLOW, Mode::empty())?;
-    }
-    Ok(current)
 }
 
 fn joined(folder: &str, name: &str) -> String {
@@ -347,22 +330,13 @@ fn joined(folder: &str, name: &str) -> String {
     }
 }
 
-fn is_folder(stat: &Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
-}
-
-fn entry(path: String, stat: &Stat) -> FolderEntry {
-    let folder = is_folder(stat);
-    let modified = stat.st_mtime.checked_mul(1000);
+fn entry(path: String, facts: &Facts) -> FolderEntry {
+    let folder = facts.kind == Kind::Folder;
     FolderEntry {
         path,
         folder,
-        size: if folder {
-            0
-        } else {
-            u64::try_from(stat.st_size).unwrap_or(0)
-        },
-        modified_at: modified.and_then(|ms| u64::try_from(ms).ok()),
+        size: if folder { 0 } else { facts.size },
+        modified_at: facts.modified_at(),
     }
 }
 

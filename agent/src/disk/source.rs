@@ -2,24 +2,21 @@
 //!
 //! Of a hundred thousand files none stays open: each is opened for a reading, and known again by its stamp.
 
-use std::fs::{File, Metadata};
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use mesh_peer::transfer::{FileHash, Source};
-use rustix::buffer::spare_capacity;
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
 
 use super::DiskError;
+use super::dir::{self, Facts, FileId, Kind, Links};
 
 /// By what a file is known not to have changed, and not to be another one of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     size: u64,
     modified: (i64, i64),
-    file: (u64, u64),
+    file: FileId,
 }
 
 /// Opens a file once more.
@@ -64,26 +61,26 @@ pub struct Reading<'a> {
 impl SourceFile {
     /// An ordinary file that somebody named: links that lead to it are followed.
     pub fn open(path: &Path) -> Result<Self, DiskError> {
-        let metadata = metadata(&open(path, OFlags::empty())?, path)?;
-        Ok(Self::of(path, Origin::Path(path.to_owned()), &metadata))
+        let facts = facts(&open(path, Links::Followed)?, path)?;
+        Ok(Self::of(path, Origin::Path(path.to_owned()), &facts))
     }
 
     /// An ordinary file that was found in a folder; a link that has taken its place is not followed.
     pub fn found(path: &Path) -> Result<Self, DiskError> {
-        let metadata = metadata(&open(path, OFlags::NOFOLLOW)?, path)?;
-        Ok(Self::of(path, Origin::Path(path.to_owned()), &metadata))
+        let facts = facts(&open(path, Links::Refused)?, path)?;
+        Ok(Self::of(path, Origin::Path(path.to_owned()), &facts))
     }
 
     /// An ordinary file that `again` opens; `path` is what it is called in messages.
     pub(super) fn reopened(file: &File, path: &Path, again: Again) -> Result<Self, DiskError> {
-        let metadata = metadata(file, path)?;
-        Ok(Self::of(path, Origin::Again(again), &metadata))
+        let facts = facts(file, path)?;
+        Ok(Self::of(path, Origin::Again(again), &facts))
     }
 
     /// A file that has no name on this disk.
     pub fn unnamed(file: File, name: &str) -> Result<Self, DiskError> {
-        let metadata = metadata(&file, Path::new(name))?;
-        let source = Self::of(Path::new(name), Origin::Held(file), &metadata);
+        let facts = facts(&file, Path::new(name))?;
+        let source = Self::of(Path::new(name), Origin::Held(file), &facts);
         // When it was spooled, and for whom, says nothing about its content.
         Ok(Self {
             modified_at: None,
@@ -97,19 +94,14 @@ impl SourceFile {
         Self { name, ..self }
     }
 
-    fn of(path: &Path, origin: Origin, metadata: &Metadata) -> Self {
-        let modified_at = metadata
-            .modified()
-            .ok()
-            .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
-            .and_then(|since| u64::try_from(since.as_millis()).ok());
+    fn of(path: &Path, origin: Origin, facts: &Facts) -> Self {
         let name = path.file_name().unwrap_or(path.as_os_str());
         Self {
             origin,
             name: name.to_string_lossy().into_owned(),
-            stamp: stamp_of(metadata),
-            modified_at,
-            mode: Some(metadata.mode() & 0o777),
+            stamp: stamp_of(facts),
+            modified_at: facts.modified_at(),
+            mode: facts.mode,
         }
     }
 
@@ -139,7 +131,7 @@ impl SourceFile {
         let opened = match &self.origin {
             Origin::Held(_) => None,
             Origin::Path(path) => {
-                Some(open(path, OFlags::empty()).map_err(|error| self.known_by_name(error))?)
+                Some(open(path, Links::Followed).map_err(|error| self.known_by_name(error))?)
             }
             Origin::Again(again) => {
                 Some(again().map_err(|error| DiskError::SourceGone(self.name.clone().into(), error))?)
@@ -178,15 +170,11 @@ impl Reading<'_> {
         let begun = buffer.len();
         while buffer.len() - begun < len {
             let done = (buffer.len() - begun) as u64;
-            match rustix::io::pread(file, spare_capacity(buffer), position + done) {
+            match dir::append_at(file, position + done, buffer) {
                 Ok(0) => return Err(self.source.changed()),
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => {
-                    return Err(DiskError::SourceGone(
-                        self.source.name.clone().into(),
-                        errno.into(),
-                    ));
-                }
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(DiskError::SourceGone(self.source.name.clone().into(), error)),
             }
         }
         buffer.truncate(begun + len);
@@ -195,9 +183,9 @@ impl Reading<'_> {
 
     /// Fails when size, time or file are not what they were when it was first looked at.
     pub fn unchanged(&self) -> Result<(), DiskError> {
-        let now = self.file().and_then(|file| file.metadata().ok());
+        let now = self.file().and_then(|file| Facts::of(file).ok());
         match now {
-            Some(metadata) if stamp_of(&metadata) == self.source.stamp => Ok(()),
+            Some(facts) if stamp_of(&facts) == self.source.stamp => Ok(()),
             _ => Err(self.source.changed()),
         }
     }
@@ -211,28 +199,24 @@ impl Reading<'_> {
     }
 }
 
-fn open(path: &Path, more: OFlags) -> Result<File, DiskError> {
-    // A named pipe would block for ever without NONBLOCK; for ordinary files it means nothing.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | more;
-    rustix::fs::open(path, flags, Mode::empty())
-        .map(File::from)
-        .map_err(|errno| DiskError::SourceGone(path.to_owned(), errno.into()))
+fn open(path: &Path, links: Links) -> Result<File, DiskError> {
+    dir::open(path, links).map_err(|error| DiskError::SourceGone(path.to_owned(), error))
 }
 
-fn metadata(file: &File, path: &Path) -> Result<Metadata, DiskError> {
+fn facts(file: &File, path: &Path) -> Result<Facts, DiskError> {
     let gone = |error| DiskError::SourceGone(path.to_owned(), error);
-    let metadata = file.metadata().map_err(gone)?;
-    if metadata.is_file() {
-        Ok(metadata)
+    let facts = Facts::of(file).map_err(gone)?;
+    if facts.kind == Kind::File {
+        Ok(facts)
     } else {
         Err(gone(std::io::Error::other("it is not an ordinary file")))
     }
 }
 
-fn stamp_of(metadata: &Metadata) -> Stamp {
+fn stamp_of(facts: &Facts) -> Stamp {
     Stamp {
-        size: metadata.len(),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
-        file: (metadata.dev(), metadata.ino()),
+        size: facts.size,
+        modified: facts.modified,
+        file: facts.id,
     }
 }

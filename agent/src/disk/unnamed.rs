@@ -4,19 +4,13 @@
 //! gone by itself when a transfer ends early, even by a kill.
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd as _};
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-
-use rustix::fs::{AtFlags, CWD, OFlags};
-use rustix::io::Errno;
+use std::io;
+use std::path::PathBuf;
 
 use super::DiskError;
+use super::dir::{Dir, is_taken};
 use super::folder::{MAX_NUMBERED, Parent, numbered, rename_replacing};
-use super::inbox::{CONTENT_MODE, Existing};
-
-/// Where a file that has no name is found by its descriptor.
-const DESCRIPTORS: &str = "/proc/self/fd";
+use super::inbox::Existing;
 
 /// One of them, open for writing.
 #[derive(Debug)]
@@ -29,58 +23,40 @@ pub(super) struct Unnamed {
 impl Unnamed {
     /// `None` where the disk, or this system, has no such files.
     pub(super) fn create(parent: &Parent) -> Result<Option<Self>, DiskError> {
-        static CAN_BE_NAMED: OnceLock<bool> = OnceLock::new();
-        if !CAN_BE_NAMED.get_or_init(|| Path::new(DESCRIPTORS).is_dir()) {
-            return Ok(None);
-        }
         let shown = parent.shown.join(&parent.name);
-        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-        match rustix::fs::openat(&parent.folder, ".", flags, CONTENT_MODE) {
-            Ok(content) => Ok(Some(Self {
-                content: File::from(content),
-                shown,
-            })),
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Ok(None),
-            Err(errno) => Err(DiskError::at(shown, errno)),
+        match parent.folder.unnamed() {
+            Ok(content) => Ok(content.map(|content| Self { content, shown })),
+            Err(error) => Err(DiskError::at(shown, error)),
         }
     }
 
     /// Gives it `name`, or what `existing` says where that is taken; says which it has.
-    pub(super) fn name(
-        &self,
-        folder: impl AsFd,
-        name: &str,
-        existing: Existing,
-    ) -> rustix::io::Result<String> {
-        let folder = folder.as_fd();
-        match (self.link(folder, name), existing) {
+    pub(super) fn name(&self, folder: &Dir, name: &str, existing: Existing) -> io::Result<String> {
+        match (folder.link(&self.content, name), existing) {
             (Ok(()), _) => Ok(name.to_owned()),
-            (Err(Errno::EXIST), Existing::Overwrite) => {
+            (Err(error), Existing::Overwrite) if is_taken(&error) => {
                 // A link replaces nothing, a renaming does.
                 let part = self.first_free(folder, name, ".part")?;
                 rename_replacing(folder, &part, name).inspect_err(|_| {
-                    let _ = rustix::fs::unlinkat(folder, &part, AtFlags::empty());
+                    let _ = folder.remove(&part);
                 })
             }
-            (Err(Errno::EXIST), Existing::Rename | Existing::Skip) => self.first_free(folder, name, ""),
-            (Err(errno), _) => Err(errno),
+            (Err(error), Existing::Rename | Existing::Skip) if is_taken(&error) => {
+                self.first_free(folder, name, "")
+            }
+            (Err(error), _) => Err(error),
         }
     }
 
-    fn first_free(&self, folder: impl AsFd, name: &str, suffix: &str) -> rustix::io::Result<String> {
+    fn first_free(&self, folder: &Dir, name: &str, suffix: &str) -> io::Result<String> {
         for number in 0..=MAX_NUMBERED {
             let to = numbered(name, number, suffix);
-            match self.link(folder.as_fd(), &to) {
+            match folder.link(&self.content, &to) {
                 Ok(()) => return Ok(to),
-                Err(Errno::EXIST) => {}
-                Err(errno) => return Err(errno),
+                Err(error) if is_taken(&error) => {}
+                Err(error) => return Err(error),
             }
         }
-        Err(Errno::EXIST)
-    }
-
-    fn link(&self, folder: impl AsFd, name: &str) -> rustix::io::Result<()> {
-        let own = format!("{DESCRIPTORS}/{}", self.content.as_raw_fd());
-        rustix::fs::linkat(CWD, own, folder, name, AtFlags::SYMLINK_FOLLOW)
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 }

@@ -3,8 +3,10 @@
 //! Owns the processes and the thread that waits for their end. Knows nothing of viewers or of leases. Enter through
 //! [`Shell::spawn`]. Whoever holds a [`Shell`] decides over its life: dropping it kills every process of its session.
 
-mod device;
-mod session;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 use std::io;
 use std::path::PathBuf;
@@ -15,12 +17,14 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes};
 use mesh_protocol::channel::TermSize;
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
-use rustix::process::Pid;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use self::device::Device;
+#[cfg(unix)]
+use self::unix::{Device, Session};
+#[cfg(windows)]
+use self::windows::{Device, Session};
 
 /// The most output taken in one piece, bytes: a flood costs one event for many small reads. What the owner has not taken
 /// stays in the kernel, which holds the shell up.
@@ -29,6 +33,12 @@ const OUTPUT_PIECE: usize = 48 * 1024;
 const INPUT_QUEUE: usize = 64;
 /// How long output is still awaited after the shell itself has ended, while something it started holds the terminal.
 const DRAIN: Duration = Duration::from_millis(200);
+
+/// What makes a shell one of somebody who has logged in.
+#[cfg(unix)]
+const LOGIN: [&str; 1] = ["-l"];
+#[cfg(windows)]
+const LOGIN: [&str; 0] = [];
 
 /// What to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +57,7 @@ impl ShellSpec {
     pub fn new(shell: &str, command: &[String]) -> Self {
         let (program, args) = match command {
             [program, args @ ..] => (program.clone(), args.to_vec()),
-            [] => (shell.to_owned(), vec!["-l".to_owned()]),
+            [] => (shell.to_owned(), LOGIN.map(str::to_owned).to_vec()),
         };
         Self {
             program,
@@ -59,8 +69,9 @@ impl ShellSpec {
 
     /// What it is called: the command as it was typed, or the name of the shell.
     pub fn label(&self) -> String {
-        let name = self.program.rsplit('/').next().unwrap_or_default();
-        let args = if self.args == ["-l"] { &[][..] } else { &self.args };
+        let name = self.program.rsplit(std::path::is_separator).next();
+        let name = name.unwrap_or_default();
+        let args = if self.args == LOGIN { &[][..] } else { &self.args };
         let words = std::iter::once(name).chain(args.iter().map(String::as_str));
         words.collect::<Vec<_>>().join(" ")
     }
@@ -76,9 +87,10 @@ pub enum ShellEvent {
 
 /// A running shell.
 pub struct Shell {
-    master: Box<dyn MasterPty + Send>,
+    /// Until the shell is stopped.
+    master: Option<Box<dyn MasterPty + Send>>,
     device: Arc<Device>,
-    session: Pid,
+    session: Session,
     /// What the terminal did not take at once.
     input: mpsc::Sender<Bytes>,
     /// How many pieces of it there are.
@@ -118,20 +130,12 @@ impl Shell {
             command.env(name, value);
         }
         command.env_remove(crate::cli::BACKGROUND_VARIABLE);
-        if let Some(folder) = spec
-            .folder
-            .clone()
-            .or_else(|| std::env::var_os("HOME").map(PathBuf::from))
-        {
+        if let Some(folder) = spec.folder.clone().or_else(std::env::home_dir) {
             command.cwd(folder);
         }
         let mut child = pair.slave.spawn_command(command).map_err(io::Error::other)?;
         drop(pair.slave);
-        let session = child
-            .process_id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw)
-            .ok_or_else(|| io::Error::other("the shell has no process id"))?;
+        let session = Session::of(&*child)?;
         let (input, rest) = mpsc::channel(INPUT_QUEUE);
         let unwritten = Arc::<AtomicUsize>::default();
         let writing = tokio::spawn(write_rest(device.clone(), rest, unwritten.clone()));
@@ -149,7 +153,7 @@ impl Shell {
                 let _ = exit_tx.send(code);
             })?;
         let shell = Self {
-            master: pair.master,
+            master: Some(pair.master),
             device: device.clone(),
             session,
             input,
@@ -192,12 +196,16 @@ impl Shell {
 
     /// Tells the shell its new size.
     pub fn resize(&self, size: TermSize) -> io::Result<()> {
-        self.master.resize(pty_size(size)).map_err(io::Error::other)
+        match &self.master {
+            Some(master) => master.resize(pty_size(size)).map_err(io::Error::other),
+            None => Ok(()),
+        }
     }
 
-    /// Hangs up: every process of the session gets SIGHUP and, `grace` later, SIGKILL.
+    /// Hangs up: every process of the session is told to end and, `grace` later, ended.
     pub async fn stop(mut self, grace: Duration) {
-        session::hang_up(self.session, grace).await;
+        let terminal = self.master.take();
+        self.session.hang_up(terminal, grace).await;
         self.stopped = true;
     }
 }
@@ -206,7 +214,7 @@ impl Drop for Shell {
     fn drop(&mut self) {
         self.writing.abort();
         if !self.stopped {
-            session::kill(self.session);
+            self.session.kill();
         }
     }
 }

@@ -156,7 +156,7 @@ fn arrived_whole(receiver: &Receiver, inbox: &Inbox, file: u32, arrived: &mut im
         .ok()
         .and_then(|file| receiver.entries().get(file))
     {
-        let path = inbox.folder().path().join(entry.path.as_str());
+        let path = inbox.folder().shown(entry.path.as_str());
         arrived(Arrived {
             file,
             path,

@@ -7,6 +7,7 @@ use crate::cli::Context;
 use crate::cli::output::size;
 use crate::daemon::ipc::{Client, FromDaemon, Request, Status};
 use crate::exit::Outcome;
+use crate::system;
 
 /// Less than this is soon full.
 const LITTLE_SPACE: u64 = 1_000_000_000;
@@ -91,15 +92,14 @@ fn downloads(folder: &Path) -> Finding {
             format!("{shown} cannot be made: set another folder with `--out DIR`"),
         );
     };
-    if rustix::fs::access(&there, rustix::fs::Access::WRITE_OK).is_err() {
+    if !system::may_write(&there) {
         return Finding::failed(
             CHECK,
             format!("{shown} cannot be written: change who may, or set another folder with `--out DIR`"),
         );
     }
-    match rustix::fs::statvfs(&there) {
-        Ok(disk) => {
-            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    match system::free_space(&there) {
+        Ok(free) => {
             let text = format!("{shown}: {} free", size(free));
             if free < LITTLE_SPACE {
                 Finding::warning(CHECK, format!("{text}. Larger files will not fit"))

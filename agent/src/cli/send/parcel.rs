@@ -151,7 +151,7 @@ impl Gathering {
                 self.output.note(&human, event);
             }
             Met::File(path) => {
-                let below = path.strip_prefix(root).ok().and_then(Path::to_str);
+                let below = path.strip_prefix(root).ok().and_then(path_in_words);
                 let below = below.ok_or_else(|| Stopped(unspeakable(&path)))?;
                 let file = SourceFile::found(&path)?;
                 self.add(&path, file, format!("{name}/{below}"))
@@ -205,6 +205,12 @@ fn own_name(path: &Path) -> Outcome<String> {
     };
     let name = resolved.file_name().and_then(|name| name.to_str());
     name.map(str::to_owned).ok_or_else(|| unspeakable(path))
+}
+
+/// As it is told to others: names with `/` between them, whatever this system has there.
+fn path_in_words(path: &Path) -> Option<String> {
+    let names = path.components().map(|name| name.as_os_str().to_str());
+    Some(names.collect::<Option<Vec<_>>>()?.join("/"))
 }
 
 fn unspeakable(path: &Path) -> Failure {

@@ -3,8 +3,6 @@
 //! Questions are answered one after the other, each in as many frames as it takes; the path holds back whoever does not
 //! read. To look is a lease of [`LEASE`], renewed as a terminal's view is.
 
-use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +21,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Core, FolderShare, STOPPED, bye};
 use crate::daemon::terminals::Asking;
-use crate::disk::{Listing, SharedError, SharedFolder};
+use crate::disk::{Listing, SharedError, SharedFolder, Watchable};
 use crate::notice::What;
 
 /// How long a search may take.
@@ -230,8 +228,8 @@ async fn on_disk<T: Send + 'static>(
 struct Watch {
     watcher: Option<RecommendedWatcher>,
     path: String,
-    /// Watched by the name of its descriptor, which no swap of a folder for a link can turn elsewhere.
-    watched: Option<OwnedFd>,
+    /// Where the system can, it is watched by the name of its descriptor, which no swap of a folder for a link can turn elsewhere.
+    watched: Option<Watchable>,
 }
 
 impl Watch {
@@ -252,18 +250,14 @@ impl Watch {
         }
     }
 
-    fn turn_to(&mut self, folder: OwnedFd, path: String) {
+    fn turn_to(&mut self, folder: Watchable, path: String) {
         let Some(watcher) = &mut self.watcher else { return };
         if let Some(before) = self.watched.take() {
-            let _ = watcher.unwatch(&name_of(&before));
+            let _ = watcher.unwatch(&before.by);
         }
-        if let Err(error) = watcher.watch(&name_of(&folder), RecursiveMode::NonRecursive) {
+        if let Err(error) = watcher.watch(&folder.by, RecursiveMode::NonRecursive) {
             tracing::warn!(%error, "changes of a folder cannot be watched");
         }
         (self.path, self.watched) = (path, Some(folder));
     }
-}
-
-fn name_of(folder: &OwnedFd) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()))
 }

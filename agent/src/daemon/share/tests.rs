@@ -34,7 +34,13 @@ async fn show(task: &mut ShareTask, peer: &PeerId, frames: &mut mpsc::Receiver<B
 
 #[tokio::test]
 async fn who_waits_for_a_screen_when_the_shell_ends_gets_it_and_the_exit() {
-    let (shell, _output) = Shell::spawn(&ShellSpec::new("sh", &["true".to_owned()]), SIZE).unwrap();
+    let ended: &[&str] = if cfg!(windows) {
+        &["cmd.exe", "/c", "exit"]
+    } else {
+        &["true"]
+    };
+    let ended: Vec<_> = ended.iter().map(|&word| word.to_owned()).collect();
+    let (shell, _output) = Shell::spawn(&ShellSpec::new("", &ended), SIZE).unwrap();
     let (to_task, mut commands) = mpsc::channel(1);
     let mut task = ShareTask::new(
         "shell".into(),

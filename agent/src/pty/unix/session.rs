@@ -1,28 +1,45 @@
 //! The processes of one shell's session (POSIX sense): its jobs have process groups of their own, so the group of the
 //! shell is not enough to leave no orphan behind.
 
+use std::io;
 use std::time::Duration;
 
+use portable_pty::{Child, MasterPty};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// Between two looks at who is still there.
 const POLL: Duration = Duration::from_millis(10);
 
-/// SIGHUP to all, SIGKILL to whoever is left after `grace`.
-pub(super) async fn hang_up(session: Pid, grace: Duration) {
-    signal_all(session, Signal::HUP);
-    // A stopped job acts on SIGHUP only once it runs again.
-    signal_all(session, Signal::CONT);
-    let until = tokio::time::Instant::now() + grace;
-    while !members(session).is_empty() && tokio::time::Instant::now() < until {
-        tokio::time::sleep(POLL).await;
-    }
-    kill(session);
-}
+/// See the module.
+#[derive(Debug)]
+pub(in crate::pty) struct Session(Pid);
 
-/// SIGKILL to all, now.
-pub(super) fn kill(session: Pid) {
-    signal_all(session, Signal::KILL);
+impl Session {
+    /// Of a shell that was started on a terminal of its own.
+    pub(in crate::pty) fn of(shell: &dyn Child) -> io::Result<Self> {
+        let id = shell.process_id().and_then(|id| i32::try_from(id).ok());
+        id.and_then(Pid::from_raw)
+            .map(Self)
+            .ok_or_else(|| io::Error::other("the shell has no process id"))
+    }
+
+    /// SIGHUP to all, SIGKILL to whoever is left after `grace`; then the terminal goes.
+    pub(in crate::pty) async fn hang_up(&self, terminal: Option<Box<dyn MasterPty + Send>>, grace: Duration) {
+        signal_all(self.0, Signal::HUP);
+        // A stopped job acts on SIGHUP only once it runs again.
+        signal_all(self.0, Signal::CONT);
+        let until = tokio::time::Instant::now() + grace;
+        while !members(self.0).is_empty() && tokio::time::Instant::now() < until {
+            tokio::time::sleep(POLL).await;
+        }
+        self.kill();
+        drop(terminal);
+    }
+
+    /// SIGKILL to all, now.
+    pub(in crate::pty) fn kill(&self) {
+        signal_all(self.0, Signal::KILL);
+    }
 }
 
 fn signal_all(session: Pid, signal: Signal) {

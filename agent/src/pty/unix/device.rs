@@ -7,11 +7,11 @@ use portable_pty::MasterPty;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-pub(super) struct Device(AsyncFd<OwnedFd>);
+pub(in crate::pty) struct Device(AsyncFd<OwnedFd>);
 
 impl Device {
     /// Of a terminal that nobody else reads or writes.
-    pub(super) fn of(master: &dyn MasterPty) -> io::Result<Self> {
+    pub(in crate::pty) fn of(master: &dyn MasterPty) -> io::Result<Self> {
         let raw = master
             .as_raw_fd()
             .ok_or_else(|| io::Error::other("the terminal has no descriptor"))?;
@@ -26,23 +26,23 @@ impl Device {
     }
 
     /// Waits for output; 0 or an error once there is no more. Cancel-safe.
-    pub(super) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(in crate::pty) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = |fd: &OwnedFd| Ok(rustix::io::read(fd, &mut *buffer)?);
         self.0.async_io(Interest::READABLE, read).await
     }
 
     /// What is there already.
-    pub(super) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(in crate::pty) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0
             .try_io(Interest::READABLE, |fd| Ok(rustix::io::read(fd, buffer)?))
     }
 
     /// As much as the terminal takes now.
-    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+    pub(in crate::pty) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         Ok(rustix::io::write(self.0.get_ref(), bytes)?)
     }
 
-    pub(super) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+    pub(in crate::pty) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let write = |fd: &OwnedFd| Ok(rustix::io::write(fd, bytes)?);
             let written = self.0.async_io(Interest::WRITABLE, write).await?;

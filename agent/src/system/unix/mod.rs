@@ -1,0 +1,7 @@
+//! Linux, macOS and other POSIX systems.
+
+pub(super) mod files;
+pub(super) mod paths;
+pub(super) mod process;
+pub(super) mod socket;
+pub(super) mod terminal;
