@@ -14,7 +14,11 @@ use crate::exit::{Failure, Outcome};
 use crate::system;
 
 /// Editors that are looked for where no variable names one.
-const EDITORS: [&str; 4] = ["sensible-editor", "nano", "vim", "vi"];
+const EDITORS: &[&str] = if cfg!(windows) {
+    &["notepad.exe"]
+} else {
+    &["sensible-editor", "nano", "vim", "vi"]
+};
 
 pub(crate) async fn run(output: Output, what: ConfigWhat) -> Outcome {
     let paths = Paths::from_environment()?;

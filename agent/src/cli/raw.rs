@@ -2,9 +2,10 @@
 
 use std::io::IsTerminal as _;
 
+use mesh_protocol::channel::TermSize;
+
 use crate::exit::{Failure, Outcome};
 use crate::system::{self, RawMode};
-use mesh_protocol::channel::TermSize;
 
 /// Raw mode for as long as it lives. Needs a terminal on both sides.
 pub(crate) fn enter() -> Outcome<RawMode> {

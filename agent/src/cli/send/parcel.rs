@@ -224,12 +224,18 @@ fn unspeakable(path: &Path) -> Failure {
 /// the first byte moves, and what was sent in part must be there to be sent again.
 fn spool(name: &str) -> Outcome<SourceFile> {
     if std::io::stdin().is_terminal() {
-        eprintln!("Type what is to be sent, and Ctrl-D at its end.");
+        let end = if cfg!(windows) {
+            "Ctrl-Z and Enter"
+        } else {
+            "Ctrl-D"
+        };
+        eprintln!("Type what is to be sent, and {end} at its end.");
     }
     let failed = |error: std::io::Error| {
         Failure::general(format!(
-            "Standard input cannot be kept in {}: {error}. `TMPDIR` names another folder.",
-            std::env::temp_dir().display()
+            "Standard input cannot be kept in {}: {error}. `{}` names another folder.",
+            std::env::temp_dir().display(),
+            if cfg!(windows) { "TMP" } else { "TMPDIR" }
         ))
     };
     let mut file = tempfile::tempfile().map_err(failed)?;
