@@ -28,6 +28,10 @@ async fn share(owner: &Machine, folder: &std::path::Path, more: &[&str]) -> Runn
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_is_still_to_come_needs_room() {
+    let Some(disk) = SmallDisk::new(80 * 1024 * 1024) else {
+        eprintln!("no tmpfs can be mounted here: not tested");
+        return;
+    };
     let world = World::start().await;
     let (owner, viewer) = (world.machine("owner").await, world.machine("viewer").await);
     let folder = world.path("disks");
@@ -39,10 +43,6 @@ async fn only_what_is_still_to_come_needs_room() {
     let _sharing = share(&owner, &folder, &[]).await;
     until_listed(&viewer, "disks").await;
 
-    let Some(disk) = SmallDisk::new(80 * 1024 * 1024) else {
-        eprintln!("no tmpfs can be mounted here: not tested");
-        return;
-    };
     let out = disk.path().to_str().unwrap();
     let said = viewer.fails(&["get", "disks:", "--out", out]).await;
     assert!(said.contains("113.2 MB more are needed"), "{said}");
@@ -53,6 +53,7 @@ async fn only_what_is_still_to_come_needs_room() {
             .await;
         assert_eq!((&got["files"], &got["skipped"]), (&1.into(), &1.into()));
     }
+    owner.done(&["down"]).await;
 }
 
 /// Lists until the share is there: it is announced by the daemon after the command has its answer.

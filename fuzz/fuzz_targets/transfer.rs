@@ -77,7 +77,7 @@ fuzz_target!(|case: Case<'_>| {
         last: true,
     }));
     let (mut tasks, mut written, mut content, mut acked) = (Vec::new(), 0, 0, 0u64);
-    let mut hear = |receiver: &mut Receiver, frame: Frame| {
+    let hear = |receiver: &mut Receiver, frame: Frame| {
         if receiver.ready() {
             receiver.handle(frame);
         }
