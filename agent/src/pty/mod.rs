@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use mesh_protocol::channel::TermSize;
-use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -33,6 +33,9 @@ const OUTPUT_PIECE: usize = 48 * 1024;
 const INPUT_QUEUE: usize = 64;
 /// How long output is still awaited after the shell itself has ended, while something it started holds the terminal.
 const DRAIN: Duration = Duration::from_millis(200);
+
+/// Between two looks at who is left of a shell that was told to end.
+const POLL: Duration = Duration::from_millis(10);
 
 /// What makes a shell one of somebody who has logged in.
 #[cfg(unix)]
@@ -87,8 +90,6 @@ pub enum ShellEvent {
 
 /// A running shell.
 pub struct Shell {
-    /// Until the shell is stopped.
-    master: Option<Box<dyn MasterPty + Send>>,
     device: Arc<Device>,
     session: Session,
     /// What the terminal did not take at once.
@@ -96,14 +97,11 @@ pub struct Shell {
     /// How many pieces of it there are.
     unwritten: Arc<AtomicUsize>,
     writing: JoinHandle<()>,
-    stopped: bool,
 }
 
 impl std::fmt::Debug for Shell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shell")
-            .field("session", &self.session)
-            .finish_non_exhaustive()
+        f.debug_struct("Shell").finish_non_exhaustive()
     }
 }
 
@@ -135,7 +133,7 @@ impl Shell {
         }
         let mut child = pair.slave.spawn_command(command).map_err(io::Error::other)?;
         drop(pair.slave);
-        let session = Session::of(&*child)?;
+        let session = Session::of(&*child, pair.master)?;
         let (input, rest) = mpsc::channel(INPUT_QUEUE);
         let unwritten = Arc::<AtomicUsize>::default();
         let writing = tokio::spawn(write_rest(device.clone(), rest, unwritten.clone()));
@@ -153,13 +151,11 @@ impl Shell {
                 let _ = exit_tx.send(code);
             })?;
         let shell = Self {
-            master: Some(pair.master),
             device: device.clone(),
             session,
             input,
             unwritten,
             writing,
-            stopped: false,
         };
         Ok((
             shell,
@@ -196,26 +192,25 @@ impl Shell {
 
     /// Tells the shell its new size.
     pub fn resize(&self, size: TermSize) -> io::Result<()> {
-        match &self.master {
-            Some(master) => master.resize(pty_size(size)).map_err(io::Error::other),
+        match self.session.terminal() {
+            Some(terminal) => terminal.resize(pty_size(size)).map_err(io::Error::other),
             None => Ok(()),
         }
     }
 
     /// Hangs up: every process of the session is told to end and, `grace` later, ended.
     pub async fn stop(mut self, grace: Duration) {
-        let terminal = self.master.take();
-        self.session.hang_up(terminal, grace).await;
-        self.stopped = true;
+        self.session.hang_up();
+        let until = Instant::now() + grace;
+        while self.session.is_alive() && Instant::now() < until {
+            tokio::time::sleep(POLL).await;
+        }
     }
 }
 
 impl Drop for Shell {
     fn drop(&mut self) {
         self.writing.abort();
-        if !self.stopped {
-            self.session.kill();
-        }
     }
 }
 

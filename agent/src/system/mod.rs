@@ -6,6 +6,8 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
+use std::path::PathBuf;
+
 #[cfg(unix)]
 use self::unix as here;
 #[cfg(windows)]
@@ -22,3 +24,12 @@ pub(crate) use here::security::owned;
 pub use here::socket::{Listener, ReadHalf, Stream, WriteHalf, same_user};
 pub(crate) use here::socket::{connect, process, split};
 pub(crate) use here::terminal::{RawMode, size, typed_within};
+
+/// The folders of this person under which programs keep theirs.
+#[derive(Debug)]
+pub(crate) struct Bases {
+    pub(crate) config: PathBuf,
+    pub(crate) state: PathBuf,
+    /// For as long as the person is logged in; without one it is a folder of the state.
+    pub(crate) runtime: Option<PathBuf>,
+}

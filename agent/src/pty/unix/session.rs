@@ -2,43 +2,48 @@
 //! shell is not enough to leave no orphan behind.
 
 use std::io;
-use std::time::Duration;
 
 use portable_pty::{Child, MasterPty};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-/// Between two looks at who is still there.
-const POLL: Duration = Duration::from_millis(10);
-
 /// See the module.
-#[derive(Debug)]
-pub(in crate::pty) struct Session(Pid);
+pub(in crate::pty) struct Session {
+    leader: Pid,
+    terminal: Box<dyn MasterPty + Send>,
+}
 
 impl Session {
     /// Of a shell that was started on a terminal of its own.
-    pub(in crate::pty) fn of(shell: &dyn Child) -> io::Result<Self> {
+    pub(in crate::pty) fn of(shell: &dyn Child, terminal: Box<dyn MasterPty + Send>) -> io::Result<Self> {
         let id = shell.process_id().and_then(|id| i32::try_from(id).ok());
-        id.and_then(Pid::from_raw)
-            .map(Self)
-            .ok_or_else(|| io::Error::other("the shell has no process id"))
+        let leader = id
+            .and_then(Pid::from_raw)
+            .ok_or_else(|| io::Error::other("the shell has no process id"))?;
+        Ok(Self { leader, terminal })
     }
 
-    /// SIGHUP to all, SIGKILL to whoever is left after `grace`; then the terminal goes.
-    pub(in crate::pty) async fn hang_up(&self, terminal: Option<Box<dyn MasterPty + Send>>, grace: Duration) {
-        signal_all(self.0, Signal::HUP);
+    /// Its terminal, until it was told to end.
+    pub(in crate::pty) fn terminal(&self) -> Option<&dyn MasterPty> {
+        Some(&*self.terminal)
+    }
+
+    /// Tells all to end, by SIGHUP.
+    pub(in crate::pty) fn hang_up(&mut self) {
+        signal_all(self.leader, Signal::HUP);
         // A stopped job acts on SIGHUP only once it runs again.
-        signal_all(self.0, Signal::CONT);
-        let until = tokio::time::Instant::now() + grace;
-        while !members(self.0).is_empty() && tokio::time::Instant::now() < until {
-            tokio::time::sleep(POLL).await;
-        }
-        self.kill();
-        drop(terminal);
+        signal_all(self.leader, Signal::CONT);
     }
 
+    /// Whether somebody is left.
+    pub(in crate::pty) fn is_alive(&self) -> bool {
+        !members(self.leader).is_empty()
+    }
+}
+
+impl Drop for Session {
     /// SIGKILL to all, now.
-    pub(in crate::pty) fn kill(&self) {
-        signal_all(self.0, Signal::KILL);
+    fn drop(&mut self) {
+        signal_all(self.leader, Signal::KILL);
     }
 }
 

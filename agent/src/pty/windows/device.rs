@@ -51,15 +51,15 @@ impl Device {
             let mut buffer = vec![0; PIECE];
             while let Ok(length @ 1..) = reader.read(&mut buffer) {
                 let mut piece = buffer[..length].to_vec();
-                let question = piece
-                    .windows(WHERE_IS_THE_CURSOR.len())
-                    .position(|bytes| bytes == WHERE_IS_THE_CURSOR);
-                if let Some(at) = question
-                    && let Some(input) = unasked.take()
+                if let Some(input) = &unasked
+                    && let Some(at) = piece
+                        .windows(WHERE_IS_THE_CURSOR.len())
+                        .position(|bytes| bytes == WHERE_IS_THE_CURSOR)
                 {
                     // Nobody who watches is to answer as well.
                     piece.drain(at..at + WHERE_IS_THE_CURSOR.len());
                     let _ = input.blocking_send(Bytes::from_static(AT_HOME));
+                    unasked = None;
                 }
                 let _ = read.blocking_send(piece.into());
             }

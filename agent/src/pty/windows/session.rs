@@ -3,7 +3,6 @@
 use std::io;
 use std::os::windows::io::{AsRawHandle as _, OwnedHandle};
 use std::ptr::null;
-use std::time::Duration;
 
 use portable_pty::{Child, MasterPty};
 use windows_sys::Win32::System::JobObjects::{
@@ -15,18 +14,19 @@ use windows_sys::Win32::System::JobObjects::{
 
 use crate::system::owned;
 
-/// Between two looks at who is still there.
-const POLL: Duration = Duration::from_millis(10);
 /// What processes that were ended say they ended with.
 const ENDED: u32 = 1;
 
 /// See the module.
-#[derive(Debug)]
-pub(in crate::pty) struct Session(OwnedHandle);
+pub(in crate::pty) struct Session {
+    job: OwnedHandle,
+    /// Until it was told to end.
+    terminal: Option<Box<dyn MasterPty + Send>>,
+}
 
 impl Session {
     /// Of a shell that was just started, and what it starts from now on.
-    pub(in crate::pty) fn of(shell: &dyn Child) -> io::Result<Self> {
+    pub(in crate::pty) fn of(shell: &dyn Child, terminal: Box<dyn MasterPty + Send>) -> io::Result<Self> {
         let process = shell
             .as_raw_handle()
             .ok_or_else(|| io::Error::other("the shell has no process"))?;
@@ -47,40 +47,40 @@ impl Session {
                 && AssignProcessToJobObject(job.as_raw_handle(), process) != 0
         };
         if held {
-            Ok(Self(job))
+            Ok(Self {
+                job,
+                terminal: Some(terminal),
+            })
         } else {
             Err(io::Error::last_os_error())
         }
     }
 
-    /// Closes the terminal, which tells all who are on it to end, and ends whoever is left after `grace`.
-    pub(in crate::pty) async fn hang_up(&self, terminal: Option<Box<dyn MasterPty + Send>>, grace: Duration) {
-        // It waits until its output is read.
-        let closing = tokio::task::spawn_blocking(move || drop(terminal));
-        let until = tokio::time::Instant::now() + grace;
-        while self.is_alive() && tokio::time::Instant::now() < until {
-            tokio::time::sleep(POLL).await;
-        }
-        self.kill();
-        drop(closing);
+    /// Its terminal, until it was told to end.
+    pub(in crate::pty) fn terminal(&self) -> Option<&dyn MasterPty> {
+        self.terminal
+            .as_deref()
+            .map(|terminal| terminal as &dyn MasterPty)
     }
 
-    /// Ends all, now.
-    pub(in crate::pty) fn kill(&self) {
-        // SAFETY: the job is open.
-        #[allow(unsafe_code)]
-        unsafe {
-            TerminateJobObject(self.0.as_raw_handle(), ENDED);
+    /// Tells all who are on the terminal to end, by closing it.
+    pub(in crate::pty) fn hang_up(&mut self) {
+        if let Some(terminal) = self.terminal.take() {
+            // It waits until its output is read, or nobody wants it any more.
+            let _ = std::thread::Builder::new()
+                .name("pty-close".into())
+                .spawn(move || drop(terminal));
         }
     }
 
-    fn is_alive(&self) -> bool {
+    /// Whether somebody is left.
+    pub(in crate::pty) fn is_alive(&self) -> bool {
         let mut counts = JOBOBJECT_BASIC_ACCOUNTING_INFORMATION::default();
         // SAFETY: the length is that of the structure, and the job is open.
         #[allow(unsafe_code)]
         let told = unsafe {
             QueryInformationJobObject(
-                self.0.as_raw_handle(),
+                self.job.as_raw_handle(),
                 JobObjectBasicAccountingInformation,
                 (&raw mut counts).cast(),
                 length_of(&counts),
@@ -88,6 +88,18 @@ impl Session {
             )
         };
         told != 0 && counts.ActiveProcesses > 0
+    }
+}
+
+impl Drop for Session {
+    /// Ends all, now.
+    fn drop(&mut self) {
+        // SAFETY: the job is open.
+        #[allow(unsafe_code)]
+        unsafe {
+            TerminateJobObject(self.job.as_raw_handle(), ENDED);
+        }
+        self.hang_up();
     }
 }
 

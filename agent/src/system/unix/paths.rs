@@ -2,14 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The folders of this person under which programs keep theirs.
-#[derive(Debug)]
-pub(crate) struct Bases {
-    pub(crate) config: PathBuf,
-    pub(crate) state: PathBuf,
-    /// For as long as the person is logged in; without one it is a folder of the state.
-    pub(crate) runtime: Option<PathBuf>,
-}
+use crate::system::Bases;
 
 /// By these variables; `None` where they say too little. Relative paths in them are ignored, as the specification asks.
 pub(crate) fn bases(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Option<Bases> {

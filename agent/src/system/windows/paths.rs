@@ -7,15 +7,7 @@ use windows_sys::Win32::System::Com::CoTaskMemFree;
 use windows_sys::Win32::UI::Shell::{FOLDERID_Downloads, SHGetKnownFolderPath};
 
 use super::security::string;
-
-/// The folders of this person under which programs keep theirs.
-#[derive(Debug)]
-pub(crate) struct Bases {
-    pub(crate) config: PathBuf,
-    pub(crate) state: PathBuf,
-    /// There is none.
-    pub(crate) runtime: Option<PathBuf>,
-}
+use crate::system::Bases;
 
 /// By these variables; `None` where they say too little.
 pub(crate) fn bases(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Option<Bases> {
