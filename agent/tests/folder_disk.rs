@@ -264,6 +264,7 @@ fn what_is_put_replaces_nothing_and_makes_no_hidden_file() {
     receiver.handle(Frame::FileManifest(FileManifest {
         files: files.collect(),
         last: true,
+        bundles: false,
     }));
     let mut tried = 0;
     while let Some(task) = receiver.poll_task() {

@@ -21,7 +21,7 @@ enum Step<'a> {
     /// A chunk that is what it says, in two pieces.
     Chunk { file: u8, chunk: u8, content: &'a [u8], cut: u8 },
     /// What a receiver may ask.
-    Want { ranges: Vec<(u8, u8, u8)>, skip: Vec<(u8, u8)>, last: bool },
+    Want { ranges: Vec<(u8, u8, u8)>, skip: Vec<(u8, u8)>, last: bool, bundles: bool },
     Ack(u32),
     Pause(bool),
     Read,
@@ -75,6 +75,7 @@ fuzz_target!(|case: Case<'_>| {
     receiver.handle(Frame::FileManifest(FileManifest {
         files: listed.collect(),
         last: true,
+        bundles: true,
     }));
     let (mut tasks, mut written, mut content, mut acked) = (Vec::new(), 0, 0, 0u64);
     let hear = |receiver: &mut Receiver, frame: Frame| {
@@ -114,7 +115,7 @@ fuzz_target!(|case: Case<'_>| {
                     hear(&mut receiver, Frame::FileData(FileData { file, offset, bytes }));
                 }
             }
-            Step::Want { ranges, skip, last } => {
+            Step::Want { ranges, skip, last, bundles } => {
                 let range = |(file, from, to): (u8, u8, u8)| ChunkRange {
                     file: file.into(),
                     from: from.into(),
@@ -128,6 +129,7 @@ fuzz_target!(|case: Case<'_>| {
                     ranges: ranges.into_iter().map(range).collect(),
                     skip: skip.into_iter().map(left_out).collect(),
                     last,
+                    bundles,
                 }));
             }
             Step::Ack(bytes) => {

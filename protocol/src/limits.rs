@@ -17,6 +17,8 @@ pub const FILE_WINDOW: u64 = 16 * 1024 * 1024;
 /// The same in chunks, which may be small: SCTP numbers messages with 16 bits, and what waits at a slow receiver must stay far
 /// below half of these numbers for its order to be known. A chunk below 64 KiB is two messages.
 pub const FILE_WINDOW_CHUNKS: usize = 4_096;
+/// The most frames of one FILE_BUNDLE: what an end has to do at once, however small the files are.
+pub const MAX_BUNDLE_FRAMES: usize = 128;
 /// What a terminal's host keeps unacknowledged for one viewer before it sends a snapshot instead.
 pub const TERMINAL_WINDOW: u64 = 512 * 1024;
 /// The most bytes of frames in one `terminal.data`, so that in base64 they fit into a WebSocket frame.

@@ -124,6 +124,7 @@ fn t42_more_than_was_accepted_is_refused_before_a_byte() {
         receiver.handle(Frame::FileManifest(FileManifest {
             files: vec![listed(bytes.len() as u64)],
             last: true,
+            bundles: false,
         }));
         let Some(Outcome::Failed(failure)) = receiver.outcome() else {
             panic!("taken")

@@ -109,6 +109,7 @@ impl<'a> Transfer<'a> {
         receiver.handle(Frame::FileManifest(FileManifest {
             files: vec![listed],
             last: true,
+            bundles: false,
         }));
         while let Some(task) = receiver.poll_task() {
             self.carry_out(inbox, task, &mut receiver);

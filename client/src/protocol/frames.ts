@@ -22,6 +22,7 @@ const MAX_FRAME_BYTES = 65_600;
 export const MAX_DATA_BYTES = 65_536;
 export const CHUNK_BYTES = 1024 * 1024;
 const DIGEST_BYTES = 32;
+const MAX_BUNDLE_FRAMES = 128;
 
 const hello = object({ protocol: count, session_id: id, cap_token: string });
 const bye = object({ code: string, detail: withDefault(string, '') });
@@ -57,9 +58,14 @@ const manifestFile = object({
   mode: optional(count),
 });
 const range = object({ file: count, from: count, to: count });
-const manifest = object({ files: array(manifestFile), last: boolean });
+const manifest = object({ files: array(manifestFile), last: boolean, bundles: optional(boolean) });
 const skipped = object({ from: count, to: count });
-const want = object({ ranges: array(range), skip: optional(array(skipped)), last: boolean });
+const want = object({
+  ranges: array(range),
+  skip: optional(array(skipped)),
+  last: boolean,
+  bundles: optional(boolean),
+});
 const pause = object({ paused: boolean });
 const done = object({ file: count, hash });
 const fileError = object({ file: nullable(count), code: string, detail: withDefault(string, '') });
@@ -143,7 +149,11 @@ export type Frame =
   | { type: 'FILE_ACK'; bytes: number }
   | ({ type: 'FILE_DONE' } & Decoded<typeof done>)
   | ({ type: 'FILE_ERROR' } & Decoded<typeof fileError>)
-  | ({ type: 'FILE_PAUSE' } & Decoded<typeof pause>);
+  | ({ type: 'FILE_PAUSE' } & Decoded<typeof pause>)
+  | { type: 'FILE_BUNDLE'; frames: BundledFrame[] };
+
+/** What goes in a bundle: of small files, so that they do not cost a message for each frame. */
+export type BundledFrame = Extract<Frame, { type: 'FILE_CHUNK' | 'FILE_DATA' | 'FILE_ACK' | 'FILE_DONE' }>;
 
 export type FrameType = Frame['type'];
 export type FrameOf<T extends FrameType> = Extract<Frame, { type: T }>;
@@ -183,6 +193,7 @@ const CODE: Record<FrameType, number> = {
   FILE_DONE: 0x25,
   FILE_ERROR: 0x26,
   FILE_PAUSE: 0x27,
+  FILE_BUNDLE: 0x28,
   MEDIA_STATE: 0x40,
   SCREEN_STATE: 0x41,
   SCREEN_POINTER: 0x42,
@@ -295,9 +306,27 @@ export function decodeFrame(message: ArrayBuffer | Uint8Array): Frame {
     case 'FILE_ACK':
       exactly(8);
       return { type, bytes: position(view, 0) };
+    case 'FILE_BUNDLE':
+      return { type, frames: bundled(body, view) };
     default:
       throw new DecodeError('frame', 'a known type');
   }
+}
+
+function bundled(body: Uint8Array, view: DataView): BundledFrame[] {
+  const frames: BundledFrame[] = [];
+  let at = 0;
+  while (at < body.length || at === 0) {
+    if (frames.length === MAX_BUNDLE_FRAMES) throw new DecodeError('FILE_BUNDLE', 'at most 128 frames');
+    const from = at + 4;
+    at = from <= body.length ? from + view.getUint32(at) : Number.POSITIVE_INFINITY;
+    if (at > body.length) throw new DecodeError('FILE_BUNDLE', 'whole frames');
+    const code = body[from] as number;
+    if (at === from || code < CODE.FILE_CHUNK || code > CODE.FILE_DONE)
+      throw new DecodeError('FILE_BUNDLE', 'chunks and what is said of them');
+    frames.push(decodeFrame(body.subarray(from, at)) as BundledFrame);
+  }
+  return frames;
 }
 
 function jsonBody(type: JsonFrame, body: Uint8Array): object {
@@ -375,6 +404,20 @@ export function encodeFrame(frame: Frame): Uint8Array<ArrayBuffer> {
     case 'FILE_ACK': {
       const [out, view] = allocate(frame.type, 8);
       setPosition(view, 1, frame.bytes);
+      return out;
+    }
+    case 'FILE_BUNDLE': {
+      const parts = frame.frames.map(encodeFrame);
+      const [out, view] = allocate(
+        frame.type,
+        parts.reduce((sum, part) => sum + 4 + part.length, 0),
+      );
+      let at = 1;
+      for (const part of parts) {
+        view.setUint32(at, part.length);
+        out.set(part, at + 4);
+        at += 4 + part.length;
+      }
       return out;
     }
     default: {

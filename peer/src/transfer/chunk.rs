@@ -85,6 +85,11 @@ impl PreparedChunk {
         self.rest.next()
     }
 
+    /// How long the next message is.
+    pub(super) fn next_len(&self) -> Option<usize> {
+        self.rest.as_slice().first().map(Bytes::len)
+    }
+
     /// Whether the other end has been told of it.
     pub(super) const fn is_begun(&self) -> bool {
         self.announced

@@ -115,6 +115,7 @@ impl Offer {
             Frame::FileManifest(FileManifest {
                 files,
                 last: self.ended,
+                bundles: true,
             })
             .encode(),
         )

@@ -10,6 +10,7 @@
 //! (`sim::corruption::t45_a_bit_flipped_in_1_000_chunks_is_found_before_each_write`).
 //! **Invariant**: an end holds at most [`HELD_BYTES`] of content, if its driver heeds [`Receiver::ready`].
 
+mod bundle;
 mod chunk;
 mod manifest;
 mod order;

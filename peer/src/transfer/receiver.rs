@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use mesh_protocol::channel::{
-    ChunkRange, FileAck, FileChunk, FileData, FileDone, FileManifest, FileRange, FileWant, Frame,
+    ChunkRange, FileAck, FileBundle, FileChunk, FileData, FileDone, FileManifest, FileRange, FileWant, Frame,
 };
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::limits::{FILE_CHUNK, FILE_WINDOW, FILE_WINDOW_CHUNKS, MAX_MANIFEST_ENTRIES};
 
+use super::bundle::Bundle;
 use super::chunk::{Assembly, CorruptChunk, WrittenChunk};
 use super::manifest::{Entry, Judge, protocol, too_large};
 use super::order::Order;
@@ -25,8 +26,10 @@ const WANT_RANGES: usize = 1_000;
 const EARLY_RANGES: usize = 256;
 /// Ranges of files that one FILE_WANT leaves out: at most 37 bytes each as JSON.
 const WANT_SKIPS: usize = 200;
-/// Chunks that came and are not written, and files that are written and do not stand: so many at once, since a driver may
-/// keep each small file open until it stands.
+/// The bytes of a FILE_DONE, at most.
+const DONE_BYTES: usize = 100;
+/// Chunks that came and are not written, and files that are written and do not stand: so many at once, and one bundle more,
+/// since a driver may keep each small file open until it stands.
 const UNFINISHED: usize = 256;
 /// Written chunks after which an acknowledgement is due, so that a sender of small files need not wait.
 const ACK_EVERY_CHUNKS: usize = FILE_WINDOW_CHUNKS / 8;
@@ -36,6 +39,8 @@ const ACK_EVERY_CHUNKS: usize = FILE_WINDOW_CHUNKS / 8;
 pub struct Receiver {
     judge: Judge,
     listed: bool,
+    /// Whether the sender takes them.
+    bundles: bool,
     entries: Vec<Entry>,
     files: Vec<Received>,
     /// What is still to be inspected and to be asked for.
@@ -46,7 +51,7 @@ pub struct Receiver {
     /// What the sender was asked for and still has to send, in this order. Bounded by the chunks of what was accepted.
     expected: VecDeque<ChunkRange>,
     current: Option<Assembly>,
-    /// At most [`UNFINISHED`] and one.
+    /// At most [`UNFINISHED`] and what one message brings.
     tasks: VecDeque<ReceiverTask>,
     writing_bytes: u64,
     writing: usize,
@@ -88,6 +93,7 @@ impl Receiver {
         Self {
             judge: Judge::new(max_size, accepted.count),
             listed: false,
+            bundles: false,
             entries: Vec::with_capacity(count),
             files: Vec::with_capacity(count),
             order: Order::default(),
@@ -281,11 +287,23 @@ impl Receiver {
             let skip: Vec<FileRange> = self.skips.drain(..self.skips.len().min(WANT_SKIPS)).collect();
             let last = self.last_want_due && self.order.wants() == 0 && self.skips.is_empty();
             self.last_want_due &= !last;
-            return Some(Frame::FileWant(FileWant { ranges, skip, last }).encode());
+            let want = FileWant {
+                ranges,
+                skip,
+                last,
+                bundles: true,
+            };
+            return Some(Frame::FileWant(want).encode());
         }
-        let file = self.done.pop_front()?;
-        let hash = self.entries.get(file as usize)?.hash.to_hex().to_string();
-        Some(Frame::FileDone(FileDone { file, hash }).encode())
+        let mut bundle = Bundle::new(self.bundles);
+        while bundle.takes(DONE_BYTES)
+            && let Some(file) = self.done.pop_front()
+            && let Some(entry) = self.entries.get(file as usize)
+        {
+            let hash = entry.hash.to_hex().to_string();
+            bundle.add(Frame::FileDone(FileDone { file, hash }).encode());
+        }
+        bundle.message()
     }
 
     /// Takes a frame of the other end; HELLO and RENEW are the session's.
@@ -298,6 +316,7 @@ impl Receiver {
             Frame::FileChunk(chunk) => self.chunk(&chunk),
             Frame::FileData(data) => self.data(data),
             Frame::FilePause(said) => return self.pause.heard(said),
+            Frame::FileBundle(bundle) => return self.bundle(bundle),
             Frame::Bye(bye) if bye.code == ChannelCode::Done && self.is_complete() => {
                 self.outcome = Some(Outcome::Finished);
                 return;
@@ -358,10 +377,20 @@ impl Receiver {
         }
     }
 
+    fn bundle(&mut self, bundle: FileBundle) {
+        for frame in &bundle.frames {
+            match Frame::decode(frame) {
+                Ok(frame) => self.handle(frame),
+                Err(error) => self.cancel(ChannelCode::Protocol, error.to_string()),
+            }
+        }
+    }
+
     fn manifest(&mut self, manifest: FileManifest) -> Result<(), Failure> {
         if self.listed {
             return Err(protocol("a second manifest", None));
         }
+        self.bundles = manifest.bundles;
         for entry in manifest.files {
             let entry = self.judge.admit(self.entries.len() as u32, entry)?;
             self.entries.push(entry);

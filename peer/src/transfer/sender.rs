@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use mesh_protocol::channel::{Bye, ChunkRange, FileDone, FileRange, FileWant, Frame};
+use mesh_protocol::channel::{Bye, ChunkRange, FileBundle, FileDone, FileRange, FileWant, Frame};
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::limits::{FILE_CHUNK, FILE_WINDOW, FILE_WINDOW_CHUNKS};
 
+use super::bundle::Bundle;
 use super::chunk::{PreparedChunk, ReadChunk};
 use super::manifest::{Offer, Source, SourceError};
 use super::pause::Pause;
@@ -23,6 +24,8 @@ pub struct Sender {
     /// than twice.
     wants: VecDeque<ChunkRange>,
     all_wanted: bool,
+    /// Whether the receiver takes them.
+    bundles: bool,
     /// Chunks being read or sent, in order; at most [`TASKS`] and [`HELD_BYTES`].
     slots: VecDeque<Slot>,
     held: u64,
@@ -79,6 +82,7 @@ impl Sender {
             offer: Offer::new(sources)?,
             wants: VecDeque::new(),
             all_wanted: false,
+            bundles: false,
             slots: VecDeque::new(),
             held: 0,
             last_frames: VecDeque::new(),
@@ -186,18 +190,23 @@ impl Sender {
         if let Some(frame) = self.pause.next_frame() {
             return Some(frame);
         }
-        if !self.chunk_due() {
-            return None;
+        let mut bundle = Bundle::new(self.bundles);
+        while self.chunk_due()
+            && let Some(slot) = self.slots.front_mut()
+            && let Some(prepared) = &mut slot.prepared
+            && prepared.next_len().is_some_and(|len| bundle.takes(len))
+        {
+            prepared
+                .next_frame()
+                .into_iter()
+                .for_each(|frame| bundle.add(frame));
+            if prepared.is_sent() {
+                self.sent_bytes += slot.len;
+                self.held -= slot.len;
+                self.slots.pop_front();
+            }
         }
-        let slot = self.slots.front_mut()?;
-        let prepared = slot.prepared.as_mut()?;
-        let frame = prepared.next_frame();
-        if prepared.is_sent() {
-            self.sent_bytes += slot.len;
-            self.held -= slot.len;
-            self.slots.pop_front();
-        }
-        frame
+        bundle.message()
     }
 
     /// Takes a frame of the other end; HELLO and RENEW are the session's.
@@ -210,6 +219,7 @@ impl Sender {
             Frame::FileAck(ack) => self.ack(ack.bytes),
             Frame::FileDone(done) => self.done(&done),
             Frame::FilePause(said) => return self.pause.heard(said),
+            Frame::FileBundle(bundle) => return self.bundle(bundle),
             Frame::FileError(error) => return self.ended_by_peer(error.code, error.detail, error.file),
             Frame::Bye(bye) => return self.ended_by_peer(bye.code, bye.detail, None),
             other => Err((
@@ -244,6 +254,15 @@ impl Sender {
         }
     }
 
+    fn bundle(&mut self, bundle: FileBundle) {
+        for frame in &bundle.frames {
+            match Frame::decode(frame) {
+                Ok(frame) => self.handle(frame),
+                Err(error) => self.cancel(ChannelCode::Protocol, error.to_string()),
+            }
+        }
+    }
+
     fn want(&mut self, want: FileWant) -> Result<(), Fault> {
         for range in want.skip {
             self.skip(range)?;
@@ -268,6 +287,7 @@ impl Sender {
             self.wants.push_back(range);
         }
         self.all_wanted |= want.last;
+        self.bundles = want.bundles;
         self.finish_if_done();
         Ok(())
     }

@@ -4,7 +4,7 @@ use mesh_peer::transfer::{Outcome, Receiver, ReceiverTask, Sender};
 use mesh_protocol::channel::Frame;
 
 use crate::sim::rng::Rng;
-use crate::sim::transfer_world::{Disk, Fate, Files, MIB, accepted, read, session, sources, work};
+use crate::sim::transfer_world::{Disk, Fate, Files, MIB, accepted, frames_of, read, session, sources, work};
 
 #[test]
 fn t45_a_bit_flipped_in_1_000_chunks_is_found_before_each_write() {
@@ -24,8 +24,8 @@ fn t45_a_bit_flipped_in_1_000_chunks_is_found_before_each_write() {
         let request = sender.poll_read().expect("one chunk was asked for");
         sender.chunk_read(read(&files, request));
         let victim = rng.below(files[0].1.len());
-        while let Some(frame) = sender.poll_frame() {
-            let mut frame = Frame::decode(&frame).unwrap();
+        let messages: Vec<_> = std::iter::from_fn(|| sender.poll_frame()).collect();
+        for mut frame in messages.iter().flat_map(frames_of) {
             if let Frame::FileData(data) = &mut frame {
                 let at = data.offset as usize;
                 if (at..at + data.bytes.len()).contains(&victim) {

@@ -3,7 +3,7 @@
 use mesh_peer::transfer::{Entry, Outcome, PartRecord, ReceiverTask};
 
 use crate::sim::rng::Rng;
-use crate::sim::transfer_world::{Disk, Fate, Files, MIB, accepted, session};
+use crate::sim::transfer_world::{Disk, End, Fate, Files, MIB, accepted, session};
 
 /// Sessions that something happens to, before one to which nothing does.
 const TROUBLED: usize = 6;
@@ -42,6 +42,7 @@ fn fate(crash: bool, rng: &mut Rng) -> Fate {
             .then(|| (1 + rng.below(40), rng.next() as usize >> 1)),
         pauses: rng.below(3),
         disturbed: rng.chance(40).then(|| 5 + rng.below(60)),
+        older: *rng.pick(&[None, None, Some(End::Sender), Some(End::Receiver)]),
     }
 }
 

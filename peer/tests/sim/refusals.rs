@@ -37,7 +37,11 @@ fn refused(receiver: &mut Receiver) -> Option<ChannelCode> {
 
 fn offered(accepted: Accepted, files: Vec<ManifestEntry>) -> Receiver {
     let mut receiver = Receiver::new(accepted);
-    receiver.handle(Frame::FileManifest(FileManifest { files, last: true }));
+    receiver.handle(Frame::FileManifest(FileManifest {
+        files,
+        last: true,
+        bundles: false,
+    }));
     receiver
 }
 

@@ -125,6 +125,7 @@ fn a_receiver_that_leaves_out_nonsense_is_refused() {
             ranges,
             skip,
             last: false,
+            bundles: false,
         })
     };
     let done = |file: u32| {

@@ -3,10 +3,10 @@
 use mesh_peer::transfer::{Failure, HELD_BYTES, Outcome, Receiver, Sender, Source};
 use mesh_protocol::channel::{ChunkRange, FileAck, FileWant, Frame};
 use mesh_protocol::error_code::ChannelCode;
-use mesh_protocol::limits::{FILE_WINDOW, FILE_WINDOW_CHUNKS, MAX_CHANNEL_FRAME};
+use mesh_protocol::limits::{FILE_WINDOW, FILE_WINDOW_CHUNKS, MAX_CHANNEL_DATA, MAX_CHANNEL_FRAME};
 
 use crate::sim::rng::Rng;
-use crate::sim::transfer_world::{Disk, Fate, Files, MIB, accepted, read, session, sources};
+use crate::sim::transfer_world::{Disk, End, Fate, Files, MIB, accepted, frames_of, read, session, sources};
 
 fn folder(rng: &mut Rng) -> Files {
     let sizes = [0, 1, 1000, MIB - 1, MIB, MIB + 1, 3 * MIB + 77];
@@ -49,6 +49,78 @@ fn an_empty_folder_and_many_small_files_arrive() {
         assert_eq!(run.sender, Some(Outcome::Finished));
         assert!(equal(&files, &disk));
     }
+}
+
+#[test]
+fn small_files_share_messages_with_an_end_that_takes_them() {
+    let files: Files = (0..3_000)
+        .map(|i| (format!("some/where/number {i}"), vec![i as u8; 50]))
+        .collect();
+    // With frames that go one by one: a FILE_DONE of each file from an end to an older one, FILE_CHUNK and FILE_DATA back.
+    for (older, alone) in [
+        (None, 0),
+        (Some(End::Sender), files.len()),
+        (Some(End::Receiver), 2 * files.len()),
+    ] {
+        let (mut disk, mut rng) = (Disk::default(), Rng::new(11));
+        let fate = Fate {
+            older,
+            ..Fate::default()
+        };
+        let run = session(&files, accepted(&files), &mut disk, &fate, &mut rng);
+        assert_eq!(run.receiver, Some(Outcome::Finished));
+        assert!(equal(&files, &disk));
+        assert_eq!(run.bundles.0 > 0, older != Some(End::Receiver));
+        assert_eq!(run.bundles.1 > 0, older != Some(End::Sender));
+        assert!(run.frames >= alone, "{}", run.frames);
+        assert!(older.is_some() || run.frames < files.len() / 2, "{}", run.frames);
+    }
+}
+
+#[test]
+fn a_bundle_is_as_large_as_a_message_may_be_and_never_cut() {
+    let sizes = [
+        1,
+        1000,
+        20_000,
+        60_000,
+        65_000,
+        MAX_CHANNEL_DATA,
+        MAX_CHANNEL_DATA + 1,
+    ];
+    let files: Files = (0..200)
+        .map(|i| (i.to_string(), vec![i as u8; sizes[i % sizes.len()]]))
+        .collect();
+    let mut sender = Sender::new(sources(&files)).unwrap();
+    while sender.poll_frame().is_some() {}
+    let ranges = (0..files.len() as u32).map(|file| ChunkRange { file, from: 0, to: 1 });
+    sender.handle(Frame::FileWant(FileWant {
+        ranges: ranges.collect(),
+        skip: vec![],
+        last: true,
+        bundles: true,
+    }));
+    let (mut sent, mut bundles) = (0, 0);
+    loop {
+        while let Some(request) = sender.poll_read() {
+            sender.chunk_read(read(&files, request));
+        }
+        let Some(message) = sender.poll_frame() else { break };
+        assert!(message.len() <= MAX_CHANNEL_FRAME);
+        let frames = frames_of(&message);
+        bundles += usize::from(frames.len() > 1);
+        for frame in frames {
+            if let Frame::FileData(data) = frame {
+                sent += data.bytes.len();
+            }
+        }
+        sender.handle(Frame::FileAck(FileAck { bytes: 0 }));
+    }
+    assert_eq!(
+        sent,
+        files.iter().map(|(_, content)| content.len()).sum::<usize>()
+    );
+    assert!(bundles > 0);
 }
 
 #[test]
@@ -211,6 +283,7 @@ fn the_window_is_kept() {
         }],
         skip: vec![],
         last: true,
+        bundles: false,
     }));
     let mut sent = 0;
     let mut drain = |sender: &mut Sender| {
@@ -260,6 +333,7 @@ fn no_more_small_files_are_on_their_way_than_the_order_of_messages_can_be_told_o
         ranges: ranges.collect(),
         skip: vec![],
         last: true,
+        bundles: false,
     }));
     let drain = |sender: &mut Sender| {
         let mut chunks = 0;
@@ -298,6 +372,7 @@ fn a_receiver_that_asks_for_nonsense_is_refused() {
             ranges: vec![ChunkRange { file, from, to }],
             skip: vec![],
             last: true,
+            bundles: false,
         }));
         assert!(
             matches!(sender.outcome(), Some(Outcome::Failed(_))),
@@ -317,6 +392,7 @@ fn a_receiver_that_asks_for_nonsense_is_refused() {
         ranges: greedy,
         skip: vec![],
         last: true,
+        bundles: false,
     }));
     assert!(matches!(sender.outcome(), Some(Outcome::Failed(_))));
 }

@@ -42,6 +42,14 @@ pub(crate) struct Fate {
     pub(crate) pauses: usize,
     /// One of so many frames, either way, is lost, comes twice or is overtaken.
     pub(crate) disturbed: Option<usize>,
+    /// An end of before bundles: it does not say that it takes them.
+    pub(crate) older: Option<End>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Sender,
+    Receiver,
 }
 
 /// What became of it.
@@ -53,6 +61,8 @@ pub(crate) struct Run {
     pub(crate) content: u64,
     /// The file of each chunk that was put on the link, in this order.
     pub(crate) chunks: Vec<u32>,
+    /// Bundles that were delivered, from the sender and from the receiver.
+    pub(crate) bundles: (usize, usize),
     pub(crate) complete: bool,
     /// What the receiver's driver had begun and not ended.
     pub(crate) unfinished: Vec<(Entry, ReceiverTask)>,
@@ -173,6 +183,7 @@ pub(crate) fn session(files: &Files, accepted: Accepted, disk: &mut Disk, fate: 
     let (mut now, mut delivered, mut forth_count) = (0u64, 0usize, 0usize);
     let (mut content, mut acked) = (0u64, 0u64);
     let mut chunks = Vec::new();
+    let mut bundles = (0, 0);
     let mut pauses = fate.pauses;
     loop {
         reads.extend(std::iter::from_fn(|| sender.poll_read()));
@@ -209,17 +220,25 @@ pub(crate) fn session(files: &Files, accepted: Accepted, disk: &mut Disk, fate: 
         }
         match rng.pick(&choices) {
             0 => {
-                let frame = sender.poll_frame().expect("it has a frame");
-                match Frame::decode(&frame) {
-                    Ok(Frame::FileChunk(chunk)) => chunks.push(chunk.file),
-                    Ok(Frame::FileData(data)) => content += data.bytes.len() as u64,
-                    _ => {}
+                let mut frame = sender.poll_frame().expect("it has a frame");
+                if fate.older == Some(End::Sender) {
+                    frame = unsaid(&frame);
+                }
+                for frame in frames_of(&frame) {
+                    match frame {
+                        Frame::FileChunk(chunk) => chunks.push(chunk.file),
+                        Frame::FileData(data) => content += data.bytes.len() as u64,
+                        _ => {}
+                    }
                 }
                 assert!(content - acked <= FILE_WINDOW);
                 forth.push_back((now + 1 + rng.below(20) as u64, frame));
             }
             1 => {
-                let frame = receiver.poll_frame().expect("it has a frame");
+                let mut frame = receiver.poll_frame().expect("it has a frame");
+                if fate.older == Some(End::Receiver) {
+                    frame = unsaid(&frame);
+                }
                 back.push_back((now + 1 + rng.below(20) as u64, frame));
             }
             2 => {
@@ -236,7 +255,10 @@ pub(crate) fn session(files: &Files, accepted: Accepted, disk: &mut Disk, fate: 
                 forth_count += 1;
                 delivered += 1;
                 match Frame::decode(&frame) {
-                    Ok(frame) => receiver.handle(frame),
+                    Ok(frame) => {
+                        bundles.0 += usize::from(matches!(frame, Frame::FileBundle(_)));
+                        receiver.handle(frame);
+                    }
                     Err(error) => receiver.cancel(ChannelCode::Protocol, error.to_string()),
                 }
             }
@@ -247,6 +269,7 @@ pub(crate) fn session(files: &Files, accepted: Accepted, disk: &mut Disk, fate: 
                 };
                 delivered += 1;
                 let frame = Frame::decode(&frame).expect("this way nothing is flipped");
+                bundles.1 += usize::from(matches!(frame, Frame::FileBundle(_)));
                 if let Frame::FileAck(ack) = frame {
                     acked = acked.max(ack.bytes);
                 }
@@ -286,8 +309,28 @@ pub(crate) fn session(files: &Files, accepted: Accepted, disk: &mut Disk, fate: 
         frames: delivered,
         content,
         chunks,
+        bundles,
         complete: receiver.is_complete(),
     }
+}
+
+/// The frames of a message, be it one or a bundle.
+pub(crate) fn frames_of(message: &Bytes) -> Vec<Frame> {
+    match Frame::decode(message).expect("an engine writes frames") {
+        Frame::FileBundle(bundle) => bundle.frames.iter().flat_map(frames_of).collect(),
+        frame => vec![frame],
+    }
+}
+
+/// The message as an end writes it that does not know bundles.
+fn unsaid(message: &Bytes) -> Bytes {
+    let mut frame = Frame::decode(message).expect("an engine writes frames");
+    match &mut frame {
+        Frame::FileManifest(manifest) => manifest.bundles = false,
+        Frame::FileWant(want) => want.bundles = false,
+        _ => return message.clone(),
+    }
+    frame.encode()
 }
 
 /// What a path that keeps no promise does to the frame that is next.

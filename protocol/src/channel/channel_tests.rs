@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits::MAX_CHANNEL_DATA;
+use crate::limits::{MAX_BUNDLE_FRAMES, MAX_CHANNEL_DATA};
 
 #[test]
 fn a_frame_over_the_limit_is_refused_before_it_is_read() {
@@ -37,6 +37,43 @@ fn the_largest_content_fits_the_largest_frame() {
     let message = Frame::FileData(data.clone()).encode();
     assert!(message.len() <= MAX_CHANNEL_FRAME);
     assert_eq!(Frame::decode(&message), Ok(Frame::FileData(data)));
+}
+
+#[test]
+fn a_bundle_has_frames_of_files_and_so_many() {
+    let bundle = |frames: Vec<Bytes>| Frame::FileBundle(FileBundle { frames });
+    let ack = || Frame::FileAck(FileAck { bytes: 1 }).encode();
+    for count in [1, 2, MAX_BUNDLE_FRAMES] {
+        let frame = bundle(vec![ack(); count]);
+        assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
+    }
+    let refused = |frames| Frame::decode(&bundle(frames).encode()).unwrap_err();
+    assert_eq!(refused(vec![]), FrameError::Short(FrameType::FileBundle));
+    assert_eq!(
+        refused(vec![ack(); MAX_BUNDLE_FRAMES + 1]),
+        FrameError::Long(FrameType::FileBundle)
+    );
+    assert_eq!(refused(vec![ack(), Bytes::new()]), FrameError::Empty);
+    let inner = bundle(vec![ack()]).encode();
+    assert_eq!(
+        refused(vec![ack(), inner]),
+        FrameError::Bundled(FrameType::FileBundle)
+    );
+    let pause = Frame::FilePause(FilePause { paused: true }).encode();
+    assert_eq!(refused(vec![pause]), FrameError::Bundled(FrameType::FilePause));
+    assert_eq!(
+        refused(vec![Bytes::from_static(&[0x7f])]),
+        FrameError::UnknownType(0x7f)
+    );
+    let whole = bundle(vec![ack(), ack()]).encode();
+    // After the first of the two frames it is a bundle of one.
+    for end in (1..whole.len()).filter(|end| *end != 14) {
+        assert_eq!(
+            Frame::decode(&whole.slice(..end)),
+            Err(FrameError::Short(FrameType::FileBundle)),
+            "{end}"
+        );
+    }
 }
 
 #[test]

@@ -5,10 +5,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    FileAck, FileChunk, FileData, FolderData, Frame, TermAck, TermIn, TermOut, TermResize, TermSize,
-    TermSnapshot,
+    FileAck, FileBundle, FileChunk, FileData, FolderData, Frame, TermAck, TermIn, TermOut, TermResize,
+    TermSize, TermSnapshot,
 };
-use crate::limits::MAX_CHANNEL_DATA;
+use crate::limits::{MAX_BUNDLE_FRAMES, MAX_CHANNEL_DATA};
 
 /// Why a message is not a frame. Whoever sent it broke the protocol: end the session.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +23,8 @@ pub enum FrameError {
     Short(FrameType),
     #[error("{0:?}: the body has bytes too many")]
     Long(FrameType),
+    #[error("{0:?} is not a frame that goes in a bundle")]
+    Bundled(FrameType),
     #[error("{0:?}: {1}")]
     Json(FrameType, String),
 }
@@ -53,7 +55,7 @@ frame_types! {
     FolderOpen = 0x30, FolderOpened = 0x31, FolderList = 0x32, FolderEntries = 0x33, FolderSearch = 0x34,
     FolderPreview = 0x35, FolderPreviewed = 0x36, FolderData = 0x37, FolderChanged = 0x38, FolderFailed = 0x39,
     FileManifest = 0x20, FileWant = 0x21, FileChunk = 0x22, FileData = 0x23, FileAck = 0x24, FileDone = 0x25,
-    FileError = 0x26, FilePause = 0x27,
+    FileError = 0x26, FilePause = 0x27, FileBundle = 0x28,
     MediaState = 0x40, ScreenState = 0x41, ScreenPointer = 0x42,
 }
 
@@ -165,6 +167,9 @@ pub(super) fn decode(message: &Bytes) -> Result<Frame, FrameError> {
                 bytes: body.data()?,
             })
         }
+        FrameType::FileBundle => Frame::FileBundle(FileBundle {
+            frames: body.bundle()?,
+        }),
         FrameType::FileAck => {
             body.exactly(8)?;
             Frame::FileAck(FileAck {
@@ -210,6 +215,27 @@ impl Body {
         } else {
             Ok(self.rest)
         }
+    }
+
+    fn bundle(mut self) -> Result<Vec<Bytes>, FrameError> {
+        let mut frames = Vec::new();
+        self.need(1)?;
+        while !self.rest.is_empty() {
+            if frames.len() == MAX_BUNDLE_FRAMES {
+                return Err(FrameError::Long(self.kind));
+            }
+            self.need(4)?;
+            let len = self.rest.get_u32() as usize;
+            self.need(len)?;
+            let frame = self.rest.split_to(len);
+            let byte = *frame.first().ok_or(FrameError::Empty)?;
+            match FrameType::parse(byte).ok_or(FrameError::UnknownType(byte))? {
+                FrameType::FileChunk | FrameType::FileData | FrameType::FileAck | FrameType::FileDone => {}
+                other => return Err(FrameError::Bundled(other)),
+            }
+            frames.push(frame);
+        }
+        Ok(frames)
     }
 
     fn json<T: DeserializeOwned>(&self) -> Result<T, FrameError> {
@@ -283,6 +309,16 @@ pub(super) fn encode(frame: &Frame) -> Bytes {
             out.put_slice(&body.bytes);
         }),
         Frame::FileAck(body) => binary(kind, 8, |out| out.put_u64(body.bytes)),
+        Frame::FileBundle(body) => {
+            let len = body.frames.iter().map(|frame| 4 + frame.len()).sum();
+            binary(kind, len, |out| {
+                for frame in &body.frames {
+                    // A message is far below 4 GiB.
+                    out.put_u32(frame.len() as u32);
+                    out.put_slice(frame);
+                }
+            })
+        }
     }
 }
 

@@ -12,6 +12,10 @@ pub struct FileManifest {
     pub files: Vec<ManifestEntry>,
     /// Nothing follows.
     pub last: bool,
+    /// The sender takes [`FileBundle`]s; true in every part, or in none.
+    #[serde(default, skip_serializing_if = "is_false")]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
+    pub bundles: bool,
 }
 
 /// One file of a manifest.
@@ -45,6 +49,10 @@ pub struct FileWant {
     pub skip: Vec<FileRange>,
     /// Nothing follows.
     pub last: bool,
+    /// The receiver takes [`FileBundle`]s; true in every part, or in none.
+    #[serde(default, skip_serializing_if = "is_false")]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
+    pub bundles: bool,
 }
 
 /// Files `from ≤ i < to` of a manifest.
@@ -114,4 +122,15 @@ pub struct FileError {
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 pub struct FilePause {
     pub paused: bool,
+}
+
+/// `28`: frames of the types `22` to `25` that go in one message, for an end that said `bundles`; as if they came one by one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileBundle {
+    /// Each as [`super::Frame::encode`] writes it, 1 to [`crate::limits::MAX_BUNDLE_FRAMES`].
+    pub frames: Vec<Bytes>,
+}
+
+const fn is_false(value: &bool) -> bool {
+    !*value
 }

@@ -246,6 +246,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
                     mode: None,
                 }],
                 last: true,
+                bundles: false,
             }),
         ),
         (
@@ -260,6 +261,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
                     mode: Some(0o755),
                 }],
                 last: true,
+                bundles: true,
             }),
         ),
         (
@@ -272,6 +274,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
                 }],
                 skip: vec![],
                 last: true,
+                bundles: false,
             }),
         ),
         (
@@ -280,6 +283,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
                 ranges: vec![],
                 skip: vec![FileRange { from: 1, to: 3 }],
                 last: true,
+                bundles: true,
             }),
         ),
         (
@@ -313,6 +317,26 @@ fn frames() -> Vec<(&'static str, Frame)> {
                 file: Some(0),
                 code: ChannelCode::DiskFull,
                 detail: "the disk is full".into(),
+            }),
+        ),
+        (
+            "file_bundle",
+            Frame::FileBundle(FileBundle {
+                frames: vec![
+                    Frame::FileChunk(FileChunk {
+                        file: 0,
+                        chunk: 0,
+                        len: 5,
+                        digest: *blake3::hash(b"hello").as_bytes(),
+                    })
+                    .encode(),
+                    Frame::FileData(FileData {
+                        file: 0,
+                        offset: 0,
+                        bytes: "hello".into(),
+                    })
+                    .encode(),
+                ],
             }),
         ),
         ("file_pause", Frame::FilePause(FilePause { paused: true })),

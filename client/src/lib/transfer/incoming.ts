@@ -92,6 +92,9 @@ export class Incoming {
         this.enqueue(() => this.store(chunk));
         return;
       }
+      case 'FILE_BUNDLE':
+        for (const bundled of frame.frames) this.take(bundled);
+        return;
       case 'FILE_PAUSE':
         this.events.paused(frame.paused);
         return;

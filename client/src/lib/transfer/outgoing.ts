@@ -88,6 +88,10 @@ export class Outgoing {
     if (this.stopped) return;
     try {
       if (frame.type === 'RENEW') return;
+      if (frame.type === 'FILE_BUNDLE') {
+        for (const bundled of frame.frames) this.frame(bundled);
+        return;
+      }
       if (frame.type === 'FILE_PAUSE') {
         this.pausedThere = frame.paused;
         this.events.paused(frame.paused);

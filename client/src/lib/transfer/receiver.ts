@@ -95,6 +95,7 @@ export class Receiver {
         ranges: ranges.slice(at, at + RANGES_PER_FRAME),
         ...(skipped.length > 0 ? { skip: skipped } : {}),
         last: at + RANGES_PER_FRAME >= length,
+        bundles: true,
       });
     }
     return frames;
@@ -104,7 +105,7 @@ export class Receiver {
   wantWhole({ file, size }: ManifestFile): FrameOf<'FILE_WANT'> {
     const range = { file, from: 0, to: chunksOf(size) };
     this.expect(range);
-    return { type: 'FILE_WANT', ranges: [range], last: true };
+    return { type: 'FILE_WANT', ranges: [range], last: true, bundles: true };
   }
 
   private expect(range: Range): void {

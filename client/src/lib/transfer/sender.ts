@@ -41,14 +41,14 @@ export class Sender {
     for (const file of this.files) {
       const length = new TextEncoder().encode(JSON.stringify(file)).length + 1;
       if (size + length > MANIFEST_PART_BYTES) {
-        frames.push({ type: 'FILE_MANIFEST', files: part, last: false });
+        frames.push({ type: 'FILE_MANIFEST', files: part, last: false, bundles: true });
         part = [];
         size = 0;
       }
       part.push(file);
       size += length;
     }
-    frames.push({ type: 'FILE_MANIFEST', files: part, last: true });
+    frames.push({ type: 'FILE_MANIFEST', files: part, last: true, bundles: true });
     return frames;
   }
 

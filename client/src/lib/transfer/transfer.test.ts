@@ -1,7 +1,7 @@
 // Both ends of a transfer joined in memory: the drivers, the state machines and the frames' codec, without a browser.
 
 import { describe, expect, it } from 'vitest';
-import { CHUNK_BYTES, decodeFrame, encodeFrame, type Frame } from '../../protocol/frames';
+import { type BundledFrame, CHUNK_BYTES, decodeFrame, encodeFrame, type Frame } from '../../protocol/frames';
 import { blake3 } from '../blake3';
 import { sendable, titleOf } from './chosen';
 import type { TransferFault } from './fault';
@@ -102,6 +102,31 @@ interface RunOptions {
   /** The file as the browser hands it out. */
   chosen?: (bytes: Uint8Array<ArrayBuffer>, name: string) => File;
   ends?: (ends: { incoming: Incoming; outgoing: Outgoing }) => void;
+  /** Both ends hear of several frames in one message, as from an agent. */
+  bundled?: boolean;
+}
+
+function bundling(deliver: (frame: Frame) => void): (frame: Frame) => void {
+  let waiting: BundledFrame[] = [];
+  const flush = () => {
+    if (waiting.length > 0) deliver({ type: 'FILE_BUNDLE', frames: waiting });
+    waiting = [];
+  };
+  return (frame) => {
+    switch (frame.type) {
+      case 'FILE_CHUNK':
+      case 'FILE_DATA':
+      case 'FILE_ACK':
+      case 'FILE_DONE':
+        waiting.push(frame);
+        if (waiting.length === 128) flush();
+        else setTimeout(flush);
+        return;
+      default:
+        flush();
+        deliver(frame);
+    }
+  };
 }
 
 /** Sends through the codec. */
@@ -110,12 +135,15 @@ function run(files: { name: string; bytes: Uint8Array<ArrayBuffer> }[], options:
   const { sink, written } = memory(options.parts);
   const total = files.reduce((sum, file) => sum + file.bytes.length, 0);
   const copy = (frame: Frame) => decodeFrame(encodeFrame(frame));
+  const over = options.bundled ? bundling : (deliver: (frame: Frame) => void) => deliver;
   return new Promise<Run>((resolve) => {
     let delivered = false;
     let moved = 0;
     let skipped = 0;
     const result = () => ({ written, delivered, moved, skipped });
     const fault = (error: TransferFault) => resolve({ ...result(), fault: error });
+    const toSender = over((frame) => outgoing.frame(copy(frame)));
+    const toReceiver = over((frame) => incoming.frame(copy(tamper(frame))));
     const incoming: Incoming = new Incoming(
       's',
       maxBytes ?? total,
@@ -126,7 +154,7 @@ function run(files: { name: string; bytes: Uint8Array<ArrayBuffer> }[], options:
         send: (frame) =>
           queueMicrotask(() => {
             void options.heard?.(frame);
-            outgoing.frame(copy(frame));
+            toSender(frame);
           }),
         manifest: (_files, _size, unwanted) => {
           skipped = unwanted.size;
@@ -149,7 +177,7 @@ function run(files: { name: string; bytes: Uint8Array<ArrayBuffer> }[], options:
         send: (frame) =>
           queueMicrotask(() => {
             if (frame.type === 'FILE_DATA') moved += frame.bytes.length;
-            incoming.frame(copy(tamper(frame)));
+            toReceiver(frame);
           }),
         writable: async () => {},
         manifest: () => {},
@@ -200,6 +228,33 @@ describe('a transfer', () => {
     expect(fault).toBeUndefined();
     expect(written.size).toBe(5);
     expect(chunks).toEqual([1, 4, 2, 2, 0, 0, 0, 3]);
+  });
+
+  it('takes many frames in one message, both ways, and says that it does', async () => {
+    const files = Array.from({ length: 300 }, (_, at) => ({
+      name: `${at}`,
+      bytes: pseudoRandom(1 + (at % 90)),
+    }));
+    const said = { sender: 0, receiver: 0, bundles: 0 };
+    const { written, fault, delivered } = await run(files, {
+      bundled: true,
+      tamper: (frame) => {
+        if (frame.type === 'FILE_MANIFEST' && frame.bundles) said.sender++;
+        if (frame.type === 'FILE_BUNDLE' && frame.frames.length > 1) said.bundles++;
+        return frame;
+      },
+      heard: (frame) => {
+        if (frame.type === 'FILE_WANT' && frame.bundles) said.receiver++;
+      },
+    });
+    expect(fault).toBeUndefined();
+    expect(delivered).toBe(true);
+    expect(said.sender).toBeGreaterThan(0);
+    expect(said.receiver).toBeGreaterThan(0);
+    expect(said.bundles).toBeGreaterThan(0);
+    expect(said.bundles).toBeLessThan(300);
+    for (const { name, bytes } of files)
+      expect(Buffer.from(written.get(name) ?? []).equals(Buffer.from(bytes))).toBe(true);
   });
 
   it('finds one flipped bit before it is written', async () => {

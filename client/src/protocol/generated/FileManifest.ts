@@ -8,4 +8,8 @@ export type FileManifest = { files: Array<ManifestEntry>,
 /**
  * Nothing follows.
  */
-last: boolean, };
+last: boolean, 
+/**
+ * The sender takes [`FileBundle`]s; true in every part, or in none.
+ */
+bundles?: boolean, };

@@ -13,4 +13,8 @@ skip?: Array<FileRange>,
 /**
  * Nothing follows.
  */
-last: boolean, };
+last: boolean, 
+/**
+ * The receiver takes [`FileBundle`]s; true in every part, or in none.
+ */
+bundles?: boolean, };
