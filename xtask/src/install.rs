@@ -120,7 +120,7 @@ pub fn for_relay() -> Result<()> {
 
 /// Installs sendme, unless it is there.
 pub fn for_files() -> Result<()> {
-    have(&[("ip", "iproute2")])?;
+    have(&[("ip", "iproute2"), ("tc", "iproute2")])?;
     compared("sendme", "sendme", &["sendme@0.37.1"])
 }
 

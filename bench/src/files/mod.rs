@@ -2,11 +2,13 @@
 //!
 //! Whole commands are timed over loopback, from the start of the one that sends until both ends have ended; what waits by its
 //! nature (a daemon, `mesh receive`) is started before. The programs take turns (A B C, A B C), so that what the machine
-//! does meanwhile meets all of them. Only mesh hands over what is safe on the disk, and that is in its figures; so it is timed
+//! does meanwhile meets all of them. All of it happens in a network of its own, so that nobody looks for a router or a name, and
+//! which can be told to carry no more than a cable does. Only mesh hands over what is safe on the disk, and that is in its figures; so it is timed
 //! of each how long that takes.
 
 mod case;
 mod mesh;
+mod network;
 mod programs;
 mod report;
 mod sendme;
@@ -33,12 +35,21 @@ pub(crate) struct Options {
     /// Only the cases whose name contains this.
     #[arg(long)]
     only: Option<String>,
+    /// What the network carries, Mbit/s; else loopback as fast as it is.
+    #[arg(long)]
+    mbit_s: Option<u32>,
     /// The host's name in the results; choose one that tells nobody anything.
     #[arg(long, default_value = "local")]
     host: String,
     /// Where the results go.
     #[arg(long, default_value = "bench/results")]
     results: PathBuf,
+}
+
+impl Options {
+    fn wants(&self, program: &str) -> bool {
+        self.programs.is_empty() || self.programs.iter().any(|wanted| program.contains(wanted))
+    }
 }
 
 /// A program that moves files, ready to do so.
@@ -71,7 +82,16 @@ impl Moved {
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let stage = tempfile::tempdir()?;
-    let mut programs = start(stage.path(), options)?;
+    let wormhole = options
+        .wants(wormhole::NAME)
+        .then(wormhole::install)
+        .transpose()?;
+    let _network = network::Network::enter(options.mbit_s)?;
+    let name = match options.mbit_s {
+        None => "files".to_owned(),
+        Some(rate) => format!("files-{rate}-mbit"),
+    };
+    let mut programs = start(stage.path(), options, wormhole)?;
     let mut results = Vec::new();
     for case in CASES {
         if options
@@ -96,28 +116,31 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         report::print_case(&measured);
         results.append(&mut measured);
         // After each case: a run that is stopped has been of use.
-        crate::results::write(&options.results, &options.host, "files", &results)?;
+        crate::results::write(&options.results, &options.host, &name, &results)?;
         process::remove(&source)?;
     }
     Ok(())
 }
 
-fn start(stage: &Path, options: &Options) -> anyhow::Result<Vec<Box<dyn Program>>> {
-    let wanted =
-        |name: &str| options.programs.is_empty() || options.programs.iter().any(|p| name.contains(p));
+/// With the programs of magic-wormhole, where it is wanted.
+fn start(
+    stage: &Path,
+    options: &Options,
+    wormhole: Option<PathBuf>,
+) -> anyhow::Result<Vec<Box<dyn Program>>> {
     let mut all: Vec<Box<dyn Program>> = Vec::new();
-    if wanted(mesh::NAME) {
+    if options.wants(mesh::NAME) {
         all.push(Box::new(mesh::Mesh::start(stage)?));
     }
     all.extend(
         programs::all(stage)?
             .into_iter()
-            .filter(|program| wanted(program.name())),
+            .filter(|program| options.wants(program.name())),
     );
-    if wanted(wormhole::NAME) {
-        all.push(Box::new(wormhole::Wormhole::start(stage)?));
+    if let Some(programs) = wormhole {
+        all.push(Box::new(wormhole::Wormhole::start(programs, stage)?));
     }
-    if wanted(sendme::NAME) {
+    if options.wants(sendme::NAME) {
         all.push(Box::new(sendme::Sendme::start(stage)?));
     }
     Ok(all)

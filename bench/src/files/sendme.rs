@@ -1,6 +1,4 @@
 //! sendme, which is iroh's QUIC with content verified by BLAKE3; by addresses alone, without its makers' relays and names.
-//!
-//! In a network of its own that has nothing but loopback: iroh looks for routers that would map a port.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -14,34 +12,10 @@ use super::{Moved, Program};
 use crate::process::{Running, run};
 
 pub(super) const NAME: &str = "sendme";
-const NETWORK: &str = "mesh-bench-sendme";
 
 pub(super) struct Sendme {
     program: PathBuf,
     home: PathBuf,
-    _network: Network,
-}
-
-/// Removed when it is dropped.
-struct Network;
-
-impl Network {
-    fn make() -> anyhow::Result<Self> {
-        // What a run that was killed has left.
-        drop(Self);
-        run(Command::new("ip").args(["netns", "add", NETWORK]))?;
-        let network = Self;
-        run(Command::new("ip").args(["-n", NETWORK, "link", "set", "lo", "up"]))?;
-        Ok(network)
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        let mut remove = Command::new("ip");
-        remove.args(["netns", "del", NETWORK]).stderr(Stdio::null());
-        let _ = remove.status();
-    }
 }
 
 impl Sendme {
@@ -54,15 +28,12 @@ impl Sendme {
         Ok(Self {
             program: folder.join("bin/sendme"),
             home,
-            _network: Network::make()?,
         })
     }
 
     fn sendme(&self, verb: &str) -> Command {
-        let mut command = Command::new("ip");
+        let mut command = Command::new(&self.program);
         command
-            .args(["netns", "exec", NETWORK])
-            .arg(&self.program)
             .args([verb, "--relay", "disabled", "--no-progress"])
             .stdin(Stdio::null())
             .stderr(Stdio::null());

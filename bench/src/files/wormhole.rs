@@ -23,18 +23,23 @@ pub(super) struct Wormhole {
     _running: [Running; 2],
 }
 
+/// Installs it beside this program, if it is not there; gives its programs.
+pub(super) fn install() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let environment = own.with_file_name("bench-files");
+    let programs = environment.join("bin");
+    if !programs.join("wormhole").is_file() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
+        run(Command::new(programs.join("python3"))
+            .args(["-m", "pip", "install", "--quiet"])
+            .args(PACKAGES))?;
+    }
+    Ok(programs)
+}
+
 impl Wormhole {
-    /// Installs it beside this program, if it is not there, and starts its servers.
-    pub(super) fn start(stage: &Path) -> anyhow::Result<Self> {
-        let own = std::env::current_exe()?;
-        let environment = own.with_file_name("bench-files");
-        let programs = environment.join("bin");
-        if !programs.join("wormhole").is_file() {
-            run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
-            run(Command::new(programs.join("python3"))
-                .args(["-m", "pip", "install", "--quiet"])
-                .args(PACKAGES))?;
-        }
+    /// Starts its servers.
+    pub(super) fn start(programs: PathBuf, stage: &Path) -> anyhow::Result<Self> {
         let (mailbox, transit) = (free_port()?, free_port()?);
         let serve = |arguments: &[&str], port: u16| {
             let twist = Command::new(programs.join("twist"))
