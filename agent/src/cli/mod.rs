@@ -84,9 +84,12 @@ pub fn main() -> ExitCode {
     // As a task and not on this thread: what makes the frames and the connection that carries them wake each other for every one,
     // which costs little where the same thread may run both.
     let command = runtime.spawn(run(cli, output));
-    let outcome = runtime
-        .block_on(command)
-        .unwrap_or_else(|error| Err(Failure::general(format!("The program failed: {error}."))));
+    #[cfg(not(target_os = "macos"))]
+    let outcome = runtime.block_on(command);
+    #[cfg(target_os = "macos")]
+    let outcome = system::screen::wait(&runtime, command);
+    let outcome =
+        outcome.unwrap_or_else(|error| Err(Failure::general(format!("The program failed: {error}."))));
     // Threads that wait for the terminal end with the process.
     runtime.shutdown_timeout(Duration::from_millis(100));
     output.end(outcome)

@@ -170,7 +170,7 @@ async fn in_foreground(context: Context, args: UpArgs) -> Outcome {
         output.note(&human, json!({"event": "up", "pid": std::process::id()}));
         if !asks && !output.is_json() {
             output.note(
-                "Nobody can be asked here: only what `--allow` names is granted.",
+                "This terminal cannot ask: what `--allow` does not name is asked in the tray or on a page, or declined.",
                 json!({}),
             );
         }

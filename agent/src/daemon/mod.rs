@@ -376,7 +376,7 @@ impl Core {
     }
 
     /// Counts a way to ask the owner for as long as the guard lives; the rooms are to be told of it then.
-    #[cfg(all(target_os = "linux", feature = "desktop"))]
+    #[cfg(any(not(target_os = "linux"), feature = "desktop"))]
     fn count_asker(&self) -> Live {
         self.askers.fetch_add(1, Ordering::Relaxed);
         Live(self.askers.clone())

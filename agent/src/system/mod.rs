@@ -19,6 +19,8 @@ pub(crate) use here::process::{
     Ends, Resizes, begin, default_shell, end_process, host_name, in_background, leave_terminal,
     let_go_of_output, uptime,
 };
+#[cfg(any(target_os = "macos", windows))]
+pub(crate) use here::screen;
 #[cfg(windows)]
 pub(crate) use here::security::owned;
 pub use here::socket::{Listener, ReadHalf, Stream, WriteHalf, same_user};

@@ -1,22 +1,25 @@
-//! macOS and Windows: notices, without buttons and without a tray.
+//! macOS and Windows: notices, without buttons, and the tray.
 
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::tray;
 use crate::config::Settings;
 use crate::daemon::Core;
 use crate::notice::{Notice, Notices, Place, Untold};
 
-/// There is nothing to attend to.
-pub(in crate::daemon) enum Desktop {}
+/// The person who is signed in sees the tray.
+pub(in crate::daemon) struct Desktop;
 
 impl Desktop {
-    pub(in crate::daemon) async fn run(self, _: Core) {
-        match self {}
+    /// Asks and shows until the daemon stops.
+    pub(in crate::daemon) async fn run(self, core: Core) {
+        tray::show(&core).await;
     }
 }
 
+/// Adds the desktop to the places where the owner is told.
 pub(in crate::daemon) async fn start(
     settings: &Settings,
     notices: &mut Notices,
@@ -24,7 +27,7 @@ pub(in crate::daemon) async fn start(
     stop: CancellationToken,
 ) -> Option<Desktop> {
     notices.add(settings.desktop_events.clone(), System, tasks, stop);
-    None
+    settings.tray.then_some(Desktop)
 }
 
 /// The system's own notices.

@@ -9,7 +9,7 @@ mod elsewhere;
 mod linux;
 #[cfg(all(target_os = "linux", feature = "desktop"))]
 mod notifications;
-#[cfg(all(target_os = "linux", feature = "desktop"))]
+#[cfg(any(not(target_os = "linux"), feature = "desktop"))]
 mod tray;
 
 #[cfg(not(target_os = "linux"))]
