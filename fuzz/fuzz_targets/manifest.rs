@@ -55,6 +55,7 @@ fuzz_target!(|case: Case<'_>| {
             receiver.handle(Frame::FileManifest(FileManifest {
                 files,
                 last: listed.last,
+                bundles: false,
             }));
         }
     }

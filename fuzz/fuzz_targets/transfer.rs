@@ -8,7 +8,7 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use mesh_peer::transfer::{Accepted, FileHash, Held, Receiver, ReceiverTask, Sender, Source, Subtree};
 use mesh_protocol::channel::{
-    ChunkRange, FileAck, FileChunk, FileData, FileManifest, FileRange, FileWant, Frame, ManifestEntry,
+    ChunkRange, FileAck, FileChunk, FileData, FileManifest, FileRange, FileWant, Frame, FrameError, ManifestEntry,
 };
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::limits::{FILE_CHUNK, FILE_WINDOW};
@@ -36,6 +36,14 @@ struct Case<'a> {
     /// Of one more file of nothing but zeros.
     large: u32,
     steps: Vec<Step<'a>>,
+}
+
+/// The frames of a message, be it one or a bundle.
+fn frames_of(message: &Frame) -> Vec<Result<Frame, FrameError>> {
+    match message {
+        Frame::FileBundle(bundle) => bundle.frames.iter().map(Frame::decode).collect(),
+        frame => vec![Ok(frame.clone())],
+    }
 }
 
 /// Content and name of every file.
@@ -92,8 +100,10 @@ fuzz_target!(|case: Case<'_>| {
             }
             Step::ToSender(message) => {
                 if let Ok(frame) = Frame::decode(&Bytes::copy_from_slice(message)) {
-                    if let Frame::FileAck(ack) = &frame {
-                        acked = acked.max(ack.bytes);
+                    for frame in frames_of(&frame) {
+                        if let Ok(Frame::FileAck(ack)) = frame {
+                            acked = acked.max(ack.bytes);
+                        }
                     }
                     sender.handle(frame);
                 }
@@ -152,9 +162,12 @@ fuzz_target!(|case: Case<'_>| {
                 }
             }
             Step::Send => {
-                while let Some(frame) = sender.poll_frame() {
-                    if let Ok(Frame::FileData(data)) = Frame::decode(&frame) {
-                        content += data.bytes.len() as u64;
+                while let Some(message) = sender.poll_frame() {
+                    let message = Frame::decode(&message).expect("an engine writes frames");
+                    for frame in frames_of(&message) {
+                        if let Frame::FileData(data) = frame.expect("an engine bundles frames") {
+                            content += data.bytes.len() as u64;
+                        }
                     }
                 }
                 assert!(content <= acked + FILE_WINDOW);
