@@ -1,7 +1,7 @@
 //! Frames that go together: a message costs both ends more than a small file.
 
 use bytes::Bytes;
-use mesh_protocol::channel::{FileBundle, Frame};
+use mesh_protocol::channel::bundle;
 use mesh_protocol::limits::{MAX_BUNDLE_FRAMES, MAX_CHANNEL_FRAME};
 
 /// What a frame takes in a bundle beside itself.
@@ -41,7 +41,6 @@ impl Bundle {
         if self.frames.len() < 2 {
             return self.frames.pop();
         }
-        let frames = self.frames;
-        Some(Frame::FileBundle(FileBundle { frames }).encode())
+        Some(bundle(&self.frames))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use mesh_protocol::channel::{
-    ChunkRange, FileAck, FileBundle, FileChunk, FileData, FileDone, FileManifest, FileRange, FileWant, Frame,
+    ChunkRange, FileAck, FileChunk, FileData, FileDone, FileManifest, FileRange, FileWant, Frame,
 };
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::limits::{FILE_CHUNK, FILE_WINDOW, FILE_WINDOW_CHUNKS, MAX_MANIFEST_ENTRIES};
@@ -316,7 +316,9 @@ impl Receiver {
             Frame::FileChunk(chunk) => self.chunk(&chunk),
             Frame::FileData(data) => self.data(data),
             Frame::FilePause(said) => return self.pause.heard(said),
-            Frame::FileBundle(bundle) => return self.bundle(bundle),
+            Frame::FileBundle(bundle) => {
+                return bundle.frames.into_iter().for_each(|frame| self.handle(frame));
+            }
             Frame::Bye(bye) if bye.code == ChannelCode::Done && self.is_complete() => {
                 self.outcome = Some(Outcome::Finished);
                 return;
@@ -374,15 +376,6 @@ impl Receiver {
             files_done: self.files_done,
             files_total: self.entries.len() as u32 - self.files_skipped,
             paused: self.pause.now(),
-        }
-    }
-
-    fn bundle(&mut self, bundle: FileBundle) {
-        for frame in &bundle.frames {
-            match Frame::decode(frame) {
-                Ok(frame) => self.handle(frame),
-                Err(error) => self.cancel(ChannelCode::Protocol, error.to_string()),
-            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use mesh_protocol::channel::{Bye, ChunkRange, FileBundle, FileDone, FileRange, FileWant, Frame};
+use mesh_protocol::channel::{Bye, ChunkRange, FileDone, FileRange, FileWant, Frame};
 use mesh_protocol::error_code::ChannelCode;
 use mesh_protocol::limits::{FILE_CHUNK, FILE_WINDOW, FILE_WINDOW_CHUNKS};
 
@@ -219,7 +219,9 @@ impl Sender {
             Frame::FileAck(ack) => self.ack(ack.bytes),
             Frame::FileDone(done) => self.done(&done),
             Frame::FilePause(said) => return self.pause.heard(said),
-            Frame::FileBundle(bundle) => return self.bundle(bundle),
+            Frame::FileBundle(bundle) => {
+                return bundle.frames.into_iter().for_each(|frame| self.handle(frame));
+            }
             Frame::FileError(error) => return self.ended_by_peer(error.code, error.detail, error.file),
             Frame::Bye(bye) => return self.ended_by_peer(bye.code, bye.detail, None),
             other => Err((
@@ -251,15 +253,6 @@ impl Sender {
             files_done: self.files_done,
             files_total: self.files.len() as u32 - self.files_skipped,
             paused: self.pause.now(),
-        }
-    }
-
-    fn bundle(&mut self, bundle: FileBundle) {
-        for frame in &bundle.frames {
-            match Frame::decode(frame) {
-                Ok(frame) => self.handle(frame),
-                Err(error) => self.cancel(ChannelCode::Protocol, error.to_string()),
-            }
         }
     }
 

@@ -16,6 +16,17 @@ fn folder(rng: &mut Rng) -> Files {
         .collect()
 }
 
+/// Asks for the first chunk of each.
+fn first_chunks(files: &Files, bundles: bool) -> Frame {
+    let ranges = (0..files.len() as u32).map(|file| ChunkRange { file, from: 0, to: 1 });
+    Frame::FileWant(FileWant {
+        ranges: ranges.collect(),
+        skip: vec![],
+        last: true,
+        bundles,
+    })
+}
+
 fn equal(files: &Files, disk: &Disk) -> bool {
     disk.parts.is_empty()
         && disk.files.len() == files.len()
@@ -93,13 +104,7 @@ fn a_bundle_is_as_large_as_a_message_may_be_and_never_cut() {
         .collect();
     let mut sender = Sender::new(sources(&files)).unwrap();
     while sender.poll_frame().is_some() {}
-    let ranges = (0..files.len() as u32).map(|file| ChunkRange { file, from: 0, to: 1 });
-    sender.handle(Frame::FileWant(FileWant {
-        ranges: ranges.collect(),
-        skip: vec![],
-        last: true,
-        bundles: true,
-    }));
+    sender.handle(first_chunks(&files, true));
     let (mut sent, mut bundles) = (0, 0);
     loop {
         while let Some(request) = sender.poll_read() {
@@ -328,13 +333,7 @@ fn no_more_small_files_are_on_their_way_than_the_order_of_messages_can_be_told_o
         .map(|number| (number.to_string(), vec![1; 3]))
         .collect();
     let mut sender = Sender::new(sources(&files)).unwrap();
-    let ranges = (0..files.len() as u32).map(|file| ChunkRange { file, from: 0, to: 1 });
-    sender.handle(Frame::FileWant(FileWant {
-        ranges: ranges.collect(),
-        skip: vec![],
-        last: true,
-        bundles: false,
-    }));
+    sender.handle(first_chunks(&files, false));
     let drain = |sender: &mut Sender| {
         let mut chunks = 0;
         loop {

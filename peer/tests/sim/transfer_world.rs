@@ -317,7 +317,7 @@ pub(crate) fn session(files: &Files, accepted: Accepted, disk: &mut Disk, fate: 
 /// The frames of a message, be it one or a bundle.
 pub(crate) fn frames_of(message: &Bytes) -> Vec<Frame> {
     match Frame::decode(message).expect("an engine writes frames") {
-        Frame::FileBundle(bundle) => bundle.frames.iter().flat_map(frames_of).collect(),
+        Frame::FileBundle(bundle) => bundle.frames,
         frame => vec![frame],
     }
 }

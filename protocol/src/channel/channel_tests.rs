@@ -41,20 +41,22 @@ fn the_largest_content_fits_the_largest_frame() {
 
 #[test]
 fn a_bundle_has_frames_of_files_and_so_many() {
-    let bundle = |frames: Vec<Bytes>| Frame::FileBundle(FileBundle { frames });
-    let ack = || Frame::FileAck(FileAck { bytes: 1 }).encode();
+    let frame = Frame::FileAck(FileAck { bytes: 1 });
+    let ack = || frame.encode();
     for count in [1, 2, MAX_BUNDLE_FRAMES] {
-        let frame = bundle(vec![ack(); count]);
+        let frames = vec![frame.clone(); count];
+        let frame = Frame::FileBundle(FileBundle { frames });
+        assert_eq!(frame.encode(), bundle(&vec![ack(); count]));
         assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
     }
-    let refused = |frames| Frame::decode(&bundle(frames).encode()).unwrap_err();
+    let refused = |frames: Vec<Bytes>| Frame::decode(&bundle(&frames)).unwrap_err();
     assert_eq!(refused(vec![]), FrameError::Short(FrameType::FileBundle));
     assert_eq!(
         refused(vec![ack(); MAX_BUNDLE_FRAMES + 1]),
         FrameError::Long(FrameType::FileBundle)
     );
     assert_eq!(refused(vec![ack(), Bytes::new()]), FrameError::Empty);
-    let inner = bundle(vec![ack()]).encode();
+    let inner = bundle(&[ack()]);
     assert_eq!(
         refused(vec![ack(), inner]),
         FrameError::Bundled(FrameType::FileBundle)
@@ -65,7 +67,9 @@ fn a_bundle_has_frames_of_files_and_so_many() {
         refused(vec![Bytes::from_static(&[0x7f])]),
         FrameError::UnknownType(0x7f)
     );
-    let whole = bundle(vec![ack(), ack()]).encode();
+    let cut = ack().slice(..5);
+    assert_eq!(refused(vec![cut]), FrameError::Short(FrameType::FileAck));
+    let whole = bundle(&[ack(), ack()]);
     // After the first of the two frames it is a bundle of one.
     for end in (1..whole.len()).filter(|end| *end != 14) {
         assert_eq!(

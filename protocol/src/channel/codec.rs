@@ -217,7 +217,7 @@ impl Body {
         }
     }
 
-    fn bundle(mut self) -> Result<Vec<Bytes>, FrameError> {
+    fn bundle(mut self) -> Result<Vec<Frame>, FrameError> {
         let mut frames = Vec::new();
         self.need(1)?;
         while !self.rest.is_empty() {
@@ -233,7 +233,7 @@ impl Body {
                 FrameType::FileChunk | FrameType::FileData | FrameType::FileAck | FrameType::FileDone => {}
                 other => return Err(FrameError::Bundled(other)),
             }
-            frames.push(frame);
+            frames.push(decode(&frame)?);
         }
         Ok(frames)
     }
@@ -309,17 +309,20 @@ pub(super) fn encode(frame: &Frame) -> Bytes {
             out.put_slice(&body.bytes);
         }),
         Frame::FileAck(body) => binary(kind, 8, |out| out.put_u64(body.bytes)),
-        Frame::FileBundle(body) => {
-            let len = body.frames.iter().map(|frame| 4 + frame.len()).sum();
-            binary(kind, len, |out| {
-                for frame in &body.frames {
-                    // A message is far below 4 GiB.
-                    out.put_u32(frame.len() as u32);
-                    out.put_slice(frame);
-                }
-            })
-        }
+        Frame::FileBundle(body) => bundle(&body.frames.iter().map(encode).collect::<Vec<_>>()),
     }
+}
+
+/// Puts frames that are written into one message, a [`FileBundle`].
+pub fn bundle(frames: &[Bytes]) -> Bytes {
+    let len = frames.iter().map(|frame| 4 + frame.len()).sum();
+    binary(FrameType::FileBundle, len, |out| {
+        for frame in frames {
+            // A message is far below 4 GiB.
+            out.put_u32(frame.len() as u32);
+            out.put_slice(frame);
+        }
+    })
 }
 
 fn put_size(out: &mut BytesMut, size: TermSize) {

@@ -13,7 +13,7 @@ pub struct FileManifest {
     /// Nothing follows.
     pub last: bool,
     /// The sender takes [`FileBundle`]s; true in every part, or in none.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub bundles: bool,
 }
@@ -50,7 +50,7 @@ pub struct FileWant {
     /// Nothing follows.
     pub last: bool,
     /// The receiver takes [`FileBundle`]s; true in every part, or in none.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub bundles: bool,
 }
@@ -127,10 +127,6 @@ pub struct FilePause {
 /// `28`: frames of the types `22` to `25` that go in one message, for an end that said `bundles`; as if they came one by one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileBundle {
-    /// Each as [`super::Frame::encode`] writes it, 1 to [`crate::limits::MAX_BUNDLE_FRAMES`].
-    pub frames: Vec<Bytes>,
-}
-
-const fn is_false(value: &bool) -> bool {
-    !*value
+    /// 1 to [`crate::limits::MAX_BUNDLE_FRAMES`].
+    pub frames: Vec<super::Frame>,
 }

@@ -7,7 +7,7 @@ mod media;
 mod session;
 mod terminal;
 
-pub use codec::{FrameError, FrameType};
+pub use codec::{FrameError, FrameType, bundle};
 pub use file::*;
 pub use folder::*;
 pub use media::*;

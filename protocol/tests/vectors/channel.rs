@@ -328,14 +328,12 @@ fn frames() -> Vec<(&'static str, Frame)> {
                         chunk: 0,
                         len: 5,
                         digest: *blake3::hash(b"hello").as_bytes(),
-                    })
-                    .encode(),
+                    }),
                     Frame::FileData(FileData {
                         file: 0,
                         offset: 0,
                         bytes: "hello".into(),
-                    })
-                    .encode(),
+                    }),
                 ],
             }),
         ),
